@@ -1,0 +1,113 @@
+# Every target sets up what it needs on first use; nothing is installed outside the tree but the
+# cached control plane binaries (see hack/controlplane/binaries.py). Bare `make` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+VENV := .venv
+PY := $(VENV)/bin/python
+export PYTHONPATH := hack
+STAMPS := $(VENV)/stamps
+READY := $(STAMPS)/project
+SOURCES := $(wildcard operator hack tests)
+
+# Looked for only when the virtual environment has to be made: PYTHON=... overrides.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+
+.PHONY: help setup check format lock generate test test-unit test-contract test-integration demo dev kind clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- setting up -----------------------------------------------------------------------------------
+
+$(STAMPS)/venv:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "error: no Python 3.11 or newer found." >&2; \
+		echo "Install one (Debian: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
+		exit 1; fi
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "error: $(PYTHON) cannot make a virtual environment (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dependencies: requirements-dev.txt | $(STAMPS)/venv
+	@$(PY) -m controlplane.progress "Installing the Python packages into $(VENV) (once)" -- \
+		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(READY): pyproject.toml $(STAMPS)/dependencies
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY) ## Make the virtual environment and the control plane binaries
+	@$(PY) -m controlplane binaries
+
+lock: $(READY) ## Resolve the dependencies anew and rewrite both lock files
+	@for extra in "" dev; do \
+		$(VENV)/bin/uv pip compile pyproject.toml $${extra:+--extra $$extra --constraint requirements.txt} \
+			--output-file requirements$${extra:+-$$extra}.txt --upgrade --universal --python-version 3.11 \
+			--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command "make lock" --quiet; done
+	@touch pyproject.toml
+
+# --- checking -------------------------------------------------------------------------------------
+
+# A step prints one line; its output only when it fails.
+step = @printf '%-34s' "$(1)"; start=$$SECONDS; \
+	if output=$$($(2) 2>&1); then echo "ok ($$((SECONDS - start)) s)"; \
+	else echo "FAILED"; echo "$$output"; exit 1; fi
+
+check: $(READY) ## Format, lint, types, import contracts, generated files, shell scripts, secrets
+	$(call step,format,$(VENV)/bin/ruff format --check --diff .)
+	$(call step,lint,$(VENV)/bin/ruff check .)
+	$(call step,types,$(VENV)/bin/mypy $(SOURCES))
+	$(call step,import contracts,$(VENV)/bin/lint-imports)
+	$(call step,generated files are fresh,$(PY) hack/generate.py --check)
+	$(call step,shell scripts,$(VENV)/bin/shellcheck .ci/run)
+	$(call step,no secrets,git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .secrets.baseline)
+
+format: $(READY) ## Format the code and apply the safe fixes
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+generate: $(READY) ## Rewrite the generated files (CRDs, reference pages)
+	@$(PY) hack/generate.py
+
+# --- testing --------------------------------------------------------------------------------------
+
+PYTEST := $(PY) -m pytest --durations=5 --durations-min=1
+
+test: $(READY) ## All tests: unit, contract, integration
+	@$(MAKE) test-unit
+	@$(MAKE) test-contract
+	@$(MAKE) test-integration
+
+test-unit: $(READY) ## Pure logic; branch coverage of the core must be complete
+	@$(PYTEST) tests/unit --cov=coze_nats.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+test-contract: $(READY) ## The same promises against real nats-servers of several versions
+	@$(PYTEST) tests/contract
+
+test-integration: $(READY) ## The operator against a real Kubernetes API server and real NATS
+	@$(PY) -m controlplane binaries
+	@$(PYTEST) tests/integration
+
+# --- running --------------------------------------------------------------------------------------
+
+demo: $(READY) ## Show the whole story on this machine: no cluster, no containers
+	@$(PY) hack/demo.py
+
+dev: $(READY) ## Keep a control plane and NATS running for development (Ctrl-C stops it)
+	@$(PY) -m controlplane dev
+
+kind: ## A kind cluster with three workers (needs Docker and kind)
+	@command -v kind >/dev/null || { echo "error: kind is not installed (see kind.sigs.k8s.io). Without it, 'make dev' gives a control plane too." >&2; exit 1; }
+	@docker info >/dev/null 2>&1 || { echo "error: Docker does not answer ('docker info' fails). Start it, or use 'make dev', which needs no containers." >&2; exit 1; }
+	@kind create cluster --name coze-nats --config kind-config.yaml
+
+clean: ## Remove what was made in the tree (the cache of binaries stays)
+	@rm -rf $(VENV) build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find operator hack tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
