@@ -1,0 +1,10 @@
+"""A real Kubernetes API server and real NATS servers on this machine's loopback, without containers.
+
+For the demo, the tests, the benchmarks and `make dev`. Not for production: etcd does not sync to
+disk, nothing runs pods, and every instance throws its data away when it stops.
+"""
+
+from controlplane.binaries import Binary
+from controlplane.errors import ControlPlaneError
+
+__all__ = ["Binary", "ControlPlaneError"]
