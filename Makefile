@@ -34,7 +34,7 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/dependencies: requirements-dev.txt | $(STAMPS)/venv
-	@$(PY) -m controlplane.progress "Installing the Python packages into $(VENV) (once)" -- \
+	@$(PY) hack/with_progress.py "Installing the Python packages into $(VENV) (once)" \
 		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 

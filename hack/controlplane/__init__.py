@@ -1,4 +1,4 @@
-"""A real Kubernetes API server and real NATS servers on this machine's loopback, without containers.
+"""A real Kubernetes API server and real NATS servers on loopback, without containers.
 
 For the demo, the tests, the benchmarks and `make dev`. Not for production: etcd does not sync to
 disk, nothing runs pods, and every instance throws its data away when it stops.

@@ -2,4 +2,4 @@
 
 
 class ControlPlaneError(Exception):
-    """Something about this machine stops the control plane; the message says what and the remedy."""
+    """Something stops the control plane; the message says what, and the remedy."""

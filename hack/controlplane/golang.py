@@ -1,4 +1,4 @@
-"""Builds programs from the Go modules in hack/tools. Which programs, and when, is for binaries.py."""
+"""Builds programs from the Go modules in hack/tools. Which and when is for binaries.py."""
 
 import os
 import re
@@ -76,4 +76,4 @@ def _is_new_enough(go: str) -> bool:
         env=os.environ | {"GOTOOLCHAIN": "local"},
     )
     version = re.match(r"go(\d+)\.(\d+)", outcome.stdout)
-    return bool(version) and tuple(map(int, version.groups())) >= MINIMUM
+    return version is not None and tuple(map(int, version.groups())) >= MINIMUM

@@ -67,6 +67,10 @@ class KubernetesAPI:
     def ca_file(self) -> Path:
         return self.directory / "ca.crt"
 
+    @property
+    def running(self) -> bool:
+        return bool(self._servers) and all(server.running for server in self._servers)
+
     def start(self) -> Self:
         if self._servers:
             raise ControlPlaneError("This control plane is running already.")
@@ -195,9 +199,7 @@ class KubernetesAPI:
 
     def _start_apiserver(self) -> None:
         program = binaries.find(Binary.KUBE_APISERVER)
-        self._apiserver.start(
-            _apiserver_command(program, self.port, self.directory, self._serving)
-        )
+        self._apiserver.start(_apiserver_command(program, self.port, self.directory, self._serving))
         self._admin = access.AdminClient(self.url, self.ca_file, self._admin_pair)
         self._apiserver.await_ready(self._is_ready)
 

@@ -38,6 +38,6 @@ def is_free(port: int) -> bool:
 def require_free(port: int, purpose: str) -> None:
     if not is_free(port):
         raise ControlPlaneError(
-            f"Port {port}, asked for {purpose}, is taken on {LOOPBACK}. Choose another, "
-            f"leave it out to get a free one, or stop what listens there (ss -ltnp 'sport = :{port}')."
+            f"Port {port}, asked for {purpose}, is taken on {LOOPBACK}. Choose another, leave it "
+            f"out to get a free one, or stop what listens there (ss -ltnp 'sport = :{port}')."
         )
