@@ -1,0 +1,247 @@
+"""CozeConsumer: what a user declares about a durable JetStream consumer."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from coze_nats.core.api.stream import ATOMIC_LIST, SUBJECTS_LIST
+from coze_nats.core.api.types import (
+    Duration,
+    Instant,
+    Limit32,
+    LiteralSubject,
+    Metadata,
+    Model,
+    Name,
+    Sequence,
+    Size,
+    Subject,
+    rule,
+    rules,
+)
+
+
+class StreamRef(Model):
+    """A CozeStream in the same namespace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """metadata.name of the CozeStream."""
+
+
+class ConsumerSpec(Model):
+    """What a durable consumer shall be. Whatever is left out has the server's default."""
+
+    stream_ref: StreamRef | None = None
+    """The CozeStream, in the same namespace, whose stream is consumed. Excludes streamName. Can't
+    be changed."""
+    stream_name: Name | None = None
+    """Name of a stream that no CozeStream manages. Excludes streamRef. Can't be changed."""
+    name: Name | None = None
+    """Name of the durable consumer in JetStream. Default: metadata.name. Can't be changed."""
+    description: Annotated[str, Field(max_length=4096)] | None = None
+    """Free text, shown by `nats consumer info`. Can be changed."""
+    deliver_policy: (
+        Literal["all", "last", "new", "byStartSequence", "byStartTime", "lastPerSubject"] | None
+    ) = None
+    """Where in the stream the consumer starts. Default: all. Can't be changed."""
+    opt_start_seq: Sequence | None = None
+    """First sequence delivered; needs deliverPolicy: byStartSequence. Can't be changed."""
+    opt_start_time: Instant | None = None
+    """Time of the first message delivered; needs deliverPolicy: byStartTime. Can't be changed."""
+    ack_policy: Literal["none", "all", "explicit", "flowControl"] | None = None
+    """How messages are acknowledged: each one (`explicit`), all up to one (`all`), not at all
+    (`none`), or by flow control (2.14+, push only). Default: explicit. Can't be changed."""
+    ack_wait: Duration | None = None
+    """How long the server waits for an acknowledgement before it delivers again. Default: 30s, or
+    the first backoff. Can be changed."""
+    max_deliver: Limit32 | None = None
+    """How often a message is delivered at most. Default: -1, without end. Can be changed."""
+    backoff: (
+        Annotated[
+            tuple[Duration, ...], Field(min_length=1, max_length=64, json_schema_extra=ATOMIC_LIST)
+        ]
+        | None
+    ) = None
+    """How long the server waits before each further delivery; takes the place of ackWait. No longer
+    than maxDeliver. Can be changed."""
+    filter_subject: Subject | None = None
+    """Deliver only messages on these subjects. Excludes filterSubjects. Default: all. Can be
+    changed."""
+    filter_subjects: (
+        Annotated[
+            tuple[Subject, ...],
+            Field(min_length=1, max_length=256, json_schema_extra=SUBJECTS_LIST),
+        ]
+        | None
+    ) = None
+    """Deliver only messages on any of these subjects, which must not overlap. Excludes
+    filterSubject. Can be changed."""
+    replay_policy: Literal["instant", "original"] | None = None
+    """How fast stored messages are delivered: at once, or in their original rhythm. Default:
+    instant. Can't be changed."""
+    max_ack_pending: Limit32 | None = None
+    """Most messages that may be delivered and not yet acknowledged; -1 is unlimited. Default: the
+    stream's consumerLimits, else 1000. Can be changed."""
+    max_waiting: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Pull: most waiting pull requests. Default: 512. Can't be changed."""
+    max_batch: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Pull: most messages in one pull request. Default: unlimited. Can be changed."""
+    max_expires: Duration | None = None
+    """Pull: longest time a pull request may wait, at least 1ms. Default: unlimited. Can be
+    changed."""
+    max_bytes: Size | None = None
+    """Pull: most bytes in one pull request. Default: unlimited. Can be changed."""
+    inactive_threshold: Duration | None = None
+    """Remove the consumer after so long without interest; the operator then makes it anew. Default:
+    the stream's consumerLimits, else never. Can be changed."""
+    headers_only: bool | None = None
+    """Deliver only headers, with the size in `Nats-Msg-Size`. Default: false. Can be changed."""
+    sample_freq: Annotated[str, Field(max_length=4)] | None = None
+    """Share of acknowledgements that are sampled for monitoring, such as `30%`. Default: none. Can
+    be changed."""
+    rate_limit_bps: (
+        Annotated[int, Field(ge=1, le=2**63 - 1, json_schema_extra={"format": "int64"})] | None
+    ) = None
+    """Push: most bits per second delivered. Default: unlimited. Can be changed."""
+    replicas: Annotated[int, Field(ge=1, le=5)] | None = None
+    """How many servers hold the consumer's state; at most the stream's replicas. Default: as many
+    as the stream. Can be changed."""
+    mem_storage: bool | None = None
+    """Keep the consumer's state in memory, whatever the stream's storage. Default: false. Can't be
+    changed."""
+    priority_groups: (
+        Annotated[
+            tuple[Annotated[str, Field(min_length=1, max_length=16)], ...],
+            Field(min_length=1, max_length=1, json_schema_extra=ATOMIC_LIST),
+        ]
+        | None
+    ) = None
+    """Pull: name of the priority group, 1 to 16 letters, digits, / _ = - (2.11+). Needs
+    priorityPolicy. Can be changed."""
+    priority_policy: Literal["overflow", "pinnedClient", "prioritized"] | None = None
+    """Pull: how clients of the group share the messages (2.11+; prioritized 2.12+). Needs
+    priorityGroups. Can be changed."""
+    priority_timeout: Duration | None = None
+    """Pull: how long a pinned client may stay silent before another one takes over. Needs
+    priorityPolicy: pinnedClient. Default: 2m. Can be changed."""
+    pause_until: Instant | None = None
+    """Deliver nothing until this time (2.11+). Can be changed and removed; a time that has passed
+    means nothing."""
+    metadata: Metadata | None = None
+    """Key-value pairs kept with the consumer in JetStream. Can be changed."""
+    deliver_subject: LiteralSubject | None = None
+    """Push: the subject that messages are delivered to; makes this a push consumer. Can be changed
+    while nobody listens on it, but not added or removed."""
+    deliver_group: Name | None = None
+    """Push: queue group that shares the deliveries. Can be changed."""
+    flow_control: bool | None = None
+    """Push: slow down for slow clients. Needs idleHeartbeat. Default: false. Can't be changed."""
+    idle_heartbeat: Duration | None = None
+    """Push: a sign of life so often while there is nothing to deliver, at least 100ms. Default:
+    none. Can't be changed."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.streamRef) != has(self.streamName)",
+                "name the stream exactly once: streamRef for a CozeStream in this namespace, or "
+                "streamName for a stream that no CozeStream manages",
+            ),
+            rule(
+                "has(self.streamRef) == has(oldSelf.streamRef) && (!has(self.streamRef) "
+                "|| self.streamRef.name == oldSelf.streamRef.name)",
+                "streamRef can't be changed: delete this resource and create another one",
+            ),
+            rule(
+                "has(self.streamName) == has(oldSelf.streamName) && (!has(self.streamName) "
+                "|| self.streamName == oldSelf.streamName)",
+                "streamName can't be changed: delete this resource and create another one",
+            ),
+            rule(
+                "!(has(self.filterSubject) && has(self.filterSubjects))",
+                "filterSubject excludes filterSubjects: put all filters into filterSubjects",
+            ),
+            rule(
+                "!has(self.backoff) || !has(self.maxDeliver) || self.maxDeliver == -1 "
+                "|| size(self.backoff) <= self.maxDeliver",
+                "backoff must not be longer than maxDeliver: raise maxDeliver or shorten backoff",
+            ),
+            rule(
+                "!has(self.backoff) || !has(self.ackWait) || self.ackWait == self.backoff[0]",
+                "the first backoff takes the place of ackWait: remove ackWait, or give it the same "
+                "value",
+            ),
+            rule(
+                "!(has(self.ackPolicy) && self.ackPolicy == 'none') "
+                "|| !(has(self.ackWait) || has(self.backoff))",
+                "without acknowledgements there is nothing to wait for: remove ackWait and backoff, "
+                "or choose another ackPolicy",
+            ),
+            rule(
+                "!(has(self.ackPolicy) && self.ackPolicy == 'none') || !has(self.maxAckPending)",
+                "without acknowledgements nothing is pending: remove maxAckPending, or choose "
+                "another ackPolicy",
+            ),
+            rule(
+                "!(has(self.ackPolicy) && self.ackPolicy == 'flowControl') || ("
+                "has(self.deliverSubject) && (!has(self.flowControl) || self.flowControl) "
+                "&& !has(self.ackWait) && !has(self.backoff) && !has(self.maxDeliver) "
+                "&& (!has(self.idleHeartbeat) || self.idleHeartbeat == '1s') "
+                "&& (!has(self.maxAckPending) || self.maxAckPending > 0))",
+                "ackPolicy: flowControl is for push consumers and needs idleHeartbeat 1s and a "
+                "finite maxAckPending: set deliverSubject and remove flowControl: false, ackWait, "
+                "backoff and maxDeliver",
+            ),
+            rule(
+                "has(self.optStartSeq) == "
+                "(has(self.deliverPolicy) && self.deliverPolicy == 'byStartSequence')",
+                "optStartSeq and deliverPolicy: byStartSequence go together: set both or neither",
+            ),
+            rule(
+                "has(self.optStartTime) == "
+                "(has(self.deliverPolicy) && self.deliverPolicy == 'byStartTime')",
+                "optStartTime and deliverPolicy: byStartTime go together: set both or neither",
+            ),
+            rule(
+                "!(has(self.deliverPolicy) && self.deliverPolicy == 'lastPerSubject') "
+                "|| has(self.filterSubject) || has(self.filterSubjects)",
+                "deliverPolicy: lastPerSubject needs filterSubject or filterSubjects",
+            ),
+            rule(
+                "has(self.deliverSubject) || !(has(self.deliverGroup) || has(self.idleHeartbeat) "
+                "|| has(self.rateLimitBps) || (has(self.flowControl) && self.flowControl))",
+                "deliverGroup, flowControl, idleHeartbeat and rateLimitBps are for push consumers: "
+                "set deliverSubject or remove them",
+            ),
+            rule(
+                "!has(self.deliverSubject) || !(has(self.maxWaiting) || has(self.maxBatch) "
+                "|| has(self.maxExpires) || has(self.maxBytes) || has(self.priorityGroups) "
+                "|| has(self.priorityPolicy) || has(self.priorityTimeout))",
+                "maxWaiting, maxBatch, maxExpires, maxBytes and priority* are for pull consumers: "
+                "remove them or remove deliverSubject",
+            ),
+            rule(
+                "!(has(self.flowControl) && self.flowControl) || has(self.idleHeartbeat) "
+                "|| (has(self.ackPolicy) && self.ackPolicy == 'flowControl')",
+                "flowControl needs idleHeartbeat",
+            ),
+            rule(
+                "has(self.priorityGroups) == has(self.priorityPolicy)",
+                "priorityGroups and priorityPolicy go together: set both or neither",
+            ),
+            rule(
+                "!has(self.priorityTimeout) "
+                "|| (has(self.priorityPolicy) && self.priorityPolicy == 'pinnedClient')",
+                "priorityTimeout needs priorityPolicy: pinnedClient",
+            ),
+            rule(
+                "!has(self.priorityGroups) "
+                "|| self.priorityGroups.all(g, g.matches('^[a-zA-Z0-9/_=-]+$'))",
+                "a priority group's name has only letters, digits and / _ = -",
+            ),
+            rule(
+                "!has(self.sampleFreq) || self.sampleFreq.matches('^(100|[0-9]{1,2})%?$')",
+                "sampleFreq is a percentage such as 30%",
+            ),
+        )
+    )

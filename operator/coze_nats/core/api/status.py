@@ -1,0 +1,96 @@
+"""What the operator reports: conditions after kstatus, the incarnation, a summary, effective values."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+
+class _Status(BaseModel):
+    """Base of what the operator writes; the apiserver checks it against the schema."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+_Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+_Count = Annotated[int, Field(json_schema_extra={"format": "int64"})]
+
+Effective = Annotated[
+    dict[str, object],
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
+
+
+class Condition(_Status):
+    """One observation about the resource, after the Kubernetes API conventions."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Ready always; Reconciling while the operator is at it; Stalled while the user must act."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether the condition holds."""
+    observed_generation: _Count | None = None
+    """The metadata.generation that the condition was judged by."""
+    last_transition_time: _Time
+    """When the condition's status last changed."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why, as one of the documented reasons."""
+    message: Annotated[str, Field(max_length=32768)]
+    """Why, for people: the field, the server's own words and what to do."""
+
+
+_Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        }
+    ),
+]
+
+
+class _Common(_Status):
+    observed_generation: _Count | None = None
+    """The metadata.generation that this status is about, also after a failure."""
+    conditions: _Conditions | None = None
+    """Ready always; Reconciling and Stalled only while they are true."""
+    last_handled_reconcile_at: str | None = None
+    """The value of the annotation jetstream.coze.dev/reconcile-requested-at that was last acted
+    on."""
+    stream: str | None = None
+    """Name of the stream in JetStream."""
+    created: _Time | None = None
+    """When the object that this resource owns was created in JetStream: its incarnation."""
+    leader: str | None = None
+    """Name of the server that leads the object."""
+    replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
+    """How many servers hold a copy."""
+    effective: Effective | None = None
+    """The configuration that JetStream really has, in the terms of spec, defaults included."""
+
+
+class StreamStatus(_Common):
+    """How the stream stands."""
+
+    messages: _Count | None = None
+    """How many messages are stored; refreshed at most once a minute."""
+    bytes: _Count | None = None
+    """How many bytes are stored; refreshed at most once a minute."""
+    consumers: _Count | None = None
+    """How many consumers the stream has; refreshed at most once a minute."""
+
+
+class ConsumerStatus(_Common):
+    """How the consumer stands."""
+
+    consumer: str | None = None
+    """Name of the consumer in JetStream."""
+    pending: _Count | None = None
+    """Messages not delivered yet; refreshed at most once a minute."""
+    ack_pending: _Count | None = None
+    """Messages delivered and not yet acknowledged; refreshed at most once a minute."""

@@ -1,0 +1,173 @@
+"""Values between the spec's terms and JetStream's JSON: durations, sizes, instants, enums, objects.
+
+Every codec has three faces: `encode` (spec → JSON that is sent), `decode` (JSON → spec, for
+status) and `canonical` (JSON → a hashable that is equal when the meaning is).
+Integers stay integers all the way: a float can't hold every nanosecond or byte count.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+_UNITS = {
+    "d": 86_400_000_000_000,
+    "h": 3_600_000_000_000,
+    "m": 60_000_000_000,
+    "s": 1_000_000_000,
+    "ms": 1_000_000,
+    "us": 1_000,
+    "ns": 1,
+}
+_DURATION = re.compile(r"(?:[0-9]+(?:ns|us|ms|s|m|h|d))+")
+_DURATION_PART = re.compile(r"([0-9]+)(ns|us|ms|s|m|h|d)")
+_INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*(?:([Zz])|([+-]\d\d:\d\d))"
+)
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_MULTIPLES = {"": 1} | {
+    prefix + suffix: base**power
+    for base, suffix in ((1000, ""), (1024, "i"))
+    for power, prefix in enumerate("kMGTPE" if base == 1000 else "KMGTPE", start=1)
+}
+INT64_MAX = 2**63 - 1
+
+
+class InvalidValue(ValueError):
+    """A value that the spec can't hold; the text says what would be right."""
+
+
+def parse_duration(text: str) -> int:
+    """Nanoseconds of a duration such as `1h30m` or `7d`."""
+    if not _DURATION.fullmatch(text):
+        raise InvalidValue(
+            f"{text!r} is no duration; write a number and its unit, such as 30s or 7d"
+        )
+    total = sum(int(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+    if total > INT64_MAX:
+        raise InvalidValue(f"{text!r} is longer than NATS can hold (about 292 years)")
+    return total
+
+
+def format_duration(nanoseconds: int) -> str:
+    """The shortest exact duration text, such as `1h30m`."""
+    found = ""
+    for unit, size in _UNITS.items():
+        count, nanoseconds = divmod(nanoseconds, size)
+        found += f"{count}{unit}" if count else ""
+    return found or "0s"
+
+
+def parse_size(value: int | str) -> int:
+    """Bytes of an integer or a Kubernetes quantity such as `10Gi`."""
+    if isinstance(value, int):
+        return value
+    match = _QUANTITY.fullmatch(value)
+    if not match:
+        raise InvalidValue(
+            f"{value!r} is no size; write a number of bytes, or such as 512Mi or 10Gi"
+        )
+    total = Decimal(match[1]) * _MULTIPLES[match[2] or ""]
+    if total != int(total) or total > INT64_MAX:
+        raise InvalidValue(f"{value!r} is not a whole number of bytes below 8Ei")
+    return int(total)
+
+
+def instant_ns(text: str) -> int:
+    """Nanoseconds since 1970 of an RFC 3339 time, exactly."""
+    match = _INSTANT.fullmatch(text)
+    if not match:
+        raise InvalidValue(f"{text!r} is no RFC 3339 time, such as 2026-01-31T12:00:00Z")
+    date, time, fraction, _, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time}{offset or '+00:00'}")
+    except ValueError as error:
+        raise InvalidValue(f"{text!r} is no RFC 3339 time: {error}") from error
+    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _SECOND
+    return seconds * _UNITS["s"] + int((fraction or "").ljust(9, "0"))
+
+
+_SECOND = datetime(1970, 1, 1, 0, 0, 1) - datetime(1970, 1, 1)  # noqa: DTZ001 - a difference
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """The three faces of a kind of value; each raises InvalidValue for what it can't read."""
+
+    encode: Callable[[Any], Any] = _same
+    decode: Callable[[Any], Any] = _same
+    canonical: Callable[[Any], Hashable] = _same
+
+
+def _check_instant(text: str) -> str:
+    instant_ns(text)
+    return text
+
+
+PLAIN = Codec()
+DURATION = Codec(parse_duration, format_duration)
+SIZE = Codec(parse_size, canonical=lambda value: max(value, 0))
+INSTANT = Codec(_check_instant, canonical=instant_ns)
+LIMIT = Codec(canonical=lambda value: value or -1)
+SIZE_LIMIT = Codec(parse_size, canonical=lambda value: value or -1)
+
+
+def renamed(**wire: str) -> Codec:
+    """Enum values whose names differ: spec's → JetStream's."""
+    back = {value: key for key, value in wire.items()}
+    return Codec(lambda value: wire.get(value, value), lambda value: back.get(value, value))
+
+
+def list_of(item: Codec, *, ordered: bool = True) -> Codec:
+    """A list; unordered ones are equal when they hold the same items."""
+
+    def canonical(values: Sequence[Any]) -> Hashable:
+        items = [item.canonical(value) for value in values]
+        return tuple(items) if ordered else frozenset(items)
+
+    return Codec(
+        lambda values: [item.encode(value) for value in values],
+        lambda values: [item.decode(value) for value in values],
+        canonical,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A field of an object: its names in the spec and on the wire, its codec, what absent means."""
+
+    name: str
+    wire: str
+    codec: Codec = PLAIN
+    default: Any = None
+
+
+def object_of(*members: Member) -> Codec:
+    """An object of known members; the server's unknown ones are not compared."""
+
+    def encode(value: Mapping[str, Any]) -> dict[str, Any]:
+        return {m.wire: m.codec.encode(value[m.name]) for m in members if m.name in value}
+
+    def decode(value: Mapping[str, Any]) -> dict[str, Any]:
+        return {m.name: m.codec.decode(value[m.wire]) for m in members if _is_set(m, value)}
+
+    def canonical(value: Mapping[str, Any]) -> Hashable:
+        return frozenset(
+            (m.wire, m.codec.canonical(value[m.wire])) for m in members if _is_set(m, value)
+        )
+
+    return Codec(encode, decode, canonical)
+
+
+def _is_set(member: Member, value: Mapping[str, Any]) -> bool:
+    found = value.get(member.wire)
+    return found not in (None, "", 0, [], {}) and found != member.default
+
+
+STRINGS = list_of(PLAIN, ordered=False)

@@ -1,0 +1,175 @@
+"""Desired against live, field by field: what differs, and what changing it would take.
+
+A comparison that never lies: where the spec says nothing, every value that the server could have
+chosen is right; times are compared as instants; subjects, filters and sources as sets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from coze_nats.core import names
+from coze_nats.core.desired import Desired
+from coze_nats.core.fields import Change, Field, in_spec_terms, version_of
+from coze_nats.core.live import Config, Server
+
+
+class Verdict(Enum):
+    """What NATS makes of a change."""
+
+    IN_PLACE = "in place"
+    LOSES_DATA = "loses data"
+    IMMUTABLE = "immutable"
+    UNSUPPORTED = "needs a newer server"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field that is not as it should be.
+
+    Attributes:
+        name: the spec's name of the field.
+        before: what JetStream has, in the spec's terms; None where it has nothing.
+        after: what it should have, likewise.
+        declared: whether the spec says so, or the default does.
+        why: for a change that isn't made: one sentence with the reason and the remedy.
+    """
+
+    name: str
+    before: Any
+    after: Any
+    declared: bool
+    verdict: Verdict = Verdict.IN_PLACE
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {_shown(self.before)} → {_shown(self.after)}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(item) for item in value) + "]"
+    return str(value)
+
+
+def unsupported(desired: Desired, server: Server) -> list[str]:
+    """A sentence for each declared field that the server doesn't know."""
+    found = [
+        (item.name, item.level(desired.declared[item.wire]))
+        for item in desired.fields
+        if item.wire in desired.declared
+    ]
+    found += [("pauseUntil", 1)] if desired.pause_until else []
+    return [
+        f"{name} needs nats-server {version_of(level)} or newer, and this is {server.version}"
+        for name, level in found
+        if level > server.api_level
+    ]
+
+
+def own_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """The part of an object's metadata that the spec speaks about."""
+    return {
+        key: value
+        for key, value in (metadata or {}).items()
+        if not key.startswith((names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX))
+    }
+
+
+def diff(
+    desired: Desired, live: Config, server: Server, chosen: Mapping[str, Any] | None = None
+) -> tuple[FieldChange, ...]:
+    """All fields in which `live` is not as desired, ownership and pause excluded.
+
+    Args:
+        chosen: the effective config, in the spec's terms, that the server was left with when this
+            very spec last converged: where the spec says nothing, what the server chose is right.
+    """
+    effective = in_spec_terms(desired.fields, live)
+    found = []
+    for item in desired.fields:
+        declared = item.wire in desired.declared
+        if _matches(item, desired, live):
+            continue
+        if (
+            not declared
+            and chosen is not None
+            and chosen.get(item.name) == effective.get(item.name)
+        ):
+            continue
+        found.append(_change(item, desired, live, server))
+    if own_metadata(live.get("metadata")) != desired.metadata:
+        found.append(
+            FieldChange(
+                "metadata",
+                own_metadata(live.get("metadata")) or None,
+                dict(desired.metadata) or None,
+                declared=True,
+            )
+        )
+    return tuple(found)
+
+
+def _matches(item: Field, desired: Desired, live: Config) -> bool:
+    have = item.canonical(live.get(item.wire))
+    return any(have == item.canonical(value) for value in item.acceptable(desired.declared))
+
+
+def _change(item: Field, desired: Desired, live: Config, server: Server) -> FieldChange:
+    declared = item.wire in desired.declared
+    before, after = live.get(item.wire, item.absent), item.acceptable(desired.declared)[0]
+    verdict, why = _judged(item, before, after, declared=declared, server=server)
+    return FieldChange(
+        item.name,
+        _in_spec_terms(item, before),
+        _in_spec_terms(item, after),
+        declared=declared,
+        verdict=verdict,
+        why=why,
+    )
+
+
+def _in_spec_terms(item: Field, value: Any) -> Any:
+    return None if value in (None, "") else item.codec.decode(value)
+
+
+_IMMUTABLE = (Verdict.IMMUTABLE, "NATS can't change it once the object exists")
+_IN_PLACE = (Verdict.IN_PLACE, "")
+
+
+def _judged(
+    item: Field, before: Any, after: Any, *, declared: bool, server: Server
+) -> tuple[Verdict, str]:
+    needs_2_12 = server.api_level < 2
+    match item.change:
+        case Change.IMMUTABLE:
+            return _IMMUTABLE
+        case Change.ON_ONLY if not after:
+            return Verdict.IMMUTABLE, "NATS can turn it on, but not off again"
+        case Change.ONCE if declared:
+            return Verdict.IMMUTABLE, "it has an effect only when the stream is created"
+        case Change.RETENTION if "workqueue" in (before, after):
+            return Verdict.IMMUTABLE, "NATS can't change retention to or from workqueue"
+        case Change.MIRROR if declared:
+            return Verdict.IMMUTABLE, "NATS can't add or change the mirror of an existing stream"
+        case Change.MIRROR if needs_2_12:
+            return (
+                Verdict.UNSUPPORTED,
+                f"removing it needs nats-server 2.12 or newer, and this is {server.version}",
+            )
+        case Change.MAX_CONSUMERS if needs_2_12:
+            return (
+                Verdict.UNSUPPORTED,
+                f"changing it needs nats-server 2.12 or newer, and this is {server.version}",
+            )
+        case Change.PRESENCE if not (before and after):
+            return Verdict.IMMUTABLE, "NATS can't turn a pull consumer into a push consumer or back"
+        case _:
+            return _IN_PLACE

@@ -1,0 +1,140 @@
+"""What JetStream really has, as frozen values: streams, consumers, and the server itself.
+
+Configurations stay raw JSON objects, exactly as the server gave them, so that fields which this
+operator does not know survive a round trip. No spec, no policy and no decision is in here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+Live = TypeVar("Live")
+
+Config = Mapping[str, Any]
+"""A stream's or consumer's configuration as JetStream's JSON: snake_case keys, integers, nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server behind a connection, from `$JS.API.INFO` and the connection's own INFO.
+
+    Attributes:
+        version: such as "2.14.6".
+        api_level: `api.level` of `$JS.API.INFO`: 0 on 2.10, 1 on 2.11, 3 on 2.12, 4 on 2.14, 5 on 2.15.
+    """
+
+    version: str
+    api_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Raft:
+    """Who leads a stream or consumer, and its other replicas by name.
+
+    `leader` is empty while there is none.
+    """
+
+    leader: str = ""
+    replicas: tuple[str, ...] = ()
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any]) -> Self:
+        """Read the `cluster` object of a stream's or consumer's info."""
+        cluster = info.get("cluster") or {}
+        peers = cluster.get("replicas") or ()
+        return cls(
+            leader=cluster.get("leader", ""), replicas=tuple(sorted(peer["name"] for peer in peers))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStream:
+    """A stream as `$JS.API.STREAM.INFO` tells it.
+
+    Attributes:
+        created: RFC 3339; a stream that was deleted and made again has another one.
+        first_time: RFC 3339 time of the oldest message; meaningless when there are no messages.
+        subjects: how many distinct subjects hold messages.
+        consumers: how many consumers the stream has.
+    """
+
+    config: Config
+    created: str
+    messages: int = 0
+    bytes: int = 0
+    first_time: str = ""
+    subjects: int = 0
+    consumers: int = 0
+    raft: Raft = Raft()
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return str(self.config["name"])
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any]) -> Self:
+        """Read the answer of STREAM.INFO, STREAM.CREATE or STREAM.UPDATE, or an item of STREAM.LIST."""
+        state = info.get("state") or {}
+        return cls(
+            config=info["config"],
+            created=info["created"],
+            messages=state.get("messages", 0),
+            bytes=state.get("bytes", 0),
+            first_time=state.get("first_ts", ""),
+            subjects=state.get("num_subjects", 0),
+            consumers=state.get("consumer_count", 0),
+            raft=Raft.from_info(info),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConsumer:
+    """A consumer as `$JS.API.CONSUMER.INFO` tells it.
+
+    Attributes:
+        created: RFC 3339; a consumer that was deleted and made again has another one.
+        pending: messages that wait to be delivered for the first time.
+        ack_pending: messages that were delivered and not yet acknowledged.
+        redelivered: messages among those that were delivered more than once.
+        paused: whether the server holds back deliveries now.
+    """
+
+    config: Config
+    created: str
+    stream: str = ""
+    pending: int = 0
+    ack_pending: int = 0
+    redelivered: int = 0
+    paused: bool = False
+    raft: Raft = Raft()
+
+    @property
+    def name(self) -> str:
+        """The consumer's name: durable_name, or name for a consumer that is not durable."""
+        return str(self.config.get("durable_name") or self.config.get("name", ""))
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any]) -> Self:
+        """Read the answer of CONSUMER.INFO or CONSUMER.CREATE, or an item of CONSUMER.LIST."""
+        return cls(
+            config=info["config"],
+            created=info["created"],
+            stream=info.get("stream_name", ""),
+            pending=info.get("num_pending", 0),
+            ack_pending=info.get("num_ack_pending", 0),
+            redelivered=info.get("num_redelivered", 0),
+            paused=bool(info.get("paused", False)),
+            raft=Raft.from_info(info),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Live]):
+    """All streams, or all consumers of a stream, by name.
+
+    `missing` names the objects that exist but did not answer in time: they are not deleted.
+    """
+
+    found: Mapping[str, Live]
+    missing: frozenset[str] = frozenset()

@@ -1,0 +1,76 @@
+"""A custom resource as the operator holds it: identity, generation, raw spec and raw status.
+
+Specs are parsed by the models in `core.api` when a resource is reconciled, not here: a cache of ten
+thousand parsed models would cost more memory than it saves time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+from coze_nats.core import names
+
+
+class Key(NamedTuple):
+    """Which resource: what the queue works on and the cache is sorted by."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One CozeStream or CozeConsumer, pared down to what a reconcile reads.
+
+    Attributes:
+        finalized: whether the operator's finalizer is set, so that nothing can be lost on deletion.
+        deleting: whether a deletionTimestamp is set.
+        reconcile_requested_at: value of the annotation `jetstream.coze.dev/reconcile-requested-at`.
+        resource_version: the apiserver's; tells which of two states of the resource is newer.
+    """
+
+    key: Key
+    uid: str
+    generation: int
+    finalized: bool
+    deleting: bool
+    reconcile_requested_at: str
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+    resource_version: str = ""
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Read a resource as the apiserver serves it."""
+        metadata = body["metadata"]
+        annotations = metadata.get("annotations") or {}
+        return cls(
+            key=Key(body["kind"], metadata["namespace"], metadata["name"]),
+            uid=metadata["uid"],
+            generation=metadata.get("generation", 0),
+            finalized=names.FINALIZER in (metadata.get("finalizers") or ()),
+            deleting=bool(metadata.get("deletionTimestamp")),
+            reconcile_requested_at=annotations.get(names.RECONCILE_REQUESTED_ANNOTATION, ""),
+            spec=body.get("spec") or {},
+            status=body.get("status") or {},
+            resource_version=metadata.get("resourceVersion", ""),
+        )
+
+    @property
+    def revision(self) -> tuple[str, int, bool, bool, str]:
+        """What must change for a watch event to be worth a reconcile: never the status."""
+        return (
+            self.uid,
+            self.generation,
+            self.finalized,
+            self.deleting,
+            self.reconcile_requested_at,
+        )
+
+    def with_status(self, status: Mapping[str, Any]) -> Self:
+        """The same resource after its status was written."""
+        return replace(self, status=status)
