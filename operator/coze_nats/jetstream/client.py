@@ -1,0 +1,62 @@
+"""nats-py's client with two promises: never plaintext where TLS is required, gone when discarded.
+
+Both need nats-py's private parts, and no other module may touch those; tests/contract proves both
+against real sockets, so that an upgrade of nats-py can't take them away in silence.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from nats.aio.client import Client as NatsClient
+
+from coze_nats.jetstream.failures import TLSNotOffered
+
+_FAREWELL_SECONDS = 2.0
+
+
+class Client(NatsClient):
+    """One connection to one server; it is never reconnected."""
+
+    def __init__(self, *, require_tls: bool) -> None:
+        super().__init__()
+        self._require_tls = require_tls
+
+    @property
+    def server_version(self) -> str:
+        """The version that the server gives itself, such as "2.14.6"."""
+        return str(self._server_info.get("version", ""))
+
+    async def discard(self) -> None:
+        """Drop the connection and everything not sent yet, without waiting for the other side.
+
+        nats-py's own close flushes first and waits for TLS to say goodbye: with a dead peer that
+        takes half a minute or for ever, and what was flushed may run long after its time-out.
+        """
+        self._pending = []
+        self._pending_data_size = 0
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        if self._flush_queue is not None:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await self.close()
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
+        if initial_connection and self._require_tls:
+            # nats-py upgrades only where the server insists on TLS, not where it merely offers it.
+            info["tls_required"] = info.get("tls_required") or info.get("tls_available", False)
+            if not info["tls_required"]:
+                raise TLSNotOffered
+        await super()._process_info(info, initial_connection)
+
+    def _connect_command(self) -> bytes:
+        # The last step before credentials leave: what counts is the socket, not what INFO said.
+        if self._require_tls and not self._is_encrypted():
+            raise TLSNotOffered
+        return super()._connect_command()
+
+    def _is_encrypted(self) -> bool:
+        writer = getattr(self._transport, "_io_writer", None)
+        return writer is not None and writer.get_extra_info("ssl_object") is not None

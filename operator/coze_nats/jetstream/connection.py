@@ -1,0 +1,196 @@
+"""The connection that is always being kept: a supervisor builds one session after the other.
+
+nats-py's reconnecting is not used: it runs requests late that had timed out, gives up for good on
+an expired JWT, and can end as a client that is neither connected nor closed. A session here is
+either alive or gone, and nothing is sent without one.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+
+from coze_nats.core.errors import Unavailable
+from coze_nats.jetstream.options import Address, ConnectionOptions
+from coze_nats.jetstream.session import NotConnected, Session
+
+_logger = logging.getLogger(__name__)
+
+_SHORTEST_DELAY = 0.2
+_LONGEST_DELAY = 5.0
+_STEADY_AFTER = 5.0
+"""A session that lasts so many seconds was a good one: the next is tried for without a delay."""
+_REMINDER_INTERVAL = 60.0
+
+Listener = Callable[[], None]
+
+
+class Connection:
+    """Keeps a session with one of the servers, from `start` until `close`."""
+
+    def __init__(self, options: ConnectionOptions) -> None:
+        self.options = options
+        self._session: Session | None = None
+        self._epoch = 0
+        self._away_since: float | None = None
+        self._failures: dict[Address, str] = {}
+        self._announced_at: float | None = None
+        self._connected_listeners: list[Listener] = []
+        self._disconnected_listeners: list[Listener] = []
+        self._supervisor: asyncio.Task[None] | None = None
+        self._retirements: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once, whether or not there is a server."""
+        self._away_since = time.monotonic()
+        self._supervisor = asyncio.create_task(self._supervise(), name="nats-connection")
+
+    async def close(self, deadline: float = 10.0) -> None:
+        """Let requests in flight finish for up to `deadline` seconds, then end the session."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close(deadline)
+        await asyncio.gather(*self._retirements)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a request would be sent now."""
+        return self._session is not None and self._session.is_alive
+
+    @property
+    def away_since(self) -> float | None:
+        """time.monotonic() of the moment the last session ended; None while connected."""
+        return self._away_since
+
+    @property
+    def last_error(self) -> str:
+        """Why there is no session: each server with its reason, without secrets; "" if connected.
+
+        The text stays the same for as long as the reasons do, so it may stand in a status.
+        """
+        if self.is_connected:
+            return ""
+        return "; ".join(
+            f"{address}: {self._failures[address]}"
+            for address in self.options.addresses
+            if address in self._failures
+        )
+
+    @property
+    def epoch(self) -> int:
+        """How many sessions there have been: what was learnt about a server holds within one."""
+        return self._epoch
+
+    @property
+    def server_version(self) -> str:
+        """The version of the server behind the session; "" without one."""
+        return "" if self._session is None else self._session.server_version
+
+    def on_connected(self, listener: Listener) -> None:
+        """Have `listener` called for every new session. It must not block."""
+        self._connected_listeners.append(listener)
+
+    def on_disconnected(self, listener: Listener) -> None:
+        """Have `listener` called whenever the session is lost. It must not block."""
+        self._disconnected_listeners.append(listener)
+
+    async def wait_connected(self) -> None:
+        """Wait until there is a session."""
+        while not self.is_connected:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def request(self, subject: str, payload: bytes, timeout: float | None = None) -> bytes:
+        """Send a request in the session there is; see `Session.request` for what it raises.
+
+        `timeout` is in seconds, by default `request_timeout` of the options.
+        """
+        session = self._session
+        if session is None:
+            raise Unavailable(f"not connected to NATS: {self.last_error or 'not tried yet'}")
+        wait = self.options.request_timeout if timeout is None else timeout
+        return await session.request(subject, payload, wait)
+
+    async def _supervise(self) -> None:
+        delays = _backoff()
+        while True:
+            session = await self._establish(delays)
+            opened_at = time.monotonic()
+            self._adopt(session)
+            await session.leaving.wait()
+            if time.monotonic() - opened_at >= _STEADY_AFTER:
+                delays = _backoff()
+            else:
+                await asyncio.sleep(next(delays))
+
+    async def _establish(self, delays: Iterator[float]) -> Session:
+        """Try the servers in turn, with a growing delay after each round, until one lets us in."""
+        while True:
+            for address in self.options.addresses:
+                try:
+                    return await Session.open(self.options, address, self._on_lost)
+                except NotConnected as error:
+                    self._failures[address] = str(error)
+            if self._session is None:
+                self._remind()
+            await asyncio.sleep(next(delays))
+
+    def _adopt(self, session: Session) -> None:
+        """Make a new session the one; requests in flight in an older one may still finish."""
+        previous, self._session = self._session, session
+        if previous is not None:
+            self._retire(previous)
+        self._epoch += 1
+        self._failures.clear()
+        self._away_since = self._announced_at = None
+        _logger.info("Connected to %s (nats-server %s)", session.address, session.server_version)
+        self._changed.set()
+        _call(self._connected_listeners)
+
+    def _on_lost(self, session: Session) -> None:
+        self._retire(session)
+        if session is not self._session:
+            return
+        self._session = None
+        self._away_since = self._announced_at = time.monotonic()
+        self._failures = {session.address: session.reason}
+        _logger.warning("Lost the connection to %s: %s", session.address, session.reason)
+        _call(self._disconnected_listeners)
+
+    def _retire(self, session: Session) -> None:
+        task = asyncio.create_task(session.close(self.options.request_timeout), name="nats-retire")
+        self._retirements.add(task)
+        task.add_done_callback(self._retirements.discard)
+
+    def _remind(self) -> None:
+        """Log the first failure, and from then on one line a minute."""
+        now = time.monotonic()
+        if self._announced_at is None:
+            _logger.warning("Can't connect to NATS, and will go on trying: %s", self.last_error)
+        elif now - self._announced_at < _REMINDER_INTERVAL:
+            return
+        else:
+            away = now - (self._away_since or now)
+            _logger.warning("Not connected to NATS for %.0f s: %s", away, self.last_error)
+        self._announced_at = now
+
+
+def _backoff() -> Iterator[float]:
+    """Delays in seconds, doubling, with jitter so that many clients don't come back at once."""
+    delay = _SHORTEST_DELAY
+    while True:
+        yield delay * random.uniform(0.5, 1.0)  # noqa: S311 # jitter is not cryptography
+        delay = min(2 * delay, _LONGEST_DELAY)
+
+
+def _call(listeners: list[Listener]) -> None:
+    for listener in listeners:
+        try:
+            listener()
+        except Exception:
+            _logger.exception("A listener of the NATS connection failed")

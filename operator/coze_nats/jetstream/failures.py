@@ -1,0 +1,84 @@
+"""Where the exceptions of nats-py, sockets and TLS end: as ours, or as a text for people."""
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import nats.errors
+
+from coze_nats.core.errors import Failure, OutcomeUnknown, Rejected, Unavailable
+from coze_nats.jetstream.authentication import UnusableCredentials
+
+_NOT_SENT = (
+    nats.errors.ConnectionClosedError,
+    nats.errors.ConnectionDrainingError,
+    nats.errors.ConnectionReconnectingError,
+    nats.errors.OutboundBufferLimitError,
+)
+
+
+class TLSNotOffered(Exception):
+    """TLS is required and the server does not offer it; nothing was sent."""
+
+    def __str__(self) -> str:
+        return "TLS is required but the server does not offer it, so no credentials were sent"
+
+
+def from_request(error: Exception, subject: str) -> Failure:
+    """Turn an exception of a publish, or of waiting for the answer, into a Failure."""
+    if isinstance(error, _NOT_SENT):
+        return Unavailable(f"not connected to NATS: {explain(error)}")
+    if isinstance(error, TimeoutError):
+        return OutcomeUnknown(f"no answer to {subject} in time")
+    if isinstance(error, nats.errors.MaxPayloadError | nats.errors.BadSubjectError):
+        return Rejected(f"{subject} can't be requested: {explain(error)}")
+    return OutcomeUnknown(f"no answer to {subject}: {explain(error)}")
+
+
+def explain(error: BaseException | None) -> str:
+    """Say why in words that help a person and hold no secrets.
+
+    Only texts that are known to be free of secrets are passed on; of others, just the type.
+    """
+    if error is None:
+        return "the connection was closed"
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words(error)
+    return f"unexpected {type(error).__name__} in the NATS client"
+
+
+def _server_words(error: nats.errors.Error) -> str:
+    words = str(error).removeprefix("nats: ").strip("'").lower()
+    if "expecting info" in words:
+        return "what answers there is not a NATS server"
+    return words
+
+
+def _system_words(error: OSError) -> str:
+    number = error.errno
+    if number is None and "Connect call failed" in str(error):
+        # asyncio joins the failures of a name with several addresses into one without a number.
+        number = errno.ECONNREFUSED if f"[Errno {errno.ECONNREFUSED}]" in str(error) else None
+    return os.strerror(number).lower() if number else "the connection failed"
+
+
+# The first that fits counts: subclasses stand before their bases.
+_WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
+    (TLSNotOffered, str),
+    (UnusableCredentials, str),
+    (Failure, lambda failure: failure.description),
+    (
+        ssl.SSLCertVerificationError,
+        lambda error: f"the server's certificate is not accepted: {error.verify_message}",
+    ),
+    (ssl.SSLError, lambda error: f"the TLS handshake failed: {error.reason or 'connection cut'}"),
+    (nats.errors.UnexpectedEOF, lambda _: "the server closed the connection"),
+    (TimeoutError, lambda _: "no answer in time"),
+    (nats.errors.Error, _server_words),
+    (socket.gaierror, lambda error: f"can't resolve the host name: {error.strerror}"),
+    (OSError, _system_words),
+)

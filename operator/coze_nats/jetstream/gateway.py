@@ -1,0 +1,220 @@
+"""JetStream's API as the reconciler knows it (`ports.JetStream`), by raw requests to `$JS.API`.
+
+Configurations go out and come in as JSON objects with exact integers and times; nats-py's own
+classes would round both and drop the fields that they don't know.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from coze_nats.core.errors import Bug, NotFound, Rejected, from_api_error
+from coze_nats.core.live import Config, Listing, Live, LiveConsumer, LiveStream, Server
+from coze_nats.jetstream.connection import Connection
+from coze_nats.jetstream.paging import Page, read_all
+
+Json = Mapping[str, Any]
+_Value = TypeVar("_Value")
+
+_PAUSE_API_LEVEL = 1
+
+
+class Gateway:
+    """One account's JetStream, through one connection.
+
+    Args:
+        prefix: `$JS.API`, `$JS.<domain>.API`, or the prefix of an account import.
+        in_flight: how many requests may wait for an answer at the same time.
+    """
+
+    def __init__(
+        self, connection: Connection, prefix: str = "$JS.API", in_flight: int = 64
+    ) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._slots = asyncio.Semaphore(in_flight)
+        self._server: tuple[int, Server] | None = None
+
+    async def server(self) -> Server:
+        """The server's version and API level; asked for once in a session."""
+        epoch = self._connection.epoch
+        if self._server is None or self._server[0] != epoch:
+            answer = await self._call("INFO")
+            server = _read(_server_from(self._connection.server_version), answer)
+            self._server = (epoch, server)
+        return self._server[1]
+
+    async def stream(self, name: str) -> LiveStream | None:
+        """The stream, or None when it does not exist."""
+        try:
+            return await self._stream(f"STREAM.INFO.{_token(name)}")
+        except NotFound:
+            return None
+
+    async def streams(self) -> Listing[LiveStream]:
+        """All streams of the account."""
+
+        async def fetch(offset: int) -> Page[LiveStream]:
+            answer = await self._call("STREAM.LIST", {"offset": offset})
+            return _read_page(answer, "streams", LiveStream.from_info, lambda each: each.name)
+
+        return await read_all(fetch)
+
+    async def streams_on(self, subject: str) -> tuple[str, ...]:
+        """Names of the streams whose subjects overlap `subject`."""
+
+        async def fetch(offset: int) -> Page[str]:
+            answer = await self._call("STREAM.NAMES", {"subject": subject, "offset": offset})
+            return _read_page(answer, "streams", str, lambda each: each)
+
+        listing = await read_all(fetch)
+        return tuple(sorted(listing.found))
+
+    async def create_stream(self, config: Config) -> LiveStream:
+        """Create a stream; AlreadyExists when one of that name has another configuration."""
+        return await self._stream(f"STREAM.CREATE.{_token(config['name'])}", config)
+
+    async def update_stream(self, config: Config) -> LiveStream:
+        """Replace a stream's whole configuration; NotFound when it does not exist."""
+        return await self._stream(f"STREAM.UPDATE.{_token(config['name'])}", config)
+
+    async def delete_stream(self, name: str) -> None:
+        """Delete a stream with all its messages and consumers; a missing one is a success."""
+        await self._delete(f"STREAM.DELETE.{_token(name)}")
+
+    async def consumer(self, stream: str, name: str) -> LiveConsumer | None:
+        """The consumer, or None when it does not exist; NotFound when its stream does not."""
+        try:
+            return await self._consumer(f"CONSUMER.INFO.{_token(stream)}.{_token(name)}")
+        except NotFound as failure:
+            if failure.stream_is_missing:
+                raise
+            return None
+
+    async def consumers(self, stream: str) -> Listing[LiveConsumer]:
+        """All consumers of a stream; NotFound when the stream does not exist."""
+
+        async def fetch(offset: int) -> Page[LiveConsumer]:
+            answer = await self._call(f"CONSUMER.LIST.{_token(stream)}", {"offset": offset})
+            return _read_page(answer, "consumers", LiveConsumer.from_info, lambda each: each.name)
+
+        listing = await read_all(fetch)
+        if not listing.found and not listing.missing:
+            # A cluster answers with an empty list for a stream that does not exist, too.
+            await self._stream(f"STREAM.INFO.{_token(stream)}")
+        return listing
+
+    async def create_consumer(self, stream: str, config: Config) -> LiveConsumer:
+        """Create a durable consumer; AlreadyExists when one of that name differs."""
+        return await self._put_consumer(stream, config, "create")
+
+    async def update_consumer(self, stream: str, config: Config) -> LiveConsumer:
+        """Replace a consumer's whole configuration; NotFound when it does not exist."""
+        return await self._put_consumer(stream, config, "update")
+
+    async def pause_consumer(self, stream: str, name: str, until: str | None) -> None:
+        """Pause deliveries until an RFC 3339 time, or resume them with None; from 2.11 on."""
+        server = await self.server()
+        if server.api_level < _PAUSE_API_LEVEL:
+            # Asked all the same, an older server would not answer at all.
+            raise Rejected(
+                f"pausing a consumer needs nats-server 2.11; this one is {server.version}"
+            )
+        body = {} if until is None else {"pause_until": until}
+        answer = await self._call(f"CONSUMER.PAUSE.{_token(stream)}.{_token(name)}", body)
+        if until is None and answer.get("paused"):
+            raise Bug(f"consumer {name} of stream {stream} is still paused after being resumed")
+
+    async def delete_consumer(self, stream: str, name: str) -> None:
+        """Delete a consumer; a missing one, or a missing stream, is a success."""
+        await self._delete(f"CONSUMER.DELETE.{_token(stream)}.{_token(name)}")
+
+    async def _put_consumer(self, stream: str, config: Config, action: str) -> LiveConsumer:
+        # Left out of an update, the name would turn the durable into an ephemeral consumer.
+        name = config.get("durable_name") or config["name"]
+        durable = {**config, "name": name, "durable_name": name}
+        body = {"stream_name": stream, "config": durable, "action": action}
+        return await self._consumer(f"CONSUMER.CREATE.{_token(stream)}.{_token(name)}", body)
+
+    async def _stream(self, verb: str, body: Json | None = None) -> LiveStream:
+        return _read(LiveStream.from_info, await self._call(verb, body))
+
+    async def _consumer(self, verb: str, body: Json | None = None) -> LiveConsumer:
+        return _read(LiveConsumer.from_info, await self._call(verb, body))
+
+    async def _delete(self, verb: str) -> None:
+        try:
+            answer = await self._call(verb)
+        except NotFound:
+            return
+        if answer.get("success") is not True:
+            raise Bug(f"{verb} was answered with neither success nor an error")
+
+    async def _call(self, verb: str, body: Json | None = None) -> Json:
+        """Send one request and return its answer, or raise the Failure that it amounts to."""
+        payload = b"" if body is None else json.dumps(_without_nulls(body)).encode()
+        async with self._slots:
+            reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
+        try:
+            answer = json.loads(reply)
+            error = answer.get("error")
+            if error is None:
+                return answer  # type: ignore[no-any-return] # a JSON object: it has .get
+            failure = from_api_error(int(error["err_code"]), str(error["description"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as unexpected:
+            raise Bug(
+                f"{verb} was answered with something else than JetStream's JSON"
+            ) from unexpected
+        raise failure
+
+
+def _read(parse: Callable[[Json], _Value], answer: Json) -> _Value:
+    """Parse an answer; Bug when it lacks what every server gives."""
+    try:
+        return parse(answer)
+    except (KeyError, TypeError, AttributeError) as unexpected:
+        kind = answer.get("type", "an answer")
+        raise Bug(f"{kind} lacks what is expected of it: {unexpected}") from unexpected
+
+
+def _read_page(
+    answer: Json, key: str, parse: Callable[[Any], Live], name: Callable[[Live], str]
+) -> Page[Live]:
+    """Read a page of a list.
+
+    A cluster lists an object whose nodes are all down with an empty state *and* as missing: nothing
+    may be concluded from that state, so it counts as missing only.
+    """
+
+    def read(page: Json) -> Page[Live]:
+        missing = frozenset(page.get("missing") or ())
+        items = [parse(item) for item in page.get(key) or ()]
+        found = {name(item): item for item in items if name(item) not in missing}
+        return Page(found, missing, page["total"])
+
+    return _read(read, answer)
+
+
+def _server_from(version: str) -> Callable[[Json], Server]:
+    def read(answer: Json) -> Server:
+        # 2.10 has no level.
+        return Server(version=version, api_level=answer["api"].get("level", 0))
+
+    return read
+
+
+def _token(name: str) -> str:
+    """Check that a name is one token, so that a request can't end up on another subject."""
+    if not name or any(character in " \t\r\n\f.*>" for character in name):
+        raise Rejected(f"{name!r} is not a valid name: no spaces and none of . * >")
+    return name
+
+
+def _without_nulls(value: Any) -> Any:
+    """Copy JSON without null members: a server takes a null enum for an error."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_nulls(item) for item in value]
+    return value

@@ -1,0 +1,246 @@
+"""One session with one server: from the login until the connection breaks; it never comes back.
+
+Requests and answers are matched here rather than in nats-py, so that all of them end at once, and
+as "outcome unknown", when the connection breaks, and so that a permissions violation, which nats-py
+reports apart from the request, reaches the request that it belongs to.
+"""
+
+import asyncio
+import itertools
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import nats.errors
+from nats.aio.msg import Msg
+
+from coze_nats.core.errors import OutcomeUnknown, Rejected, Transient, Unavailable
+from coze_nats.jetstream.authentication import connect_arguments
+from coze_nats.jetstream.client import Client
+from coze_nats.jetstream.failures import explain, from_request
+from coze_nats.jetstream.options import Address, ConnectionOptions
+
+_logger = logging.getLogger(__name__)
+_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
+_NO_RESPONDERS = "503"
+_NEVER = 10**6
+
+
+class NotConnected(Exception):
+    """A server did not let us in; the message says why, and shows no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request that waits for its answer."""
+
+    subject: str
+    answer: asyncio.Future[bytes]
+
+
+class Session:
+    """Built by `open`, ended by `close` or by the other side.
+
+    Attributes:
+        address: the server.
+        lost: set when the connection is no more; `reason` says why.
+        leaving: set when it is lost, or when the server announced that it is going away.
+        reason: a text for people, without secrets.
+    """
+
+    def __init__(self, client: Client, address: Address, ping_interval: float) -> None:
+        self.address = address
+        self.lost = asyncio.Event()
+        self.leaving = asyncio.Event()
+        self.reason = ""
+        self._client = client
+        self._ping_interval = ping_interval
+        self._logged_in = False
+        self._inbox = f"_INBOX.{secrets.token_hex(11)}"
+        self._tokens = itertools.count(1)
+        self._requests: dict[str, _Request] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._watchdog: asyncio.Task[None] | None = None
+        self._on_lost: Callable[[Session], None] = lambda _: None
+
+    @classmethod
+    async def open(
+        cls, options: ConnectionOptions, address: Address, on_lost: Callable[["Session"], None]
+    ) -> Self:
+        """Connect and log in; `on_lost` is called once, when the session has ended by itself.
+
+        Raises:
+            NotConnected: with the reason.
+        """
+        client = Client(require_tls=options.requires_tls)
+        session = cls(client, address, options.ping_interval)
+        try:
+            # nats-py's own time-outs don't cover every way in which a server can keep silent.
+            async with asyncio.timeout(2 * options.connect_timeout):
+                await session._log_in(options)
+        except asyncio.CancelledError:
+            await client.discard()
+            raise
+        except Exception as error:
+            # nats-py lets foreign exceptions through: none of them may stop our caller's loop.
+            await client.discard()
+            raise NotConnected(explain(error)) from error
+        session._on_lost = on_lost
+        session._watchdog = asyncio.create_task(session._watch(), name="nats-watchdog")
+        return session
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a request would be sent."""
+        return not self.lost.is_set() and self._client.is_connected
+
+    @property
+    def server_version(self) -> str:
+        """The version of the server, such as "2.14.6"."""
+        return self._client.server_version
+
+    async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
+        """Send a request and return the body of its answer; `timeout` is in seconds.
+
+        Raises:
+            Unavailable: the connection is gone, and nothing was sent.
+            OutcomeUnknown: no answer in time, or the connection broke before it.
+            Transient: nobody listens on the subject.
+            Rejected: the user may not publish there, or the payload is too large.
+        """
+        if not self.is_alive:
+            raise Unavailable(f"not connected to NATS: {self.reason or 'the connection broke'}")
+        token = str(next(self._tokens))
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._requests[token] = _Request(subject, answer)
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._client.publish(subject, payload, reply=f"{self._inbox}.{token}")
+                return await answer
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            raise from_request(error, subject) from error
+        finally:
+            del self._requests[token]
+            if not self._requests:
+                self._idle.set()
+
+    async def close(self, deadline: float) -> None:
+        """End the session once no request waits for an answer, or after `deadline` seconds."""
+        try:
+            async with asyncio.timeout(deadline):
+                await self._idle.wait()
+        except TimeoutError:
+            _logger.debug("Requests still wait for an answer; closing all the same")
+        self._on_lost = lambda _: None
+        self._lose("the connection was closed")
+        if self._watchdog is not None:
+            await asyncio.gather(self._watchdog, return_exceptions=True)
+        await self._client.discard()
+
+    async def _log_in(self, options: ConnectionOptions) -> None:
+        await self._client.connect(
+            str(self.address),
+            name=options.name,
+            error_cb=self._on_error,
+            closed_cb=self._on_closed,
+            lame_duck_mode_cb=self._on_lame_duck,
+            allow_reconnect=False,
+            connect_timeout=max(1, round(options.connect_timeout)),
+            pending_size=0,
+            # The watchdog pings instead: nats-py would first wait for a dead peer's farewell.
+            ping_interval=_NEVER,
+            **connect_arguments(options, self.address),
+        )
+        self._logged_in = True
+        if not self._client.is_connected:
+            raise nats.errors.UnexpectedEOF
+        await self._client.subscribe(f"{self._inbox}.*", cb=self._on_answer)
+        # A PONG means that the server has also judged the subscription.
+        await self._client.rtt(timeout=_NEVER)
+        if self.lost.is_set():
+            raise Unavailable(self.reason)
+
+    async def _watch(self) -> None:
+        """Notice a connection that is silently dead, or a client that has come to a halt."""
+        while True:
+            await asyncio.sleep(self._ping_interval)
+            try:
+                async with asyncio.timeout(self._ping_interval):
+                    await self._client.rtt(timeout=_NEVER)
+            except TimeoutError:
+                self._lose(f"no answer to PING within {self._ping_interval:g} s")
+                return
+            except (nats.errors.Error, OSError) as error:
+                self._lose(explain(error))
+                return
+
+    async def _on_answer(self, message: Msg) -> None:
+        request = self._requests.get(message.subject.rpartition(".")[2])
+        if request is None or request.answer.done():
+            return
+        if not message.data and (message.headers or {}).get("Status") == _NO_RESPONDERS:
+            request.answer.set_exception(
+                Transient(
+                    f"nobody answers on {request.subject}: JetStream is not enabled for the user's "
+                    "account, or it is still starting"
+                )
+            )
+        else:
+            request.answer.set_result(message.data)
+
+    async def _on_error(self, error: Exception) -> None:
+        if not self._logged_in:
+            # Left alone, nats-py would try an unreachable server again and again, for ever.
+            raise error
+        violation = _VIOLATION.search(str(error))
+        if isinstance(error, nats.errors.UnexpectedEOF):
+            self._lose(explain(error))
+        elif violation:
+            self._refuse(*violation.groups())
+        else:
+            _logger.debug("The NATS client reports: %s", explain(error))
+
+    def _refuse(self, action: str, subject: str) -> None:
+        """Fail what a permissions violation is about; the client gives `subject` in lower case."""
+        if action == "subscription":
+            if subject.startswith(self._inbox.lower()):
+                self._lose("permissions violation: the user may not subscribe to _INBOX.>")
+            return
+        requests = [each for each in self._requests.values() if each.subject.lower() == subject]
+        if len({each.subject for each in requests}) != 1:
+            # Subjects that differ in case only can't be told apart: their time-outs will do it.
+            return
+        for request in requests:
+            if not request.answer.done():
+                request.answer.set_exception(
+                    Rejected(
+                        f"permissions violation: the user may not publish to {request.subject}"
+                    )
+                )
+
+    async def _on_lame_duck(self) -> None:
+        self.leaving.set()
+
+    async def _on_closed(self) -> None:
+        self._lose(explain(self._client.last_error))
+
+    def _lose(self, reason: str) -> None:
+        """End the session: everything that waits ends now, and nothing is sent any more."""
+        if self.lost.is_set():
+            return
+        self.reason = reason
+        self.lost.set()
+        self.leaving.set()
+        for request in self._requests.values():
+            if not request.answer.done():
+                request.answer.set_exception(
+                    OutcomeUnknown(f"the connection broke before {request.subject} was answered")
+                )
+        if self._watchdog is not None and self._watchdog is not asyncio.current_task():
+            self._watchdog.cancel()
+        self._on_lost(self)
