@@ -1,7 +1,7 @@
 """Where the exceptions of nats-py, sockets and TLS end: as ours, or as a text for people."""
 
-import errno
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -12,6 +12,8 @@ import nats.errors
 from coze_nats.core.errors import Failure, OutcomeUnknown, Rejected, Unavailable
 from coze_nats.jetstream.authentication import UnusableCredentials
 
+# asyncio joins the failures of a name with several addresses into one, without a number.
+_JOINED = re.compile(r"\[Errno (\d+)\] Connect call failed")
 _NOT_SENT = (
     nats.errors.ConnectionClosedError,
     nats.errors.ConnectionDrainingError,
@@ -60,10 +62,15 @@ def _server_words(error: nats.errors.Error) -> str:
 
 def _system_words(error: OSError) -> str:
     number = error.errno
-    if number is None and "Connect call failed" in str(error):
-        # asyncio joins the failures of a name with several addresses into one without a number.
-        number = errno.ECONNREFUSED if f"[Errno {errno.ECONNREFUSED}]" in str(error) else None
+    if number is None and (joined := _JOINED.search(str(error))):
+        number = int(joined[1])
     return os.strerror(number).lower() if number else "the connection failed"
+
+
+def _tls_words(error: ssl.SSLError) -> str:
+    # The reason is a constant of OpenSSL such as WRONG_VERSION_NUMBER.
+    reason = getattr(error, "reason", None) or "connection cut"
+    return f"the TLS handshake failed: {reason.replace('_', ' ').lower()}"
 
 
 # The first that fits counts: subclasses stand before their bases.
@@ -75,7 +82,7 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
         ssl.SSLCertVerificationError,
         lambda error: f"the server's certificate is not accepted: {error.verify_message}",
     ),
-    (ssl.SSLError, lambda error: f"the TLS handshake failed: {error.reason or 'connection cut'}"),
+    (ssl.SSLError, _tls_words),
     (nats.errors.UnexpectedEOF, lambda _: "the server closed the connection"),
     (TimeoutError, lambda _: "no answer in time"),
     (nats.errors.Error, _server_words),

@@ -1,0 +1,73 @@
+"""Paged lists that change while they are read."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coze_nats.core.errors import Transient
+from coze_nats.jetstream.paging import Page, read_all
+
+PAGE = 4
+
+
+class ShiftingList:
+    """A sorted list served in pages, to which a script of changes happens, one before each page."""
+
+    def __init__(self, names: set[str], changes: Iterator[tuple[set[str], set[str]]]) -> None:
+        self.names = set(names)
+        self.requests = 0
+        self._changes = changes
+
+    async def fetch(self, offset: int) -> Page[str]:
+        self.requests += 1
+        removed, added = next(self._changes, (set(), set()))
+        self.names = (self.names - removed) | added
+        window = sorted(self.names)[offset : offset + PAGE]
+        # A cluster says 0 on an empty page.
+        total = len(self.names) if window else 0
+        return Page({name: name for name in window}, frozenset(), total)
+
+
+names = st.sets(st.sampled_from([f"{number:02}" for number in range(40)]))
+
+
+@given(st.data(), names, st.lists(st.tuples(names, names), max_size=12))
+async def test_nothing_that_stays_is_overlooked(
+    data: st.DataObject, initial: set[str], changes: list[tuple[set[str], set[str]]]
+) -> None:
+    staying = data.draw(st.sets(st.sampled_from(sorted(initial)))) if initial else set()
+    script = iter([(removed - staying, added) for removed, added in changes])
+    listing = await read_all(ShiftingList(initial, script).fetch)
+    assert staying <= listing.found.keys()
+
+
+@given(names)
+async def test_a_list_that_stands_still_is_read_exactly_once(initial: set[str]) -> None:
+    still = ShiftingList(initial, iter(()))
+    listing = await read_all(still.fetch)
+    assert listing.found.keys() == initial
+    assert still.requests <= 1 + len(initial) // (PAGE - 1)
+
+
+async def test_a_name_missing_on_one_page_and_found_on_another_is_found() -> None:
+    pages = [
+        Page({"a": "a"}, frozenset({"b", "z"}), 4),
+        Page({"b": "b"}, frozenset({"z"}), 4),
+    ]
+
+    async def fetch(offset: int) -> Page[str]:
+        return pages.pop(0)
+
+    listing = await read_all(fetch)
+    assert listing.found.keys() == {"a", "b"}
+    assert listing.missing == {"z"}
+
+
+async def test_a_list_that_never_stands_still_is_given_up_on() -> None:
+    async def fetch(offset: int) -> Page[str]:
+        return Page({"a": "a"}, frozenset(), 1_000_000)
+
+    with pytest.raises(Transient, match="changes faster than it can be read"):
+        await read_all(fetch)
