@@ -43,6 +43,14 @@ async def test_nothing_that_stays_is_overlooked(
     assert staying <= listing.found.keys()
 
 
+async def test_what_moves_up_when_others_vanish_between_two_pages_is_read() -> None:
+    initial = {f"{number:02}" for number in range(12)}
+    vanishing = {"00", "01", "02", "03"}
+    script = iter([(set[str](), set[str]()), (vanishing, set[str]())])
+    listing = await read_all(ShiftingList(initial, script).fetch)
+    assert listing.found.keys() >= initial - vanishing
+
+
 @given(names)
 async def test_a_list_that_stands_still_is_read_exactly_once(initial: set[str]) -> None:
     still = ShiftingList(initial, iter(()))
