@@ -4,18 +4,18 @@
 contract suites (tests/contract) as the real things.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, Protocol
 
 from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Server
-from coze_nats.core.resource import Resource
+from coze_nats.core.resource import Key, Resource
 
 
 class JetStream(Protocol):
     """One account's JetStream API.
 
-    Every method raises a `coze_nats.core.errors.Failure`: Unavailable when there is no session (then
-    nothing was sent), OutcomeUnknown after a time-out, else the class of the server's answer.
+    Every method raises a `coze_nats.core.errors.Failure`: Unavailable when there is no session
+    (then nothing was sent), OutcomeUnknown after a time-out, else the class of the answer.
     """
 
     async def server(self) -> Server:
@@ -46,13 +46,13 @@ class JetStream(Protocol):
         """All consumers of a stream; NotFound when the stream does not exist."""
 
     async def create_consumer(self, stream: str, config: Config) -> LiveConsumer:
-        """Create a durable consumer; AlreadyExists when one of that name has another configuration."""
+        """Create a durable consumer; AlreadyExists when that one is different."""
 
     async def update_consumer(self, stream: str, config: Config) -> LiveConsumer:
         """Replace a consumer's whole configuration; NotFound when it does not exist."""
 
     async def pause_consumer(self, stream: str, name: str, until: str | None) -> None:
-        """Pause deliveries until an RFC 3339 time, or resume them with None (API level 1 and up)."""
+        """Pause deliveries until an RFC 3339 time, or resume them with None (API level 1+)."""
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         """Delete a consumer; a missing one, or a missing stream, is a success."""
@@ -61,10 +61,42 @@ class JetStream(Protocol):
 class Kubernetes(Protocol):
     """What a reconcile writes to the apiserver."""
 
-    async def apply_status(self, resource: Resource, status: Mapping[str, Any]) -> None:
-        """Server-side apply the whole status; a resource that is gone meanwhile is a success."""
+    async def apply_status(self, resource: Resource, status: Mapping[str, Any]) -> str | None:
+        """Server-side apply the whole status.
+
+        Returns the resource's new resourceVersion, or None when it is gone meanwhile.
+        """
 
     def emit(
         self, resource: Resource, type_: Literal["Normal", "Warning"], reason: str, message: str
     ) -> None:
         """Post an event about the resource, without waiting for it."""
+
+
+class Session(Protocol):
+    """The connection behind a JetStream port, as far as a reconcile must know it."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether requests can be sent now."""
+
+    @property
+    def away_since(self) -> float | None:
+        """Since when, on the monotonic clock, there is no connection; None while there is one."""
+
+    @property
+    def last_error(self) -> str:
+        """Why there is no connection, for a person; holds no secrets."""
+
+
+class Resources(Protocol):
+    """The resources as last seen, kept by the controller."""
+
+    def get(self, key: Key) -> Resource | None:
+        """The resource, or None when it is gone."""
+
+    def put(self, resource: Resource) -> bool:
+        """Keep this version, unless a newer one is known; returns whether it was taken."""
+
+    def consumers_of(self, namespace: str, stream: str) -> Collection[Key]:
+        """The CozeConsumers whose streamRef names this CozeStream."""

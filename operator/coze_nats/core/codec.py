@@ -27,11 +27,11 @@ _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*(?:([Zz])|([+-]\d\d:\d\d))"
 )
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
-_MULTIPLES = {"": 1} | {
-    prefix + suffix: base**power
-    for base, suffix in ((1000, ""), (1024, "i"))
-    for power, prefix in enumerate("kMGTPE" if base == 1000 else "KMGTPE", start=1)
-}
+_MULTIPLES = (
+    {"": 1}
+    | {prefix: 1000**power for power, prefix in enumerate("kMGTPE", start=1)}
+    | {f"{prefix}i": 1024**power for power, prefix in enumerate("KMGTPE", start=1)}
+)
 INT64_MAX = 2**63 - 1
 
 

@@ -1,4 +1,4 @@
-"""Spec → what JetStream shall have: the declared part of a configuration, canonical and on the wire.
+"""Spec → what JetStream shall have: the declared part of a configuration, on the wire.
 
 Only what the user (or the operator's own settings) declared is in here. What the server chooses for
 the rest is known to `core.fields`, and what is really there to `core.live`.
@@ -28,7 +28,7 @@ class Target(NamedTuple):
 
 
 class InvalidField(ValueError):
-    """A field whose value has no meaning in JetStream; the text names it and what would be right."""
+    """A field whose value means nothing in JetStream; the text names it and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)

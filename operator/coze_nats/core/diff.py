@@ -11,7 +11,7 @@ from typing import Any
 
 from coze_nats.core import names
 from coze_nats.core.desired import Desired
-from coze_nats.core.fields import Change, Field, in_spec_terms, version_of
+from coze_nats.core.fields import LEVEL_2_12, Change, Field, in_spec_terms, version_of
 from coze_nats.core.live import Config, Server
 
 
@@ -144,10 +144,10 @@ _IMMUTABLE = (Verdict.IMMUTABLE, "NATS can't change it once the object exists")
 _IN_PLACE = (Verdict.IN_PLACE, "")
 
 
-def _judged(
+def _judged(  # noqa: PLR0911 - one line per rule reads as the table that it is
     item: Field, before: Any, after: Any, *, declared: bool, server: Server
 ) -> tuple[Verdict, str]:
-    needs_2_12 = server.api_level < 2
+    needs_2_12 = server.api_level < LEVEL_2_12
     match item.change:
         case Change.IMMUTABLE:
             return _IMMUTABLE

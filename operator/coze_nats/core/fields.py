@@ -64,6 +64,10 @@ class Field:
         return value if value in (None, "") else self.codec.canonical(value)
 
 
+LEVEL_2_12 = 2
+"""The API level that 2.12 brought; its servers report 3."""
+
+
 def _from(level: int) -> Callable[[Any], int]:
     return lambda value: 0 if value is False else level
 
@@ -253,8 +257,12 @@ def _priority_timeout(declared: Mapping[str, Any]) -> tuple[Any, ...]:
     return (_PINNED,) if declared.get("priority_policy") == "pinned_client" else (0,)
 
 
-def _flow_controlled(yes: Any, no: Any) -> Defaults:
-    return lambda declared: (yes if declared["ack_policy"] == "flow_control" else no,)
+def _flow_control(declared: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (declared["ack_policy"] == "flow_control",)
+
+
+def _idle_heartbeat(declared: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (_SECOND if declared["ack_policy"] == "flow_control" else 0,)
 
 
 CONSUMER_FIELDS: tuple[Field, ...] = (
@@ -321,7 +329,7 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
         "flowControl",
         "flow_control",
         absent=False,
-        defaults=_flow_controlled(True, False),
+        defaults=_flow_control,
         change=Change.IMMUTABLE,
     ),
     Field(
@@ -329,12 +337,12 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
         "idle_heartbeat",
         codec.DURATION,
         absent=0,
-        defaults=_flow_controlled(_SECOND, 0),
+        defaults=_idle_heartbeat,
         change=Change.IMMUTABLE,
     ),
 )
 
-_VERSIONS = {1: "2.11", 2: "2.12", 4: "2.14"}
+_VERSIONS = {1: "2.11", LEVEL_2_12: "2.12", 4: "2.14"}
 
 
 def version_of(level: int) -> str:

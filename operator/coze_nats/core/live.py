@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 Live = TypeVar("Live")
 
 Config = Mapping[str, Any]
-"""A stream's or consumer's configuration as JetStream's JSON: snake_case keys, integers, nanoseconds."""
+"""A configuration as JetStream's JSON: snake_case keys, integers, durations in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Server:
 
     Attributes:
         version: such as "2.14.6".
-        api_level: `api.level` of `$JS.API.INFO`: 0 on 2.10, 1 on 2.11, 3 on 2.12, 4 on 2.14, 5 on 2.15.
+        api_level: `api.level` of `$JS.API.INFO`: 0 on 2.10 (which has none), 1 on 2.11, 3 on 2.12,
+            4 on 2.14, 5 on 2.15.
     """
 
     version: str
@@ -74,7 +75,7 @@ class LiveStream:
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> Self:
-        """Read the answer of STREAM.INFO, STREAM.CREATE or STREAM.UPDATE, or an item of STREAM.LIST."""
+        """Read the answer of STREAM.INFO, .CREATE or .UPDATE, or an item of STREAM.LIST."""
         state = info.get("state") or {}
         return cls(
             config=info["config"],

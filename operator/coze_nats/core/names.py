@@ -19,7 +19,7 @@ PLURALS = {STREAM_KIND: "cozestreams", CONSUMER_KIND: "cozeconsumers"}
 RECONCILE_REQUESTED_ANNOTATION = f"{GROUP}/reconcile-requested-at"
 
 OWNER_METADATA = "coze.dev/owner"
-"""Key in a stream's or consumer's own metadata: `<cluster id>/<namespace>/<name>` of its resource."""
+"""Key in an object's own metadata: `<cluster id>/<namespace>/<name>` of its resource."""
 OPERATOR_METADATA_PREFIX = "coze.dev/"
 SERVER_METADATA_PREFIX = "_nats."
 
@@ -49,7 +49,7 @@ class Reason(StrEnum):
 
 
 class EventReason(StrEnum):
-    """What happened that nobody asked for; conditions that turn bad are events under their own reason."""
+    """What happened that nobody asked for; a condition that turns bad has its own reason."""
 
     ADOPTED = "Adopted"
     RECREATED = "Recreated"

@@ -108,7 +108,7 @@ class Situation:
 
 
 def owner_of(live: Live) -> str:
-    """Who owns the object by its own metadata: `<cluster id>/<namespace>/<name>`, or nobody ("")."""
+    """The owner in the object's own metadata: `<cluster id>/<namespace>/<name>`, or "" for none."""
     return str((live.config.get("metadata") or {}).get(names.OWNER_METADATA, ""))
 
 

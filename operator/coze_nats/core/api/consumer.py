@@ -174,7 +174,7 @@ class ConsumerSpec(Model):
             rule(
                 "!(has(self.ackPolicy) && self.ackPolicy == 'none') "
                 "|| !(has(self.ackWait) || has(self.backoff))",
-                "without acknowledgements there is nothing to wait for: remove ackWait and backoff, "
+                "without acknowledgements there is nothing to wait for: remove ackWait and backoff "
                 "or choose another ackPolicy",
             ),
             rule(

@@ -1,4 +1,4 @@
-"""What the operator reports: conditions after kstatus, the incarnation, a summary, effective values."""
+"""What the operator reports: conditions after kstatus, a summary and the effective values."""
 
 from typing import Annotated, Literal
 

@@ -127,7 +127,7 @@ class Source(Model):
             ),
             rule(
                 "!(has(self.filterSubject) && has(self.subjectTransforms))",
-                "filterSubject excludes subjectTransforms: put the filter into a transform's source",
+                "filterSubject excludes subjectTransforms: use the transforms' sources as filters",
             ),
             rule(
                 "!has(self.consumer) || !(has(self.optStartSeq) || has(self.optStartTime) "

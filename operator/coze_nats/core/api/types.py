@@ -40,9 +40,9 @@ def rules(*found: dict[str, str], **extra: Any) -> dict[str, Any]:
 
 
 _NAME = r"^[^ \\t\\r\\n\\f.*>/\\\\]+$"
-_TOKEN = r"[^ \\t\\r\\n\\f.*>]+"
-_SUBJECT = rf"^(({_TOKEN}|[*])([.]({_TOKEN}|[*]))*([.]>)?|>)$"
-_LITERAL = rf"^{_TOKEN}([.]{_TOKEN})*$"
+_PART = r"[^ \\t\\r\\n\\f.*>]+"
+_SUBJECT = rf"^(({_PART}|[*])([.]({_PART}|[*]))*([.]>)?|>)$"
+_LITERAL = rf"^{_PART}([.]{_PART})*$"
 
 
 def _matching(pattern: str, message: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ LiteralSubject = Annotated[
         max_length=255,
         json_schema_extra=_matching(
             _LITERAL,
-            "this subject must be literal: tokens joined by dots, without spaces or wildcards (* >)",
+            "this subject must be literal: tokens joined by dots, without spaces and wildcards",
         ),
     ),
 ]

@@ -1,0 +1,153 @@
+"""Outcome + previous conditions + now → the next conditions and status, computed once at the end.
+
+Follows kstatus: Ready always, Reconciling and Stalled only while they are true. Messages hold no
+times and no counters, so that an unchanged situation is an unchanged status.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from coze_nats.core.desired import Desired
+from coze_nats.core.diff import own_metadata
+from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, in_spec_terms
+from coze_nats.core.live import LiveConsumer, LiveStream
+from coze_nats.core.names import Reason
+from coze_nats.core.resource import Resource
+
+COUNTERS = frozenset({"messages", "bytes", "consumers", "pending", "ackPending"})
+"""Fields of status that move with the traffic; they alone are no reason to write at once."""
+
+FACTS = COUNTERS | {"stream", "consumer", "created", "leader", "replicas", "effective"}
+"""Fields of status that tell what JetStream has."""
+
+
+class Health(Enum):
+    """What a resource's conditions come to."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reconcile ended, as the user shall read it.
+
+    Attributes:
+        observed: whether JetStream was looked at; if not, what status told about it stays.
+        live: what JetStream has and this resource owns; None: nothing.
+    """
+
+    health: Health
+    reason: Reason
+    message: str
+    observed: bool = True
+    live: LiveStream | LiveConsumer | None = None
+
+
+def timestamp(now_ns: int) -> str:
+    """The RFC 3339 time, in whole seconds, that Kubernetes uses."""
+    moment = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any] | None:
+    """The condition of that type in a status, if it has one."""
+    found = status.get("conditions") or ()
+    return next((item for item in found if item.get("type") == type_), None)
+
+
+def is_true(status: Mapping[str, Any], type_: str) -> bool:
+    """Whether a status has that condition, and true."""
+    found = condition(status, type_)
+    return found is not None and found.get("status") == "True"
+
+
+def _conditions(
+    outcome: Outcome, previous: Mapping[str, Any], generation: int, now_ns: int
+) -> list[dict[str, Any]]:
+    wanted = [("Ready", "True" if outcome.health is Health.READY else "False")]
+    if outcome.health is not Health.READY:
+        wanted.append((outcome.health.value, "True"))
+    found = []
+    for type_, value in wanted:
+        before = condition(previous, type_)
+        unchanged = before is not None and before.get("status") == value
+        since = before.get("lastTransitionTime") if before and unchanged else None
+        found.append(
+            {
+                "type": type_,
+                "status": value,
+                "observedGeneration": generation,
+                "lastTransitionTime": since or timestamp(now_ns),
+                "reason": str(outcome.reason),
+                "message": outcome.message,
+            }
+        )
+    return found
+
+
+def next_status(
+    resource: Resource, desired: Desired | None, outcome: Outcome, now_ns: int
+) -> dict[str, Any]:
+    """The whole status that the resource shall have after this outcome."""
+    previous = resource.status
+    status: dict[str, Any] = {
+        "observedGeneration": resource.generation,
+        "conditions": _conditions(outcome, previous, resource.generation, now_ns),
+    }
+    handled = previous.get("lastHandledReconcileAt")
+    if outcome.observed and resource.reconcile_requested_at:
+        handled = resource.reconcile_requested_at
+    if handled:
+        status["lastHandledReconcileAt"] = handled
+    if not outcome.observed:
+        return status | {key: previous[key] for key in FACTS if key in previous}
+    if desired is not None:
+        status["stream"] = desired.target.stream
+        if desired.target.consumer is not None:
+            status["consumer"] = desired.target.consumer
+    return status | _facts(outcome.live)
+
+
+def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
+    if live is None:
+        return {}
+    fields = STREAM_FIELDS if isinstance(live, LiveStream) else CONSUMER_FIELDS
+    effective = in_spec_terms(fields, live.config)
+    metadata = own_metadata(live.config.get("metadata"))
+    if metadata:
+        effective["metadata"] = metadata
+    if live.config.get("pause_until"):
+        effective["pauseUntil"] = live.config["pause_until"]
+    facts = {
+        "created": live.created,
+        "effective": effective,
+        "replicas": 1 + len(live.raft.replicas),
+        **_counters(live),
+    }
+    return facts | ({"leader": live.raft.leader} if live.raft.leader else {})
+
+
+def _counters(live: LiveStream | LiveConsumer) -> dict[str, Any]:
+    if isinstance(live, LiveStream):
+        return {"messages": live.messages, "bytes": live.bytes, "consumers": live.consumers}
+    return {"pending": live.pending, "ackPending": live.ack_pending}
+
+
+def without_counters(status: Mapping[str, Any]) -> dict[str, Any]:
+    """A status without what moves with the traffic."""
+    return {key: value for key, value in status.items() if key not in COUNTERS}
+
+
+def turns(previous: Mapping[str, Any], following: Sequence[Mapping[str, Any]]) -> str:
+    """What became of the resource between two sets of conditions: "stalled", "recovered" or ""."""
+    after = {"conditions": following}
+    stalled, before = condition(after, "Stalled"), condition(previous, "Stalled")
+    if stalled is not None:
+        same = before is not None and before.get("reason") == stalled["reason"]
+        return "" if same else "stalled"
+    return "recovered" if before is not None and is_true(after, "Ready") else ""

@@ -1,0 +1,118 @@
+"""A resource, and the resources it depends on → what it desires, or why that can't be said yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from coze_nats.core import names
+from coze_nats.core.api.consumer import ConsumerSpec
+from coze_nats.core.api.stream import StreamSpec
+from coze_nats.core.conditions import condition
+from coze_nats.core.desired import (
+    Desired,
+    InvalidField,
+    Target,
+    desired_consumer,
+    desired_stream,
+)
+from coze_nats.core.names import Reason
+from coze_nats.core.resource import Key, Resource
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The resource can't be reconciled before another one is ready."""
+
+    reason: Reason
+    message: str
+
+
+def _parsed(model: type[Spec], spec: Mapping[str, Any]) -> Spec:
+    try:
+        return model.model_validate(spec)
+    except ValidationError as error:
+        found = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidField("; ".join(found)) from error
+
+
+def stream_key(resource: Resource) -> Key | None:
+    """The CozeStream that a CozeConsumer refers to; None when it names a stream instead."""
+    ref = resource.spec.get("streamRef")
+    if resource.key.kind != names.CONSUMER_KIND or not ref:
+        return None
+    return Key(names.STREAM_KIND, resource.key.namespace, ref["name"])
+
+
+def intent(
+    resource: Resource, stream: Resource | None, default_replicas: int | None
+) -> Desired | Waiting:
+    """What the resource desires.
+
+    Args:
+        stream: the CozeStream that `stream_key` names, if it exists.
+        default_replicas: the operator's replicas for a stream that names none.
+
+    Raises:
+        InvalidField: the spec has no meaning; the text names the field.
+    """
+    if resource.key.kind == names.STREAM_KIND:
+        spec = _parsed(StreamSpec, resource.spec)
+        return desired_stream(resource.key.name, spec, default_replicas)
+    consumer = _parsed(ConsumerSpec, resource.spec)
+    if consumer.stream_ref is None:
+        if consumer.stream_name is None:
+            raise InvalidField("streamRef: name the stream by streamRef or streamName")
+        return desired_consumer(resource.key.name, consumer, consumer.stream_name)
+    found = _stream_of(consumer.stream_ref.name, stream)
+    if isinstance(found, Waiting):
+        return found
+    return desired_consumer(resource.key.name, consumer, found)
+
+
+def _stream_of(name: str, stream: Resource | None) -> str | Waiting:
+    if stream is None:
+        return Waiting(
+            Reason.WAITING_FOR_STREAM,
+            f"streamRef: there is no CozeStream {name} in this namespace: apply it, or correct "
+            "the name",
+        )
+    if stream.deleting:
+        return Waiting(Reason.WAITING_FOR_STREAM, f"streamRef: CozeStream {name} is being deleted")
+    if not stream.status.get("created"):
+        ready = condition(stream.status, "Ready")
+        why = f": {ready['reason']}, see its status" if ready else ""
+        return Waiting(
+            Reason.WAITING_FOR_STREAM, f"streamRef: CozeStream {name} is not there yet{why}"
+        )
+    return stream_name(stream)
+
+
+def stream_name(stream: Resource) -> str:
+    """The name in JetStream of a CozeStream's stream."""
+    return str(stream.spec.get("name") or stream.key.name)
+
+
+def target_of(resource: Resource, stream: Resource | None) -> Target | None:
+    """Which object in JetStream is the resource's, as far as it can be told.
+
+    Unlike `intent` it needs no valid spec and no stream that is ready: deletion must not wait for
+    either. None: there can't be one.
+    """
+    if resource.key.kind == names.STREAM_KIND:
+        return Target(stream_name(resource))
+    name = str(resource.spec.get("name") or resource.key.name)
+    if resource.spec.get("streamName"):
+        return Target(str(resource.spec["streamName"]), name)
+    if resource.status.get("stream"):
+        return Target(str(resource.status["stream"]), name)
+    if stream is not None:
+        return Target(stream_name(stream), name)
+    key = stream_key(resource)
+    return Target(key.name, name) if key else None

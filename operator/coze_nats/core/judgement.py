@@ -1,0 +1,53 @@
+"""A failure → how the resource stands because of it: the one table to conditions.
+
+How long to wait before the next attempt is the reconciler's; the classes are `core.errors`'.
+"""
+
+from coze_nats.core.conditions import Health, Outcome
+from coze_nats.core.errors import (
+    CapacityExceeded,
+    Failure,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    SubjectOverlap,
+    Unavailable,
+)
+from coze_nats.core.names import Reason
+from coze_nats.core.refusals import explained
+
+
+def judged(failure: Failure) -> Outcome:
+    """How a resource stands after this failure; nothing was observed."""
+    match failure:
+        case Unavailable():
+            return _going_on(Reason.NATS_UNAVAILABLE, f"no connection to NATS: {failure}")
+        case OutcomeUnknown():
+            return _going_on(
+                Reason.RETRYING,
+                f"NATS did not answer in time, so what is there is looked at again: {failure}",
+            )
+        case CapacityExceeded():
+            return _going_on(
+                Reason.INSUFFICIENT_CAPACITY,
+                f"JetStream has no room for it: {failure}; make room, or ask for less "
+                "(maxBytes, replicas, placement)",
+            )
+        case SubjectOverlap():
+            return _stalled(Reason.SUBJECT_OVERLAP, f"subjects: {failure}")
+        case NotFound(stream_is_missing=True):
+            return _going_on(
+                Reason.WAITING_FOR_STREAM, f"the stream does not exist in JetStream: {failure}"
+            )
+        case Rejected():
+            return _stalled(Reason.REJECTED_BY_SERVER, explained(failure))
+        case _:
+            return _going_on(Reason.RETRYING, f"JetStream can't do it right now: {failure}")
+
+
+def _going_on(reason: Reason, message: str) -> Outcome:
+    return Outcome(Health.RECONCILING, reason, message, observed=False)
+
+
+def _stalled(reason: Reason, message: str) -> Outcome:
+    return Outcome(Health.STALLED, reason, message, observed=False)
