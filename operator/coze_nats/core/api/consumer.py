@@ -13,6 +13,7 @@ from coze_nats.core.api.types import (
     Metadata,
     Model,
     Name,
+    Positive64,
     Sequence,
     Size,
     Subject,
@@ -99,9 +100,7 @@ class ConsumerSpec(Model):
     sample_freq: Annotated[str, Field(max_length=4)] | None = None
     """Share of acknowledgements that are sampled for monitoring, such as `30%`. Default: none. Can
     be changed."""
-    rate_limit_bps: (
-        Annotated[int, Field(ge=1, le=2**63 - 1, json_schema_extra={"format": "int64"})] | None
-    ) = None
+    rate_limit_bps: Positive64 | None = None
     """Push: most bits per second delivered. Default: unlimited. Can be changed."""
     replicas: Annotated[int, Field(ge=1, le=5)] | None = None
     """How many servers hold the consumer's state; at most the stream's replicas. Default: as many

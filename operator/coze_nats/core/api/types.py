@@ -138,9 +138,9 @@ _NOT_ZERO = rules(
     rule("self != 0", "0 is no limit in NATS; leave it out, or use -1, for unlimited")
 )
 
-Limit = Annotated[
-    int, Field(ge=-1, le=2**63 - 1, json_schema_extra={"format": "int64", **_NOT_ZERO})
-]
+# No upper bound for 64 bits: the apiserver reads `maximum` as a float, in which 2**63 - 1 overflows to
+# a bound that refuses everything. Larger integers are no integers to it anyway.
+Limit = Annotated[int, Field(ge=-1, json_schema_extra={"format": "int64", **_NOT_ZERO})]
 """A 64-bit limit; -1 is unlimited."""
 
 Limit32 = Annotated[
@@ -148,7 +148,9 @@ Limit32 = Annotated[
 ]
 """A 32-bit limit; -1 is unlimited."""
 
-Sequence = Annotated[int, Field(ge=1, le=2**63 - 1, json_schema_extra={"format": "int64"})]
+Positive64 = Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
+
+Sequence = Positive64
 """A stream sequence."""
 
 Replicas = Annotated[int, Field(ge=1, le=5, json_schema_extra={"format": "int32"})]
