@@ -1,0 +1,228 @@
+"""Puts the operator together and runs it: the only place that knows every part."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import kopf
+
+from coze_nats import handlers, logs
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.controller import Controller
+from coze_nats.controller.resync import Resync
+from coze_nats.core.errors import Failure
+from coze_nats.health import Findings, HealthServer
+from coze_nats.jetstream.connection import Connection
+from coze_nats.jetstream.gateway import Gateway
+from coze_nats.kube.api import Api
+from coze_nats.kube.cluster import Cluster, Forbidden
+from coze_nats.kube.events import EventPoster
+from coze_nats.kube.resources import Resources
+from coze_nats.kube.session import NotConfigured, Session
+from coze_nats.kube.watches import Watches
+from coze_nats.reconcile import Reconciler
+from coze_nats.report import Reporter
+from coze_nats.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+FINISH_SECONDS = 20.0
+"""What is in flight gets so long at the end; a pod has 30 s between SIGTERM and SIGKILL."""
+
+STUCK_SECONDS = 300.0
+"""A reconcile that takes longer is stuck for good: every request in it has a deadline."""
+
+RETRY_SECONDS = 5.0
+"""Between looks for what must be there before the operator can start."""
+
+
+class CannotRun(Exception):
+    """The operator can't start or go on; the message says why and what to do."""
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises CannotRun."""
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        asyncio.run(_run(settings))
+    except (NotConfigured, Forbidden, OSError) as error:
+        raise CannotRun(str(error)) from error
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    operator = Operator(settings)
+    health = operator.health_server()
+    try:
+        if health:
+            await health.start()
+        cluster_id = await _unless(stop, operator.prepare())
+        if cluster_id is not None:
+            await operator.run(cluster_id, stop)
+    finally:
+        await operator.close()
+        if health:
+            await health.stop()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_, stop.set)
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[Value]) -> Value | None:
+    """The result of the work, or None if it was cancelled because of `stop`."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+class Operator:
+    """One operator process: its parts, and how they start and end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._watches = Watches(settings.namespaces)
+        self._session = Session(self._watches)
+        self._api = Api(self._session)
+        self._events = EventPoster(self._api)
+        self._connection = Connection(settings.nats)
+        self._cache = Cache()
+        self._controller: Controller | None = None
+        self._waiting_for = "the Kubernetes API server"
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def prepare(self) -> str:
+        """Wait until the cluster has what the operator needs; returns the cluster's identity.
+
+        Raises Forbidden when no waiting will help.
+        """
+        cluster = Cluster(self._api)
+        cluster_id = self._settings.cluster_id or await self._asked(cluster.identity)
+        while missing := await self._asked(cluster.missing_kinds):
+            self._wait_for(
+                f"the CRDs of {' and '.join(missing)}: install them (kubectl apply -f crds/)"
+            )
+            await asyncio.sleep(RETRY_SECONDS)
+        self._waiting_for = ""
+        return cluster_id
+
+    async def run(self, cluster_id: str, stop: asyncio.Event) -> None:
+        """Look after the resources until `stop` is set; what is in flight is finished."""
+        gateway = Gateway(self._connection)
+        resources = Resources(self._api, self._events)
+        reconciler = Reconciler(
+            resources=self._cache,
+            jetstream=gateway,
+            session=self._connection,
+            reporter=Reporter(self._cache, resources, time),
+            clock=time,
+            cluster_id=cluster_id,
+            default_replicas=self._settings.stream_replicas,
+        )
+        self._controller = Controller(reconciler, self._cache, resources.release_finalizer)
+        resync = Resync(
+            self._controller,
+            reconciler,
+            self._cache,
+            gateway,
+            resources.list_uids,
+            interval=self._settings.resync_interval,
+        )
+        self._watches.on_relist = resync.request_sweep
+        self._connection.on_connected(resync.connected)
+        self._connection.on_disconnected(resync.disconnected)
+        await kopf.operator(
+            registry=handlers.build_registry(
+                handlers.Dependencies(
+                    login=self._session.login,
+                    start=lambda: self._start(resync, stop),
+                    stop=self._stop,
+                    controller=self._controller,
+                    resync=resync,
+                )
+            ),
+            settings=handlers.configure(kopf.OperatorSettings()),
+            clusterwide=not self._settings.namespaces,
+            namespaces=self._settings.namespaces,
+            standalone=True,
+            stop_flag=stop,
+        )
+
+    def health_server(self) -> HealthServer | None:
+        """What answers the kubelet, unless that is switched off."""
+        if self._settings.health_port is None:
+            return None
+        return HealthServer(
+            self._settings.health_port,
+            self._settings.health_host,
+            healthy=self._unhealthy,
+            ready=self._unready,
+        )
+
+    async def close(self) -> None:
+        """Close what is still open."""
+        await self._session.close()
+
+    async def _start(self, resync: Resync, stop: asyncio.Event) -> None:
+        # Kopf has put its own handlers in place, with which a second signal is an error.
+        _stop_on_signals(stop)
+        self._tasks.append(asyncio.create_task(self._resync(resync), name="resync"))
+        await self._connection.start()
+
+    async def _resync(self, resync: Resync) -> None:
+        # What isn't listed yet can't be compared, nor can a listing have missed its deletion.
+        await self._watches.filled.wait()
+        await resync.run()
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._controller:
+            await self._controller.queue.stop(FINISH_SECONDS)
+        await self._events.close(2.0)
+        await self._connection.close(2.0)
+        log.info("Stopped")
+
+    async def _asked(self, ask: Callable[[], Awaitable[Value]]) -> Value:
+        while True:
+            try:
+                return await ask()
+            except Failure as failure:
+                self._wait_for(f"the Kubernetes API server: {failure}")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _wait_for(self, what: str) -> None:
+        if what != self._waiting_for:
+            log.warning("Waiting for %s", what)
+        self._waiting_for = what
+
+    def _unhealthy(self) -> Findings:
+        run = self._controller and self._controller.queue.oldest_run
+        if run and run[1] > STUCK_SECONDS:
+            return {"queue": f"reconciling {run[0]} has been going on for {run[1]:.0f} s"}
+        return {}
+
+    def _unready(self) -> Findings:
+        findings: dict[str, str] = {}
+        if self._waiting_for:
+            findings["kubernetes"] = f"waiting for {self._waiting_for}"
+        elif closed := self._watches.closed():
+            findings["kubernetes"] = f"not watching {', '.join(closed)}"
+        if not self._connection.is_connected:
+            findings["nats"] = f"not connected: {self._connection.last_error or 'not tried yet'}"
+        return findings

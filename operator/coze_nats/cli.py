@@ -1,0 +1,120 @@
+"""The command line: `coze-nats operator` and `coze-nats version`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from textwrap import dedent
+
+from coze_nats import settings
+
+DISTRIBUTION = "coze-nats-operator"
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+
+_ENVIRONMENT = dedent("""\
+    environment variables (those for NATS are Coze Studio's):
+      NATS_SERVER_URL       servers with commas between: nats://host:4222, tls://host:4222
+      MQ_NAME_SERVER        the same, if NATS_SERVER_URL is not set
+      NATS_USERNAME         log in as this user, with NATS_PASSWORD,
+      NATS_TOKEN            or with a token,
+      NATS_NKEY_SEED        or with the NKey whose seed is in the file of this name,
+      NATS_JWT_TOKEN        or with this JWT and the seed in the file NATS_NKEY_SEED
+      NATS_STREAM_REPLICAS  replicas of streams that name no number
+      COZE_NATS_CLUSTER_ID  the same as --cluster-id
+      KUBECONFIG            the cluster to work for, outside of a pod
+
+    examples:
+      NATS_SERVER_URL=nats://nats.nats:4222 coze-nats operator
+      NATS_SERVER_URL=nats://127.0.0.1:4222 coze-nats operator --namespace coze --log-level debug
+    """)
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run a command; returns the exit code: 0 good, 1 failed, 2 wrong usage."""
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "version":
+        print(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+        return 0
+    try:
+        loaded = settings.Settings.load(parsed, environ)
+    except settings.InvalidSetting as error:
+        return _failed(error, EXIT_USAGE)
+    # Kopf takes its time to import, which the other commands needn't wait for.
+    from coze_nats import app  # noqa: PLC0415
+
+    try:
+        app.run(loaded)
+    except app.CannotRun as error:
+        return _failed(error, EXIT_FAILURE)
+    return 0
+
+
+def _failed(error: Exception, exit_code: int) -> int:
+    print(f"coze-nats: error: {error}", file=sys.stderr)
+    return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coze-nats",
+        description="Keeps NATS JetStream streams and consumers as declared in Kubernetes.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("version", help="print the version", description="Print the version.")
+    _add_operator_flags(
+        commands.add_parser(
+            "operator",
+            help="run the operator",
+            description="Run the operator until SIGTERM or SIGINT; what is in flight is finished.",
+            epilog=_ENVIRONMENT,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    return parser
+
+
+def _add_operator_flags(operator: argparse.ArgumentParser) -> None:
+    operator.add_argument(
+        "--namespace",
+        type=settings.namespace,
+        action="append",
+        metavar="NAME",
+        help="look after this namespace only; repeatable (default: all namespaces)",
+    )
+    operator.add_argument(
+        "--resync-interval",
+        type=settings.interval,
+        default=settings.Settings.resync_interval,
+        metavar="TIME",
+        help="compare everything with JetStream so often, such as 30s or 5m (default: 60s)",
+    )
+    operator.add_argument(
+        "--cluster-id",
+        type=settings.cluster_id,
+        metavar="ID",
+        help="tells clusters on one NATS system apart (default: UID of namespace kube-system)",
+    )
+    operator.add_argument(
+        "--health-port",
+        type=settings.port,
+        default=settings.Settings.health_port,
+        metavar="PORT",
+        help="serve /healthz and /readyz here, on all addresses in a pod and else on loopback; "
+        "0: don't (default: %(default)s)",
+    )
+    operator.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default=settings.Settings.log_format,
+        help="lines for people, or one JSON object each (default: %(default)s)",
+    )
+    operator.add_argument(
+        "--log-level",
+        choices=tuple(settings.LOG_LEVELS),
+        default="info",
+        help="the least level that is logged (default: %(default)s)",
+    )

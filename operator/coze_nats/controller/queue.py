@@ -1,0 +1,212 @@
+"""The keyed queue: which resource is worked on next, how many at once, and when again.
+
+Level-triggered: it holds keys, never events, so a key that is added ten times is worked on once. It
+knows nothing about what the work is.
+"""
+
+import asyncio
+import contextvars
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from coze_nats.core.resource import Key
+from coze_nats.reconcile import Next
+
+log = logging.getLogger(__name__)
+
+
+class Clock(Protocol):
+    """What the queue needs of time; an asyncio event loop has it."""
+
+    def time(self) -> float: ...
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential, with full jitter so that keys which failed together don't return together.
+
+    Attributes:
+        first: ceiling of the first delay in seconds; it doubles with every failure in a row.
+        ceiling: no delay is longer, in seconds.
+    """
+
+    first: float = 1.0
+    ceiling: float = 60.0
+
+    def delay(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row (1 and up)."""
+        # The exponent is bounded because 2**1024 is no float.
+        ceiling = min(self.ceiling, self.first * 2.0 ** min(failures - 1, 32))
+        return random.uniform(0, ceiling)  # noqa: S311  spreading load needs no cryptography
+
+
+class _Run(NamedTuple):
+    task: asyncio.Task[None]
+    started: float
+
+
+class KeyedQueue:
+    """Runs `work` for added keys, never twice at once for the same key.
+
+    A key is ready, running, waiting (for a timer or, parked, for NATS), or unknown. Adding a key
+    makes it ready at once; while it is running, it is run once more afterwards. Only for use inside
+    one event loop.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Key], Awaitable[Next]],
+        *,
+        concurrency: int = 32,
+        backoff: Backoff | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._work = work
+        self._concurrency = concurrency
+        self._backoff = backoff or Backoff()
+        self._clock = clock or asyncio.get_running_loop()
+        # Work and timers start in the queue's own context: the one of whoever adds a key would keep
+        # alive what it refers to (Kopf's: a whole resource) for as long as a timer runs.
+        self._context = contextvars.copy_context()
+        self._ready: OrderedDict[Key, None] = OrderedDict()
+        self._running: dict[Key, _Run] = {}
+        self._again: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._parked: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._waiters: dict[Key, list[asyncio.Future[None]]] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+
+    def add(self, key: Key) -> None:
+        """Have a run of the key start after this call, whatever it waits for."""
+        if self._stopping:
+            return
+        self._stop_waiting(key)
+        if key in self._running:
+            self._again.add(key)
+        else:
+            self._ready[key] = None
+            self._idle.clear()
+            self._start_ready()
+
+    def discard(self, key: Key) -> None:
+        """Forget all about a key, except a run that is going on."""
+        self._stop_waiting(key)
+        self._ready.pop(key, None)
+        self._again.discard(key)
+        self._failures.pop(key, None)
+        self._note_rest(key)
+
+    def release_parked(self) -> None:
+        """Make every parked key ready: NATS is back."""
+        for key in tuple(self._parked):
+            self.add(key)
+
+    def is_active(self, key: Key) -> bool:
+        """Whether the key is ready or running."""
+        return key in self._ready or key in self._running
+
+    def is_waiting(self, key: Key) -> bool:
+        """Whether the key is waiting for its timer or parked."""
+        return key in self._timers or key in self._parked
+
+    @property
+    def oldest_run(self) -> tuple[Key, float] | None:
+        """The run that has been going on for longest, and for how many seconds."""
+        for key, run in self._running.items():
+            return key, self._clock.time() - run.started
+        return None
+
+    async def at_rest(self, key: Key) -> None:
+        """Wait until the key is neither ready nor running."""
+        if self.is_active(key):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(key, []).append(waiter)
+            await waiter
+
+    async def idle(self) -> None:
+        """Wait until no key is ready or running; keys may still be waiting."""
+        await self._idle.wait()
+
+    async def stop(self, grace: float) -> None:
+        """Start nothing more, give what is running `grace` seconds to finish, then cancel it."""
+        self._stopping = True
+        for key in (*self._ready, *self._timers, *self._parked):
+            self.discard(key)
+        self._again.clear()
+        tasks = {run.task for run in self._running.values()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("%d reconciles were cut off after %g s", len(late), grace)
+                await asyncio.wait(late)
+
+    def _start_ready(self) -> None:
+        while self._ready and len(self._running) < self._concurrency:
+            key, _ = self._ready.popitem(last=False)
+            task = asyncio.get_running_loop().create_task(
+                self._run(key), name=f"reconcile {key}", context=self._context.copy()
+            )
+            self._running[key] = _Run(task, self._clock.time())
+
+    async def _run(self, key: Key) -> None:
+        outcome = Next(backoff=True)
+        try:
+            outcome = await self._work(key)
+        except Exception:
+            log.exception("Bug: reconciling %s failed in a way nobody thought of", key)
+        finally:
+            del self._running[key]
+            self._settle(key, outcome)
+
+    def _settle(self, key: Key, outcome: Next) -> None:
+        for other in outcome.wake:
+            self.add(other)
+        failures = self._failures.pop(key, 0) + 1
+        if outcome.backoff and not self._stopping:
+            self._failures[key] = failures
+        if key in self._again:
+            self._again.remove(key)
+            self.add(key)
+        elif not self._stopping and not self.is_active(key):
+            self._wait(key, outcome, failures)
+        self._start_ready()
+        self._note_rest(key)
+
+    def _wait(self, key: Key, outcome: Next, failures: int) -> None:
+        delay = self._backoff.delay(failures) if outcome.backoff else outcome.after
+        if delay is not None:
+            self._timers[key] = self._clock.call_later(
+                delay, self.add, key, context=self._context.copy()
+            )
+        if outcome.parked:
+            self._parked.add(key)
+
+    def _stop_waiting(self, key: Key) -> None:
+        self._parked.discard(key)
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+
+    def _note_rest(self, key: Key) -> None:
+        if not self.is_active(key):
+            for waiter in self._waiters.pop(key, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
+        if not self._ready and not self._running:
+            self._idle.set()

@@ -1,0 +1,194 @@
+"""The periodic comparison of all resources with JetStream, by listing and never one by one.
+
+It decides nothing but who is reconciled; differences are looked at again by the reconciler.
+"""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.controller import Controller, Reconciler
+from coze_nats.core.errors import Failure, NotFound
+from coze_nats.core.live import Listing, LiveConsumer, LiveStream
+from coze_nats.core.resource import Resource
+from coze_nats.ports import JetStream
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+GRACE_AWAY = 15.0
+"""Seconds that NATS may be away before every resource's status says so."""
+
+QUIET = 0.5
+"""Seconds without a further request after which a requested round starts."""
+
+_JITTER = 0.1
+_LISTINGS_AT_ONCE = 8
+_ITEMS_AT_ONCE = 100
+
+Place = tuple[str, str | None]
+"""A kind, and a namespace or None for all: what one list of the apiserver covers."""
+
+Named = list[tuple[Resource, str]]
+"""Resources with the names that their streams, or consumers, have in JetStream."""
+
+ListUids = Callable[[str, str | None], Awaitable[frozenset[str]]]
+"""The uids of all resources of a kind in a namespace, or in all of them."""
+
+
+class Resync:
+    """Enqueues the resources that are not settled: every `interval` seconds and on request."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        reconciler: Reconciler,
+        cache: Cache,
+        jetstream: JetStream,
+        list_uids: ListUids,
+        *,
+        interval: float,
+    ) -> None:
+        self._controller = controller
+        self._reconciler = reconciler
+        self._cache = cache
+        self._jetstream = jetstream
+        self._list_uids = list_uids
+        self._interval = interval
+        self._requested = asyncio.Event()
+        self._to_sweep: set[Place] = set()
+        self._connected = False
+        self._away_timer: asyncio.TimerHandle | None = None
+
+    def request(self) -> None:
+        """Have a round soon."""
+        self._requested.set()
+
+    def request_sweep(self, place: Place) -> None:
+        """Have a round soon that finds resources which vanished unseen."""
+        self._to_sweep.add(place)
+        self.request()
+
+    def connected(self) -> None:
+        """NATS is there: what waited for it goes on, and everything is compared."""
+        self._connected = True
+        self._cancel_away_timer()
+        self._controller.queue.release_parked()
+        self.request()
+
+    def disconnected(self) -> None:
+        """NATS is away: if it stays so, every resource is reconciled once to say so."""
+        self._connected = False
+        self._cancel_away_timer()
+        loop = asyncio.get_running_loop()
+        self._away_timer = loop.call_later(GRACE_AWAY, self._enqueue, self._cache)
+
+    async def run(self) -> None:
+        """Do rounds until cancelled."""
+        if not self._connected:
+            self.disconnected()
+        try:
+            while True:
+                await self._due()
+                try:
+                    await self.round()
+                except Failure as failure:
+                    log.warning("Comparing with JetStream is put off: %s", failure)
+        finally:
+            self._cancel_away_timer()
+
+    async def round(self) -> None:
+        """Compare everything once; raises the Failure of the apiserver or of JetStream."""
+        await self._sweep()
+        self._enqueue(resource for resource in self._cache if resource.deleting)
+        if self._connected:
+            await self._compare()
+
+    async def _due(self) -> None:
+        jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311  spreads load
+        try:
+            async with asyncio.timeout(self._interval * (1 + jitter)):
+                await self._requested.wait()
+        except TimeoutError:
+            return
+        while self._requested.is_set():
+            self._requested.clear()
+            await asyncio.sleep(QUIET)
+
+    async def _sweep(self) -> None:
+        while self._to_sweep:
+            kind, namespace = place = next(iter(self._to_sweep))
+            known_before = {
+                resource.key: resource.uid
+                for resource in self._cache
+                if resource.key.kind == kind and namespace in (None, resource.key.namespace)
+            }
+            existing = await self._list_uids(kind, namespace)
+            self._to_sweep.discard(place)
+            self._controller.sweep(known_before, existing)
+
+    async def _compare(self) -> None:
+        streams: Named = []
+        consumers: dict[str, Named] = defaultdict(list)
+        async for resource in _unhurried(self._cache):
+            if target := self._reconciler.target(resource):
+                stream, consumer = target
+                if consumer is None:
+                    streams.append((resource, stream))
+                else:
+                    consumers[stream].append((resource, consumer))
+        listing = await self._jetstream.streams()
+        await self._enqueue_unsettled(streams, listing)
+        slots = asyncio.Semaphore(_LISTINGS_AT_ONCE)
+
+        async def compare(stream: str) -> None:
+            async with slots:
+                found = await self._consumers(stream, exists=stream in listing.found)
+                if found:
+                    await self._enqueue_unsettled(consumers[stream], found)
+
+        await asyncio.gather(*map(compare, consumers.keys() - listing.missing))
+
+    async def _consumers(self, stream: str, *, exists: bool) -> Listing[LiveConsumer] | None:
+        """The stream's consumers; None when they can't be listed, which stops nobody else."""
+        none: Listing[LiveConsumer] = Listing({})
+        if not exists:
+            return none
+        try:
+            return await self._jetstream.consumers(stream)
+        except NotFound:
+            return none
+        except Failure as failure:
+            log.warning("Comparing the consumers of stream %s is put off: %s", stream, failure)
+            return None
+
+    async def _enqueue_unsettled(
+        self, resources: Named, listing: Listing[LiveStream] | Listing[LiveConsumer]
+    ) -> None:
+        async for resource, name in _unhurried(resources):
+            if name not in listing.missing and not self._reconciler.is_settled(
+                resource, listing.found.get(name)
+            ):
+                self._controller.queue.add(resource.key)
+
+    def _enqueue(self, resources: Iterable[Resource]) -> None:
+        for resource in resources:
+            self._controller.queue.add(resource.key)
+
+    def _cancel_away_timer(self) -> None:
+        if self._away_timer:
+            self._away_timer.cancel()
+            self._away_timer = None
+
+
+async def _unhurried(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """The items, with a pause now and then for everybody else on the event loop."""
+    for number, item in enumerate(items):
+        if number % _ITEMS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        yield item

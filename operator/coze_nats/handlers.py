@@ -1,0 +1,128 @@
+"""Kopf's handlers, and how Kopf is set up so that it writes the finalizer and nothing else.
+
+They hand over to the controller; the only module with Kopf's decorators.
+"""
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+from coze_nats.controller.controller import Controller
+from coze_nats.controller.resync import Resync
+from coze_nats.core import names
+from coze_nats.core.resource import Key
+
+RETRY_DELAY = 1.0
+"""Seconds that Kopf lingers over a deletion that has to wait; the controller completes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """What the handlers hand over to.
+
+    Attributes:
+        login: opens the session with the apiserver; called again when Kopf is refused.
+        start: begins the operator's own work, before the first event.
+        stop: ends it, when Kopf has stopped watching and can still be asked to write.
+    """
+
+    login: Callable[[], Awaitable[kopf.AiohttpSession]]
+    start: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]
+    controller: Controller
+    resync: Resync
+
+
+def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
+    """The handlers of both kinds and of the operator's own life."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return await dependencies.login()
+
+    @kopf.on.startup(registry=registry)
+    async def start(**_: Any) -> None:
+        await dependencies.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await dependencies.stop()
+
+    async def observe(event: kopf.RawEvent, **_: Any) -> None:
+        if not dependencies.controller.observe(event["type"], event["object"]):
+            dependencies.resync.request()
+
+    async def finalize(body: kopf.Body, uid: str, **_: Any) -> None:
+        key = Key(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
+        if not await dependencies.controller.finalize(key, uid):
+            raise kopf.TemporaryError("It waits for JetStream.", delay=RETRY_DELAY)
+
+    for plural in names.PLURALS.values():
+        kopf.on.event(names.GROUP, names.VERSION, plural, id="observe", registry=registry)(observe)
+        kopf.on.delete(names.GROUP, names.VERSION, plural, id="finalize", registry=registry)(
+            finalize
+        )
+    return registry
+
+
+def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
+    """Set Kopf up; what is not obvious was measured (see docs/architecture.md)."""
+    settings.persistence.finalizer = names.FINALIZER
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = _NoProgress()
+    settings.posting.enabled = False
+    # Without it, Kopf wants to watch namespaces and CRDs, and asks for the rights to.
+    settings.scanning.disabled = True
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.inactivity_timeout = 70
+    settings.watching.connect_timeout = 10
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.networking.enforce_retry_after = True
+    settings.networking.error_backoffs = _Backoffs()
+    return settings
+
+
+class _Backoffs(Iterable[float]):
+    """Seconds between attempts, for ever: an apiserver that is away shall not end the operator."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1, 1, 2, 3, 5, 8, 13), itertools.repeat(20))
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Changes are found by generation, so Kopf needn't remember, in an annotation, what it saw."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return {}
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Handlers have no progress to keep in annotations: the queue does the retrying."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence

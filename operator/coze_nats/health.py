@@ -1,0 +1,43 @@
+"""What the kubelet asks: /healthz (restart me?) and /readyz (do I do my work?), over HTTP.
+
+Kopf's own probes aren't used: one that fails never answers.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+Findings = Mapping[str, str]
+"""What is wrong, by part; empty when nothing is."""
+
+Check = Callable[[], Findings]
+
+
+class HealthServer:
+    """Serves both checks; one that finds something answers 503, and names it in the body."""
+
+    def __init__(self, port: int, host: str | None, *, healthy: Check, ready: Check) -> None:
+        """Listen on `host`, None meaning every address."""
+        self._address = (host, port)
+        application = web.Application()
+        application.router.add_get("/healthz", _answering(healthy))
+        application.router.add_get("/readyz", _answering(ready))
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+
+    async def start(self) -> None:
+        """Begin to listen; raises OSError when the port is taken."""
+        await self._runner.setup()
+        host, port = self._address
+        await web.TCPSite(self._runner, host, port, shutdown_timeout=1).start()
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+
+def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        findings = dict(check())
+        return web.json_response({"ok": not findings} | findings, status=503 if findings else 200)
+
+    return answer

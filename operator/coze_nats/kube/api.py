@@ -1,0 +1,90 @@
+"""One request to the apiserver and its answer; the only place that reads HTTP status codes."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from coze_nats.core.errors import Failure
+from coze_nats.kube.session import Session
+
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+
+JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+class ApiServerError(Failure):
+    """The apiserver didn't do what was asked; asking again later may help.
+
+    Attributes:
+        status: HTTP status code; None when there was no answer.
+    """
+
+    def __init__(self, description: str, status: int | None = None) -> None:
+        super().__init__(description)
+        self.status = status
+
+
+class Gone(ApiServerError):
+    """The object, or what was asked for, doesn't exist."""
+
+
+class Refused(ApiServerError):
+    """The operator is not allowed to do that (401, 403); the description names the right."""
+
+
+class Api:
+    """The apiserver's REST API, in JSON."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        params: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Send a request, return the answer's object; raises ApiServerError."""
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            async with self._session.http.request(
+                method,
+                self._session.server + path,
+                data=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                params=params,
+                timeout=TIMEOUT,
+                # Only Kopf's requests are to be followed by Watches.
+                middlewares=(self._session.authorize,),
+            ) as response:
+                answer = await response.json(content_type=None)
+                status = response.status
+        # RuntimeError: Kopf closed the session meanwhile, to log in anew.
+        except (aiohttp.ClientError, TimeoutError, ValueError, RuntimeError) as error:
+            reason = str(error) or type(error).__name__
+            raise ApiServerError(f"The Kubernetes API server doesn't answer: {reason}") from error
+        if status < HTTPStatus.BAD_REQUEST:
+            return dict(answer)
+        raise self._failure(status, answer)
+
+    def _failure(self, status: int, answer: Any) -> ApiServerError:
+        message = answer.get("message") if isinstance(answer, dict) else None
+        description = f"The Kubernetes API server answered {status}: {message or answer}"
+        if status == HTTPStatus.UNAUTHORIZED:
+            self._session.renew()
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return Refused(description, status)
+        if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+            return Gone(description, status)
+        return ApiServerError(description, status)

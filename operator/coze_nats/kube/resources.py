@@ -1,0 +1,90 @@
+"""The operator's own writes to its resources: the status, and the finalizer when Kopf can't."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+from coze_nats.core import names
+from coze_nats.core.resource import Key, Resource
+from coze_nats.kube.api import APPLY_PATCH, JSON_PATCH, Api, Gone
+from coze_nats.kube.events import EventPoster
+from coze_nats.kube.watches import path_of
+
+PAGE = 500
+
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class Resources:
+    """Implements `coze_nats.ports.Kubernetes`, and what the controller needs besides."""
+
+    def __init__(self, api: Api, events: EventPoster) -> None:
+        self._api = api
+        self._events = events
+
+    async def apply_status(self, resource: Resource, status: Mapping[str, Any]) -> str | None:
+        """Server-side apply the whole status.
+
+        Returns the new resourceVersion, or None when the resource is gone meanwhile. Raises
+        ApiServerError. The apiserver ignores a uid here: should another resource have taken the
+        name, it gets this status, which its own reconcile, due to its creation, puts right.
+        """
+        kind, namespace, name = resource.key
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": kind,
+            "metadata": {"namespace": namespace, "name": name},
+            "status": status,
+        }
+        try:
+            answer = await self._api.request(
+                "PATCH",
+                f"{_path(resource.key)}/status",
+                body=body,
+                content_type=APPLY_PATCH,
+                params={"fieldManager": names.FIELD_MANAGER, "force": "true"},
+            )
+        except Gone:
+            return None
+        return str(answer["metadata"]["resourceVersion"])
+
+    def emit(
+        self, resource: Resource, type_: Literal["Normal", "Warning"], reason: str, message: str
+    ) -> None:
+        """Post an event about the resource, without waiting for it."""
+        self._events.emit(resource, type_, reason, message)
+
+    async def release_finalizer(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
+        """Take the operator's finalizer off; `finalizers` is the list as it was last seen.
+
+        Raises ApiServerError when the list has changed since: a watch event is about to tell how.
+        """
+        if names.FINALIZER not in finalizers:
+            return
+        path = f"/metadata/finalizers/{finalizers.index(names.FINALIZER)}"
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": resource.uid},
+            {"op": "test", "path": path, "value": names.FINALIZER},
+            {"op": "remove", "path": path},
+        ]
+        with suppress(Gone):
+            await self._api.request(
+                "PATCH", _path(resource.key), body=patch, content_type=JSON_PATCH
+            )
+
+    async def list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
+        """The uids of all resources of a kind, in a namespace or (None) in all."""
+        uids: set[str] = set()
+        params = {"limit": str(PAGE)}
+        while True:
+            answer = await self._api.request(
+                "GET", path_of(kind, namespace), accept=_METADATA_ONLY, params=params
+            )
+            uids.update(item["metadata"]["uid"] for item in answer["items"])
+            if not (token := answer["metadata"].get("continue")):
+                return frozenset(uids)
+            params["continue"] = token
+
+
+def _path(key: Key) -> str:
+    return f"{path_of(key.kind, key.namespace)}/{key.name}"

@@ -1,0 +1,111 @@
+"""Logging in to the apiserver: one HTTP session, for Kopf and for the operator's own requests.
+
+In a cluster the pod's service account is used, elsewhere KUBECONFIG. Both are read by the
+kubernetes library, which also renews what expires: projected tokens, and those of plugins.
+"""
+
+import asyncio
+import ssl
+
+import aiohttp
+import kopf
+import kubernetes.client
+import kubernetes.config
+
+from coze_nats.kube.watches import Watches
+
+CONNECTIONS = 32
+"""Concurrent connections besides the watches, each of which keeps one. Without a bound, a burst of
+events opens hundreds, and each costs memory here and at the apiserver."""
+
+
+RELOGIN_DELAY = 5.0
+"""Seconds between being refused and trying again."""
+
+
+class NotConfigured(Exception):
+    """There is no apiserver to talk to; the message says what was looked for and what to do."""
+
+
+class Session:
+    """The way to the apiserver; `login` opens it, Kopf closes it when it ends or is refused."""
+
+    def __init__(self, watches: Watches) -> None:
+        self._watches = watches
+        self._configuration = _configuration()
+        self._http: aiohttp.ClientSession | None = None
+
+    @property
+    def server(self) -> str:
+        """The apiserver's URL."""
+        return str(self._configuration.host).rstrip("/")
+
+    async def login(self) -> kopf.AiohttpSession:
+        """The session in the form that Kopf wants; opened anew, after a while, if it closed it."""
+        if self._http and self._http.closed:
+            # Kopf asks as fast as it is refused.
+            await asyncio.sleep(RELOGIN_DELAY)
+            self.renew()
+        return kopf.AiohttpSession(server=self.server, aiohttp_session=self.http)
+
+    def renew(self) -> None:
+        """Read the credentials anew: the apiserver refused the current ones."""
+        self._configuration = _configuration()
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The session itself; requests take URLs that begin with `server`."""
+        if self._http is None or self._http.closed:
+            self._http = self._open()
+        return self._http
+
+    async def close(self) -> None:
+        """Close the session if Kopf didn't."""
+        if self._http:
+            await self._http.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        limit = CONNECTIONS + len(self._watches.places)
+        connector = aiohttp.TCPConnector(limit=limit, ssl=_ssl_context(self._configuration))
+        return aiohttp.ClientSession(
+            connector=connector,
+            middlewares=(self.authorize, self._watches.follow),
+            proxy=self._configuration.proxy,
+        )
+
+    async def authorize(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Middleware that adds who we are; the session has it already."""
+        # Asking for it renews it when its time is up; the second name is that of older releases.
+        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            request.headers["Authorization"] = token
+        return await send(request)
+
+
+def _configuration() -> kubernetes.client.Configuration:
+    configuration = kubernetes.client.Configuration()
+    # Proxies of the environment lead out of the cluster; one for the apiserver is in KUBECONFIG.
+    configuration.proxy = None
+    try:
+        kubernetes.config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    except kubernetes.config.ConfigException:
+        try:
+            kubernetes.config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except kubernetes.config.ConfigException as error:
+            raise NotConfigured(
+                f"No Kubernetes cluster is configured: this is no pod with a service account, and "
+                f"KUBECONFIG (or ~/.kube/config) can't be used: {error}"
+            ) from error
+    return configuration
+
+
+def _ssl_context(configuration: kubernetes.client.Configuration) -> ssl.SSLContext:
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+    ).as_ssl_context()

@@ -1,0 +1,69 @@
+"""What is being listed and watched, seen from the requests themselves.
+
+Kopf tells nobody whether its watches are open, when their first listing was complete, or that it
+had to list anew because it lost track; readiness and the cache depend on all three.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+
+import aiohttp
+
+from coze_nats.core import names
+
+Place = tuple[str, str | None]
+"""A kind, and a namespace or None for all: what one list or watch covers."""
+
+
+def path_of(kind: str, namespace: str | None) -> str:
+    """The path at which the apiserver serves the resources of a kind."""
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{names.API_VERSION}{scope}/{names.PLURALS[kind]}"
+
+
+class Watches:
+    """The watches of all kinds in the given namespaces; none given means all of them.
+
+    Attributes:
+        places: what is to be watched.
+        filled: set once everything has been listed.
+        on_relist: called when something is listed again: whatever was deleted before that made no
+            event and never will.
+    """
+
+    def __init__(self, namespaces: Iterable[str] = ()) -> None:
+        scopes: Collection[str | None] = tuple(namespaces) or (None,)
+        self.places = tuple((kind, scope) for kind in names.PLURALS for scope in scopes)
+        self.filled = asyncio.Event()
+        self.on_relist: Callable[[Place], None] = lambda _: None
+        self._by_path = {path_of(*place): place for place in self.places}
+        self._listed: set[Place] = set()
+        self._open: dict[Place, aiohttp.ClientResponse] = {}
+
+    def closed(self) -> list[str]:
+        """What should be watched and is not now, in words."""
+        return [
+            f"{names.PLURALS[kind]} in {namespace or 'all namespaces'}"
+            for kind, namespace in self.places
+            if (response := self._open.get((kind, namespace))) is None or response.closed
+        ]
+
+    async def follow(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Middleware of the session that Kopf uses."""
+        place = self._by_path.get(request.url.path)
+        if place is None or request.method != "GET":
+            return await send(request)
+        if "watch" not in request.url.query:
+            if place in self._listed and "continue" not in request.url.query:
+                self.on_relist(place)
+            return await send(request)
+        # Kopf starts to watch when it has read the last page.
+        self._listed.add(place)
+        if self._listed.issuperset(self.places):
+            self.filled.set()
+        response = await send(request)
+        if response.ok:
+            self._open[place] = response
+        return response

@@ -1,0 +1,141 @@
+"""What the operator is told at its start, by flags and environment variables, checked once.
+
+The parsers stand here, the flags and their help in `coze_nats.cli`.
+"""
+
+import argparse
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from coze_nats import logs
+from coze_nats.core.codec import InvalidValue, parse_duration
+from coze_nats.jetstream.options import ConnectionOptions, InvalidOptions
+
+Value = TypeVar("Value")
+
+LOG_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+CLUSTER_ID = "COZE_NATS_CLUSTER_ID"
+STREAM_REPLICAS = "NATS_STREAM_REPLICAS"
+
+_IN_A_POD = "KUBERNETES_SERVICE_HOST"
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_CLUSTER_ID = re.compile(r"[A-Za-z0-9._-]{1,63}")
+_SHORTEST_INTERVAL = 1.0
+_MOST_REPLICAS = 5
+_HIGHEST_PORT = 65535
+
+
+class InvalidSetting(argparse.ArgumentTypeError):
+    """A flag or variable has a value that can't be used; the message says what would be right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set.
+
+    Attributes:
+        nats: how to reach NATS.
+        namespaces: where resources are looked after; none named means everywhere.
+        resync_interval: seconds between two comparisons of everything with JetStream.
+        health_port: of /healthz and /readyz; None switches them off.
+        health_host: address they listen on; None means all, for the kubelet to reach a pod.
+        log_level: one of the logging module's.
+        cluster_id: first part of the owner that is written into JetStream objects; "" means the UID
+            of namespace kube-system.
+        stream_replicas: of streams that name no number; None leaves it to the server.
+    """
+
+    nats: ConnectionOptions
+    namespaces: tuple[str, ...] = ()
+    resync_interval: float = 60.0
+    health_port: int | None = 8080
+    health_host: str | None = "127.0.0.1"
+    log_format: logs.Format = "text"
+    log_level: int = logging.INFO
+    cluster_id: str = ""
+    stream_replicas: int | None = None
+
+    @classmethod
+    def load(cls, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Self:
+        """Join parsed flags and the environment; a flag wins over a variable.
+
+        Raises InvalidSetting.
+        """
+        try:
+            nats = ConnectionOptions.from_environment(environ)
+        except InvalidOptions as error:
+            raise InvalidSetting(str(error)) from error
+        from_environment = _named(CLUSTER_ID, cluster_id, environ)
+        return cls(
+            nats=nats,
+            namespaces=tuple(dict.fromkeys(arguments.namespace or ())),
+            resync_interval=arguments.resync_interval,
+            health_port=arguments.health_port or None,
+            health_host=None if environ.get(_IN_A_POD) else "127.0.0.1",
+            log_format=arguments.log_format,
+            log_level=LOG_LEVELS[arguments.log_level],
+            cluster_id=arguments.cluster_id or from_environment or "",
+            stream_replicas=_named(STREAM_REPLICAS, replicas, environ),
+        )
+
+
+def interval(text: str) -> float:
+    """Seconds of `30s`, `5m`, `1m30s`, or of a plain number of seconds."""
+    try:
+        seconds = parse_duration(f"{text}s" if text.isdecimal() else text) / 1e9
+    except InvalidValue as error:
+        raise InvalidSetting(str(error)) from error
+    if seconds < _SHORTEST_INTERVAL:
+        raise InvalidSetting(f"{text!r} is too short; the least is 1s")
+    return seconds
+
+
+def port(text: str) -> int:
+    """A TCP port, or 0."""
+    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+        raise InvalidSetting(f"{text!r} is no port; write a number up to 65535, or 0 for none")
+    return int(text)
+
+
+def namespace(text: str) -> str:
+    """A namespace's name: no pattern, and not a list."""
+    if not _NAMESPACE.fullmatch(text):
+        raise InvalidSetting(
+            f"{text!r} is no namespace name; for several namespaces, repeat --namespace"
+        )
+    return text
+
+
+def cluster_id(text: str) -> str:
+    """An identifier that is unique among the clusters that share a NATS system."""
+    if not _CLUSTER_ID.fullmatch(text):
+        raise InvalidSetting(
+            f"{text!r} can't be a cluster id; write up to 63 letters, digits, '.', '_' or '-'"
+        )
+    return text
+
+
+def replicas(text: str) -> int:
+    """A number of replicas that a stream can have."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_REPLICAS:
+        raise InvalidSetting(f"{text!r} is no number of replicas; write 1 to {_MOST_REPLICAS}")
+    return int(text)
+
+
+def _named(
+    variable: str, parse: Callable[[str], Value], environ: Mapping[str, str]
+) -> Value | None:
+    """The variable's parsed value; None if it is not set or empty."""
+    text = environ.get(variable, "").strip()
+    try:
+        return parse(text) if text else None
+    except InvalidSetting as error:
+        raise InvalidSetting(f"environment variable {variable}: {error}") from error
