@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from controlplane import guardian
@@ -44,7 +44,9 @@ class Server:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def start(self, command: Sequence[str | Path]) -> None:
+    def start(
+        self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None
+    ) -> None:
         """Start the process in its directory; readiness is another matter, see `await_ready`."""
         if self.running:
             raise ControlPlaneError(f"{self.name} is running already.")
@@ -53,6 +55,7 @@ class Server:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
                 cwd=self.directory,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
