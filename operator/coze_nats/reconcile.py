@@ -27,7 +27,7 @@ from coze_nats.core.plan import (
 )
 from coze_nats.core.resource import Key, Resource
 from coze_nats.perform import observe, perform
-from coze_nats.ports import JetStream, Kubernetes, Resources, Session
+from coze_nats.ports import JetStream, Resources, Session
 from coze_nats.report import Clock, News, Reporter, news_of, news_of_release
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Reconciler:
         resources: Resources,
         jetstream: JetStream,
         session: Session,
-        kubernetes: Kubernetes,
+        reporter: Reporter,
         clock: Clock,
         cluster_id: str,
         default_replicas: int | None = None,
@@ -81,7 +81,7 @@ class Reconciler:
         self._resources = resources
         self._jetstream = jetstream
         self._session = session
-        self._reporter = Reporter(resources, kubernetes, clock)
+        self._reporter = reporter
         self._clock = clock
         self._cluster_id = cluster_id
         self._default_replicas = default_replicas
