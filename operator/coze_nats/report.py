@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Protocol
 
-from coze_nats.core.conditions import Outcome, is_true, next_status, turns, without_counters
+from coze_nats.core.conditions import (
+    Difference,
+    Outcome,
+    difference,
+    is_true,
+    next_status,
+    turns,
+)
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.live import LiveStream
 from coze_nats.core.names import EventReason
@@ -88,10 +95,9 @@ class Reporter:
         self._written.pop(key, None)
 
     def _is_worth_writing(self, resource: Resource, status: Mapping[str, Any]) -> bool:
-        if status == resource.status:
-            return False
-        if without_counters(status) != without_counters(resource.status):
-            return True
+        found = difference(resource.status, status)
+        if found is not Difference.COUNTERS:
+            return found is Difference.REAL
         since = self._clock.monotonic() - self._written.get(resource.key, self._started)
         return since >= COUNTERS_EVERY
 

@@ -17,10 +17,14 @@ from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.names import Reason
 from coze_nats.core.resource import Resource
 
-COUNTERS = frozenset({"messages", "bytes", "consumers", "pending", "ackPending"})
+COUNTERS = frozenset({"messages", "bytes", "pending", "ackPending"})
 """Fields of status that move with the traffic; they alone are no reason to write at once."""
 
-FACTS = COUNTERS | {"stream", "consumer", "created", "leader", "replicas", "effective"}
+COMPANIONS = frozenset({"consumers"})
+"""Fields of status that are written with others only: a stream's consumers follow it at once, and
+a second write for every new stream would tell nothing that `kubectl get coze` doesn't."""
+
+FACTS = COUNTERS | COMPANIONS | {"stream", "consumer", "created", "leader", "replicas", "effective"}
 """Fields of status that tell what JetStream has."""
 
 
@@ -134,13 +138,27 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
 
 def _counters(live: LiveStream | LiveConsumer) -> dict[str, Any]:
     if isinstance(live, LiveStream):
-        return {"messages": live.messages, "bytes": live.bytes, "consumers": live.consumers}
+        counters = {"messages": live.messages, "bytes": live.bytes}
+        return counters | ({"consumers": live.consumers} if live.consumers else {})
     return {"pending": live.pending, "ackPending": live.ack_pending}
 
 
-def without_counters(status: Mapping[str, Any]) -> dict[str, Any]:
-    """A status without what moves with the traffic."""
-    return {key: value for key, value in status.items() if key not in COUNTERS}
+class Difference(Enum):
+    """How far a status is from the one that was written last."""
+
+    NONE = "nothing worth a write"
+    COUNTERS = "only what moves with the traffic"
+    REAL = "something that somebody may wait for"
+
+
+def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Difference:
+    """How much the following status says that this one doesn't."""
+    differing = {
+        key for key in {*status, *following} if status.get(key) != following.get(key)
+    } - COMPANIONS
+    if not differing:
+        return Difference.NONE
+    return Difference.COUNTERS if differing <= COUNTERS else Difference.REAL
 
 
 def turns(previous: Mapping[str, Any], following: Sequence[Mapping[str, Any]]) -> str:

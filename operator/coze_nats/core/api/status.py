@@ -82,7 +82,7 @@ class StreamStatus(_Common):
     bytes: _Count | None = None
     """How many bytes are stored; refreshed at most once a minute."""
     consumers: _Count | None = None
-    """How many consumers the stream has; refreshed at most once a minute."""
+    """How many consumers the stream has; refreshed together with the other figures."""
 
 
 class ConsumerStatus(_Common):
