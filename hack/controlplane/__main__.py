@@ -58,7 +58,6 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument(
         "names",
         nargs="*",
-        choices=[*Binary, []],
         metavar="NAME",
         help=f"of {', '.join(Binary)}; default: those that the demo and the tests need",
     )

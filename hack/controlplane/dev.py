@@ -26,7 +26,9 @@ class Wishes:
 
 def run(wishes: Wishes) -> int:
     """Start everything, print how to use it, wait for Ctrl-C or SIGTERM, stop everything."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell starts background jobs with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     start = time.monotonic()
     try:
         with ExitStack() as running:
