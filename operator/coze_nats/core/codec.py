@@ -1,14 +1,15 @@
 """Values between the spec's terms and JetStream's JSON: durations, sizes, instants, enums, objects.
 
-Every codec has three faces: `encode` (spec → JSON that is sent), `decode` (JSON → spec, for
-status) and `canonical` (JSON → a hashable that is equal when the meaning is).
+Every codec has four faces: `encode` (spec → JSON that is sent), `decode` (JSON → spec, for
+status), `canonical` (JSON → a hashable that is equal when the meaning is) and `merged` (live JSON +
+declared JSON → what is sent, with what the operator doesn't know kept).
 Integers stay integers all the way: a float can't hold every nanosecond or byte count.
 """
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,12 +28,14 @@ _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*(?:([Zz])|([+-]\d\d:\d\d))"
 )
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
-_MULTIPLES = (
+_MULTIPLES: dict[str, int] = (
     {"": 1}
     | {prefix: 1000**power for power, prefix in enumerate("kMGTPE", start=1)}
     | {f"{prefix}i": 1024**power for power, prefix in enumerate("KMGTPE", start=1)}
 )
+INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class InvalidValue(ValueError):
@@ -60,19 +63,21 @@ def format_duration(nanoseconds: int) -> str:
     return found or "0s"
 
 
-def parse_size(value: int | str) -> int:
+def parse_size(value: int | str, most: int = INT64_MAX) -> int:
     """Bytes of an integer or a Kubernetes quantity such as `10Gi`."""
-    if isinstance(value, int):
-        return value
-    match = _QUANTITY.fullmatch(value)
+    total = value if isinstance(value, int) else _quantity(value)
+    if total != int(total) or total > most:
+        raise InvalidValue(f"{value!r} is not a whole number of bytes up to {most:,}")
+    return int(total)
+
+
+def _quantity(text: str) -> Decimal:
+    match = _QUANTITY.fullmatch(text)
     if not match:
         raise InvalidValue(
-            f"{value!r} is no size; write a number of bytes, or such as 512Mi or 10Gi"
+            f"{text!r} is no size; write a number of bytes, or such as 512Mi or 10Gi"
         )
-    total = Decimal(match[1]) * _MULTIPLES[match[2] or ""]
-    if total != int(total) or total > INT64_MAX:
-        raise InvalidValue(f"{value!r} is not a whole number of bytes below 8Ei")
-    return int(total)
+    return Decimal(match[1]) * _MULTIPLES[match[2] or ""]
 
 
 def instant_ns(text: str) -> int:
@@ -85,37 +90,51 @@ def instant_ns(text: str) -> int:
         moment = datetime.fromisoformat(f"{date}T{time}{offset or '+00:00'}")
     except ValueError as error:
         raise InvalidValue(f"{text!r} is no RFC 3339 time: {error}") from error
-    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _SECOND
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
     return seconds * _UNITS["s"] + int((fraction or "").ljust(9, "0"))
 
 
-_SECOND = datetime(1970, 1, 1, 0, 0, 1) - datetime(1970, 1, 1)  # noqa: DTZ001 - a difference
+def utc_instant(text: str) -> str:
+    """The same instant as NATS wants it: upper case, UTC, at most nine digits of a second."""
+    seconds, nanoseconds = divmod(instant_ns(text), _UNITS["s"])
+    try:
+        moment = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+    except OverflowError as error:
+        raise InvalidValue(f"{text!r} is outside of the years 1 to 9999") from error
+    fraction = f".{nanoseconds:09}".rstrip("0") if nanoseconds else ""
+    return f"{moment}{fraction}Z"
 
 
 def _same(value: Any) -> Any:
     return value
 
 
+def _declared(_: Any, declared: Any) -> Any:
+    return declared
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """The three faces of a kind of value; each raises InvalidValue for what it can't read."""
+    """The four faces of a kind of value; each raises InvalidValue for what it can't read.
+
+    Attributes:
+        merged: takes the live and the declared value, None for none; a result of None is none.
+    """
 
     encode: Callable[[Any], Any] = _same
     decode: Callable[[Any], Any] = _same
     canonical: Callable[[Any], Hashable] = _same
-
-
-def _check_instant(text: str) -> str:
-    instant_ns(text)
-    return text
+    merged: Callable[[Any, Any], Any] = _declared
 
 
 PLAIN = Codec()
 DURATION = Codec(parse_duration, format_duration)
 SIZE = Codec(parse_size, canonical=lambda value: max(value, 0))
-INSTANT = Codec(_check_instant, canonical=instant_ns)
+INSTANT = Codec(utc_instant, canonical=instant_ns)
 LIMIT = Codec(canonical=lambda value: value or -1)
 SIZE_LIMIT = Codec(parse_size, canonical=lambda value: value or -1)
+SIZE_LIMIT_32 = Codec(lambda value: parse_size(value, INT32_MAX), canonical=SIZE_LIMIT.canonical)
+PERCENTAGE = Codec(canonical=lambda value: int(value.removesuffix("%")))
 
 
 def renamed(**wire: str) -> Codec:
@@ -125,16 +144,24 @@ def renamed(**wire: str) -> Codec:
 
 
 def list_of(item: Codec, *, ordered: bool = True) -> Codec:
-    """A list; unordered ones are equal when they hold the same items."""
+    """A list; unordered ones are equal when they hold the same items.
+
+    An item that stays the same stays as it is; one that changes is another item.
+    """
 
     def canonical(values: Sequence[Any]) -> Hashable:
         items = [item.canonical(value) for value in values]
         return tuple(items) if ordered else frozenset(items)
 
+    def merged(live: Sequence[Any] | None, declared: Sequence[Any] | None) -> Any:
+        known = {item.canonical(value): value for value in live or ()}
+        return declared and [known.get(item.canonical(value), value) for value in declared]
+
     return Codec(
         lambda values: [item.encode(value) for value in values],
         lambda values: [item.decode(value) for value in values],
         canonical,
+        merged,
     )
 
 
@@ -149,7 +176,8 @@ class Member:
 
 
 def object_of(*members: Member) -> Codec:
-    """An object of known members; the server's unknown ones are not compared."""
+    """An object of known members; others are not compared, and kept when the object changes."""
+    wires = {m.wire for m in members}
 
     def encode(value: Mapping[str, Any]) -> dict[str, Any]:
         return {m.wire: m.codec.encode(value[m.name]) for m in members if m.name in value}
@@ -158,11 +186,16 @@ def object_of(*members: Member) -> Codec:
         return {m.name: m.codec.decode(value[m.wire]) for m in members if _is_set(m, value)}
 
     def canonical(value: Mapping[str, Any]) -> Hashable:
-        return frozenset(
+        known = frozenset(
             (m.wire, m.codec.canonical(value[m.wire])) for m in members if _is_set(m, value)
         )
+        return known or None
 
-    return Codec(encode, decode, canonical)
+    def merged(live: Mapping[str, Any] | None, declared: Mapping[str, Any] | None) -> Any:
+        unknown = {key: value for key, value in (live or {}).items() if key not in wires}
+        return {**unknown, **(declared or {})} or declared
+
+    return Codec(encode, decode, canonical, merged)
 
 
 def _is_set(member: Member, value: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from coze_nats.core.api.consumer import ConsumerSpec
 from coze_nats.core.api.stream import StreamSpec
-from coze_nats.core.codec import InvalidValue, instant_ns
+from coze_nats.core.codec import InvalidValue, utc_instant
 from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Field
 from coze_nats.core.live import Config
 
@@ -57,11 +57,14 @@ class Desired:
 def _encoded(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for item in fields:
-        if item.name in values:
-            try:
-                found[item.wire] = item.codec.encode(values[item.name])
-            except InvalidValue as error:
-                raise InvalidField(f"{item.name}: {error}") from error
+        value = values.get(item.name)
+        # Off is what a server has that lacks the field, and newer ones refuse unknown keys.
+        if value is None or (value is False and item.level(not value)):
+            continue
+        try:
+            found[item.wire] = item.codec.encode(value)
+        except InvalidValue as error:
+            raise InvalidField(f"{item.name}: {error}") from error
     return found
 
 
@@ -102,9 +105,10 @@ def desired_consumer(resource_name: str, spec: ConsumerSpec, stream: str) -> Des
         "ack_policy": "explicit",
         **_encoded(CONSUMER_FIELDS, values),
     }
+    pause_until = None
     if spec.pause_until is not None:
         try:
-            instant_ns(spec.pause_until)
+            pause_until = utc_instant(spec.pause_until)
         except InvalidValue as error:
             raise InvalidField(f"pauseUntil: {error}") from error
     return Desired(
@@ -112,5 +116,5 @@ def desired_consumer(resource_name: str, spec: ConsumerSpec, stream: str) -> Des
         fields=CONSUMER_FIELDS,
         declared=declared,
         metadata=values.get("metadata", {}),
-        pause_until=spec.pause_until,
+        pause_until=pause_until,
     )

@@ -152,7 +152,7 @@ def _judged(  # noqa: PLR0911 - one line per rule reads as the table that it is
         case Change.IMMUTABLE:
             return _IMMUTABLE
         case Change.ON_ONLY if not after:
-            return Verdict.IMMUTABLE, "NATS can turn it on, but not off again"
+            return Verdict.IMMUTABLE, "NATS can turn it on, but not off again: keep it true"
         case Change.ONCE if declared:
             return Verdict.IMMUTABLE, "it has an effect only when the stream is created"
         case Change.RETENTION if "workqueue" in (before, after):

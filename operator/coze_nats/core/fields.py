@@ -136,7 +136,7 @@ STREAM_FIELDS: tuple[Field, ...] = (
     Field("maxMsgs", "max_msgs", codec.LIMIT, absent=-1),
     Field("maxBytes", "max_bytes", codec.SIZE_LIMIT, absent=-1),
     Field("maxAge", "max_age", codec.DURATION, absent=0),
-    Field("maxMsgSize", "max_msg_size", codec.SIZE_LIMIT, absent=-1),
+    Field("maxMsgSize", "max_msg_size", codec.SIZE_LIMIT_32, absent=-1),
     Field("maxMsgsPerSubject", "max_msgs_per_subject", codec.LIMIT, absent=-1),
     Field("discard", "discard", absent="old", defaults=_discard),
     Field("discardPerSubject", "discard_new_per_subject", absent=False),
@@ -266,6 +266,8 @@ def _idle_heartbeat(declared: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 CONSUMER_FIELDS: tuple[Field, ...] = (
+    # A consumer without a durable name is an ephemeral one; somebody's update may have made it so.
+    Field("name", "durable_name", absent=""),
     Field("description", "description", absent=""),
     Field(
         "deliverPolicy",
@@ -303,7 +305,7 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
     Field("maxBytes", "max_bytes", codec.SIZE, absent=0),
     Field("inactiveThreshold", "inactive_threshold", codec.DURATION, absent=0),
     Field("headersOnly", "headers_only", absent=False),
-    Field("sampleFreq", "sample_freq", absent=""),
+    Field("sampleFreq", "sample_freq", codec.PERCENTAGE, absent=""),
     Field("rateLimitBps", "rate_limit_bps", absent=0),
     Field("replicas", "num_replicas", absent=0),
     Field("memStorage", "mem_storage", absent=False, change=Change.IMMUTABLE),
@@ -352,8 +354,10 @@ def version_of(level: int) -> str:
 
 def in_spec_terms(fields: tuple[Field, ...], config: Config) -> dict[str, Any]:
     """A live config as the spec would say it, without what is absent, empty or off."""
-    return {
+    nothing: tuple[Any, ...] = (None, "", False, 0, [], {})
+    found = {
         field.name: field.codec.decode(config[field.wire])
         for field in fields
-        if config.get(field.wire) not in (None, "", False, 0, [], {})
+        if config.get(field.wire) not in nothing
     }
+    return {name: value for name, value in found.items() if value not in nothing}

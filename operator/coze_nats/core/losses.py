@@ -41,7 +41,7 @@ def _loss(change: FieldChange, desired: Desired, live: LiveStream, now_ns: int) 
         case "discard":
             return _over_max_msgs(desired, live) or _over_max_bytes(desired, live)
         case "maxMsgsPerSubject":
-            return _over_max_msgs_per_subject(desired, live)
+            return _over_max_msgs_per_subject(change, desired, live)
         case "maxAge":
             return _over_max_age(desired, live, now_ns)
         case "retention" if desired.after("retention") == "interest":
@@ -67,11 +67,12 @@ def _over_max_bytes(desired: Desired, live: LiveStream) -> str:
     return f"would discard the oldest {live.bytes - limit:,} of {live.bytes:,} bytes"
 
 
-def _over_max_msgs_per_subject(desired: Desired, live: LiveStream) -> str:
+def _over_max_msgs_per_subject(change: FieldChange, desired: Desired, live: LiveStream) -> str:
     limit = desired.after("max_msgs_per_subject")
     # The fullest subject holds at most what the other subjects' one message each leave over.
     fullest = live.messages - max(live.subjects - 1, 0)
-    if limit <= 0 or fullest <= limit:
+    is_raised = 0 < change.before <= limit
+    if limit <= 0 or is_raised or fullest <= limit:
         return ""
     return f"could discard up to {fullest - limit:,} of {live.messages:,} messages"
 

@@ -242,9 +242,10 @@ def _updated(
     config = dict(live)
     for item in desired.fields:
         if item.name in changed:
-            config.pop(item.wire, None)
-            if item.wire in desired.declared:
-                config[item.wire] = desired.declared[item.wire]
+            value = item.codec.merged(live.get(item.wire), desired.declared.get(item.wire))
+            config[item.wire] = value
+            if value is None:
+                del config[item.wire]
     reserved = (names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX)
     kept = {k: v for k, v in (live.get("metadata") or {}).items() if k.startswith(reserved)}
     config["metadata"] = {**kept, **desired.metadata, names.OWNER_METADATA: owner}
@@ -254,10 +255,18 @@ def _updated(
 def _staged(
     config: dict[str, Any], live: Config, changes: tuple[FieldChange, ...]
 ) -> tuple[Config, ...]:
-    """A cluster refuses replicas and placement in one update (10123): first the one, then both."""
-    if {"replicas", "placement"} <= {change.name for change in changes}:
-        return ({**config, "num_replicas": live["num_replicas"]}, config)
-    return (config,)
+    """A cluster refuses replicas and placement in one update (10123): the first step does one.
+
+    Replicas are made where they shall be in the end, and removed before the rest has to move.
+    """
+    if not {"replicas", "placement"} <= {change.name for change in changes}:
+        return (config,)
+    if config["num_replicas"] < live["num_replicas"]:
+        return ({**live, "num_replicas": config["num_replicas"]}, config)
+    moved = {key: value for key, value in live.items() if key != "placement"}
+    if "placement" in config:
+        moved["placement"] = config["placement"]
+    return (moved, config)
 
 
 def _pausing(desired: Desired, live: Live, situation: Situation) -> tuple[Step, ...]:
