@@ -4,8 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from coze_nats.core.api.stream import ATOMIC_LIST, SUBJECTS_LIST
+from coze_nats.core.api.rules import is_on, matching, nanoseconds, rule, rules
 from coze_nats.core.api.types import (
+    ATOMIC_LIST,
+    AtLeast1ms,
+    AtLeast100ms,
+    Description,
     Duration,
     Instant,
     Limit32,
@@ -13,20 +17,136 @@ from coze_nats.core.api.types import (
     Metadata,
     Model,
     Name,
+    Positive,
     Positive64,
+    QueueGroup,
+    Replicas,
+    ResourceName,
     Sequence,
     Size,
     Subject,
-    rule,
-    rules,
+    Subjects,
 )
 
 
 class StreamRef(Model):
     """A CozeStream in the same namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: ResourceName
     """metadata.name of the CozeStream."""
+
+
+_ON_STREAM = (
+    rule(
+        "has(self.streamRef) != has(self.streamName)",
+        "name the stream exactly once: streamRef for a CozeStream in this namespace, or "
+        "streamName for a stream that no CozeStream manages",
+    ),
+    rule(
+        "has(self.streamRef) == has(oldSelf.streamRef) "
+        "&& (!has(self.streamRef) || self.streamRef.name == oldSelf.streamRef.name)",
+        "streamRef can't be changed: delete this resource and create another one",
+        "streamRef",
+    ),
+    rule(
+        "has(self.streamName) == has(oldSelf.streamName) "
+        "&& (!has(self.streamName) || self.streamName == oldSelf.streamName)",
+        "streamName can't be changed: delete this resource and create another one",
+        "streamName",
+    ),
+)
+_ON_DELIVERY = (
+    rule(
+        "!(has(self.filterSubject) && has(self.filterSubjects))",
+        "filterSubject excludes filterSubjects: put all filters into filterSubjects",
+        "filterSubject",
+    ),
+    rule(
+        "has(self.optStartSeq) == (self.?deliverPolicy.orValue('all') == 'byStartSequence')",
+        "optStartSeq and deliverPolicy: byStartSequence go together: set both or neither",
+        "optStartSeq",
+    ),
+    rule(
+        "has(self.optStartTime) == (self.?deliverPolicy.orValue('all') == 'byStartTime')",
+        "optStartTime and deliverPolicy: byStartTime go together: set both or neither",
+        "optStartTime",
+    ),
+    rule(
+        "self.?deliverPolicy.orValue('all') != 'lastPerSubject' "
+        "|| has(self.filterSubject) || has(self.filterSubjects)",
+        "deliverPolicy: lastPerSubject needs filterSubject or filterSubjects",
+        "deliverPolicy",
+    ),
+)
+_ACK_POLICY = "self.?ackPolicy.orValue('explicit')"
+_ON_ACKS = (
+    rule(
+        "!has(self.backoff) || self.?maxDeliver.orValue(-1) == -1 "
+        "|| size(self.backoff) <= self.maxDeliver",
+        "backoff must not be longer than maxDeliver: raise maxDeliver or shorten backoff",
+        "backoff",
+    ),
+    rule(
+        "!has(self.backoff) || !has(self.ackWait) "
+        f"|| {nanoseconds('self.ackWait')} == {nanoseconds('self.backoff[0]')}",
+        "the first backoff takes the place of ackWait: remove ackWait, or give it the same value",
+        "ackWait",
+    ),
+    rule(
+        f"{_ACK_POLICY} != 'none' || !(has(self.ackWait) || has(self.backoff))",
+        "without acknowledgements there is nothing to wait for: remove ackWait and backoff, or "
+        "choose another ackPolicy",
+        "ackPolicy",
+    ),
+    rule(
+        f"{_ACK_POLICY} != 'none' || !has(self.maxAckPending)",
+        "without acknowledgements nothing is pending: remove maxAckPending, or choose another "
+        "ackPolicy",
+        "ackPolicy",
+    ),
+    rule(
+        f"{_ACK_POLICY} != 'flowControl' || (has(self.deliverSubject) "
+        "&& self.?flowControl.orValue(true) && !has(self.ackWait) && !has(self.backoff) "
+        "&& self.?maxDeliver.orValue(-1) == -1 && self.?maxAckPending.orValue(1) > 0 "
+        f"&& (!has(self.idleHeartbeat) || {nanoseconds('self.idleHeartbeat')} == 1e9))",
+        "ackPolicy: flowControl is for push consumers and needs idleHeartbeat 1s and a finite "
+        "maxAckPending: set deliverSubject and remove flowControl: false, ackWait, backoff and "
+        "maxDeliver",
+        "ackPolicy",
+    ),
+)
+_ON_PULL_AND_PUSH = (
+    rule(
+        "has(self.deliverSubject) || !(has(self.deliverGroup) || has(self.idleHeartbeat) "
+        f"|| has(self.rateLimitBps) || {is_on('flowControl')})",
+        "deliverGroup, flowControl, idleHeartbeat and rateLimitBps are for push consumers: set "
+        "deliverSubject or remove them",
+        "deliverSubject",
+    ),
+    rule(
+        "!has(self.deliverSubject) || !(has(self.maxWaiting) || has(self.maxBatch) "
+        "|| has(self.maxExpires) || has(self.maxBytes) || has(self.priorityGroups) "
+        "|| has(self.priorityPolicy) || has(self.priorityTimeout))",
+        "maxWaiting, maxBatch, maxExpires, maxBytes and priority* are for pull consumers: remove "
+        "them or remove deliverSubject",
+        "deliverSubject",
+    ),
+    rule(
+        f"!{is_on('flowControl')} || has(self.idleHeartbeat) || {_ACK_POLICY} == 'flowControl'",
+        "flowControl needs idleHeartbeat",
+        "flowControl",
+    ),
+    rule(
+        "has(self.priorityGroups) == has(self.priorityPolicy)",
+        "priorityGroups and priorityPolicy go together: set both or neither",
+        "priorityGroups",
+    ),
+    rule(
+        "!has(self.priorityTimeout) || self.?priorityPolicy.orValue('') == 'pinnedClient'",
+        "priorityTimeout needs priorityPolicy: pinnedClient",
+        "priorityTimeout",
+    ),
+)
 
 
 class ConsumerSpec(Model):
@@ -39,7 +159,7 @@ class ConsumerSpec(Model):
     """Name of a stream that no CozeStream manages. Excludes streamRef. Can't be changed."""
     name: Name | None = None
     """Name of the durable consumer in JetStream. Default: metadata.name. Can't be changed."""
-    description: Annotated[str, Field(max_length=4096)] | None = None
+    description: Description | None = None
     """Free text, shown by `nats consumer info`. Can be changed."""
     deliver_policy: (
         Literal["all", "last", "new", "byStartSequence", "byStartTime", "lastPerSubject"] | None
@@ -68,13 +188,7 @@ class ConsumerSpec(Model):
     filter_subject: Subject | None = None
     """Deliver only messages on these subjects. Excludes filterSubjects. Default: all. Can be
     changed."""
-    filter_subjects: (
-        Annotated[
-            tuple[Subject, ...],
-            Field(min_length=1, max_length=256, json_schema_extra=SUBJECTS_LIST),
-        ]
-        | None
-    ) = None
+    filter_subjects: Subjects | None = None
     """Deliver only messages on any of these subjects, which must not overlap. Excludes
     filterSubject. Can be changed."""
     replay_policy: Literal["instant", "original"] | None = None
@@ -83,11 +197,11 @@ class ConsumerSpec(Model):
     max_ack_pending: Limit32 | None = None
     """Most messages that may be delivered and not yet acknowledged; -1 is unlimited. Default: the
     stream's consumerLimits, else 1000. Can be changed."""
-    max_waiting: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    max_waiting: Positive | None = None
     """Pull: most waiting pull requests. Default: 512. Can't be changed."""
-    max_batch: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    max_batch: Positive | None = None
     """Pull: most messages in one pull request. Default: unlimited. Can be changed."""
-    max_expires: Duration | None = None
+    max_expires: AtLeast1ms | None = None
     """Pull: longest time a pull request may wait, at least 1ms. Default: unlimited. Can be
     changed."""
     max_bytes: Size | None = None
@@ -97,12 +211,23 @@ class ConsumerSpec(Model):
     the stream's consumerLimits, else never. Can be changed."""
     headers_only: bool | None = None
     """Deliver only headers, with the size in `Nats-Msg-Size`. Default: false. Can be changed."""
-    sample_freq: Annotated[str, Field(max_length=4)] | None = None
+    sample_freq: (
+        Annotated[
+            str,
+            Field(
+                max_length=4,
+                json_schema_extra=matching(
+                    "^(100|[0-9]{1,2})%?$", "sampleFreq is a percentage, in quotes, such as '30%'"
+                ),
+            ),
+        ]
+        | None
+    ) = None
     """Share of acknowledgements that are sampled for monitoring, such as `30%`. Default: none. Can
     be changed."""
     rate_limit_bps: Positive64 | None = None
     """Push: most bits per second delivered. Default: unlimited. Can be changed."""
-    replicas: Annotated[int, Field(ge=1, le=5)] | None = None
+    replicas: Replicas | None = None
     """How many servers hold the consumer's state; at most the stream's replicas. Default: as many
     as the stream. Can be changed."""
     mem_storage: bool | None = None
@@ -110,7 +235,20 @@ class ConsumerSpec(Model):
     changed."""
     priority_groups: (
         Annotated[
-            tuple[Annotated[str, Field(min_length=1, max_length=16)], ...],
+            tuple[
+                Annotated[
+                    str,
+                    Field(
+                        min_length=1,
+                        max_length=16,
+                        json_schema_extra=matching(
+                            "^[a-zA-Z0-9/_=-]+$",
+                            "a priority group's name has only letters, digits and / _ = -",
+                        ),
+                    ),
+                ],
+                ...,
+            ],
             Field(min_length=1, max_length=1, json_schema_extra=ATOMIC_LIST),
         ]
         | None
@@ -131,116 +269,14 @@ class ConsumerSpec(Model):
     deliver_subject: LiteralSubject | None = None
     """Push: the subject that messages are delivered to; makes this a push consumer. Can be changed
     while nobody listens on it, but not added or removed."""
-    deliver_group: Name | None = None
+    deliver_group: QueueGroup | None = None
     """Push: queue group that shares the deliveries. Can be changed."""
     flow_control: bool | None = None
     """Push: slow down for slow clients. Needs idleHeartbeat. Default: false. Can't be changed."""
-    idle_heartbeat: Duration | None = None
+    idle_heartbeat: AtLeast100ms | None = None
     """Push: a sign of life so often while there is nothing to deliver, at least 100ms. Default:
     none. Can't be changed."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "has(self.streamRef) != has(self.streamName)",
-                "name the stream exactly once: streamRef for a CozeStream in this namespace, or "
-                "streamName for a stream that no CozeStream manages",
-            ),
-            rule(
-                "has(self.streamRef) == has(oldSelf.streamRef) && (!has(self.streamRef) "
-                "|| self.streamRef.name == oldSelf.streamRef.name)",
-                "streamRef can't be changed: delete this resource and create another one",
-            ),
-            rule(
-                "has(self.streamName) == has(oldSelf.streamName) && (!has(self.streamName) "
-                "|| self.streamName == oldSelf.streamName)",
-                "streamName can't be changed: delete this resource and create another one",
-            ),
-            rule(
-                "!(has(self.filterSubject) && has(self.filterSubjects))",
-                "filterSubject excludes filterSubjects: put all filters into filterSubjects",
-            ),
-            rule(
-                "!has(self.backoff) || !has(self.maxDeliver) || self.maxDeliver == -1 "
-                "|| size(self.backoff) <= self.maxDeliver",
-                "backoff must not be longer than maxDeliver: raise maxDeliver or shorten backoff",
-            ),
-            rule(
-                "!has(self.backoff) || !has(self.ackWait) || self.ackWait == self.backoff[0]",
-                "the first backoff takes the place of ackWait: remove ackWait, or give it the same "
-                "value",
-            ),
-            rule(
-                "!(has(self.ackPolicy) && self.ackPolicy == 'none') "
-                "|| !(has(self.ackWait) || has(self.backoff))",
-                "without acknowledgements there is nothing to wait for: remove ackWait and backoff "
-                "or choose another ackPolicy",
-            ),
-            rule(
-                "!(has(self.ackPolicy) && self.ackPolicy == 'none') || !has(self.maxAckPending)",
-                "without acknowledgements nothing is pending: remove maxAckPending, or choose "
-                "another ackPolicy",
-            ),
-            rule(
-                "!(has(self.ackPolicy) && self.ackPolicy == 'flowControl') || ("
-                "has(self.deliverSubject) && (!has(self.flowControl) || self.flowControl) "
-                "&& !has(self.ackWait) && !has(self.backoff) && !has(self.maxDeliver) "
-                "&& (!has(self.idleHeartbeat) || self.idleHeartbeat == '1s') "
-                "&& (!has(self.maxAckPending) || self.maxAckPending > 0))",
-                "ackPolicy: flowControl is for push consumers and needs idleHeartbeat 1s and a "
-                "finite maxAckPending: set deliverSubject and remove flowControl: false, ackWait, "
-                "backoff and maxDeliver",
-            ),
-            rule(
-                "has(self.optStartSeq) == "
-                "(has(self.deliverPolicy) && self.deliverPolicy == 'byStartSequence')",
-                "optStartSeq and deliverPolicy: byStartSequence go together: set both or neither",
-            ),
-            rule(
-                "has(self.optStartTime) == "
-                "(has(self.deliverPolicy) && self.deliverPolicy == 'byStartTime')",
-                "optStartTime and deliverPolicy: byStartTime go together: set both or neither",
-            ),
-            rule(
-                "!(has(self.deliverPolicy) && self.deliverPolicy == 'lastPerSubject') "
-                "|| has(self.filterSubject) || has(self.filterSubjects)",
-                "deliverPolicy: lastPerSubject needs filterSubject or filterSubjects",
-            ),
-            rule(
-                "has(self.deliverSubject) || !(has(self.deliverGroup) || has(self.idleHeartbeat) "
-                "|| has(self.rateLimitBps) || (has(self.flowControl) && self.flowControl))",
-                "deliverGroup, flowControl, idleHeartbeat and rateLimitBps are for push consumers: "
-                "set deliverSubject or remove them",
-            ),
-            rule(
-                "!has(self.deliverSubject) || !(has(self.maxWaiting) || has(self.maxBatch) "
-                "|| has(self.maxExpires) || has(self.maxBytes) || has(self.priorityGroups) "
-                "|| has(self.priorityPolicy) || has(self.priorityTimeout))",
-                "maxWaiting, maxBatch, maxExpires, maxBytes and priority* are for pull consumers: "
-                "remove them or remove deliverSubject",
-            ),
-            rule(
-                "!(has(self.flowControl) && self.flowControl) || has(self.idleHeartbeat) "
-                "|| (has(self.ackPolicy) && self.ackPolicy == 'flowControl')",
-                "flowControl needs idleHeartbeat",
-            ),
-            rule(
-                "has(self.priorityGroups) == has(self.priorityPolicy)",
-                "priorityGroups and priorityPolicy go together: set both or neither",
-            ),
-            rule(
-                "!has(self.priorityTimeout) "
-                "|| (has(self.priorityPolicy) && self.priorityPolicy == 'pinnedClient')",
-                "priorityTimeout needs priorityPolicy: pinnedClient",
-            ),
-            rule(
-                "!has(self.priorityGroups) "
-                "|| self.priorityGroups.all(g, g.matches('^[a-zA-Z0-9/_=-]+$'))",
-                "a priority group's name has only letters, digits and / _ = -",
-            ),
-            rule(
-                "!has(self.sampleFreq) || self.sampleFreq.matches('^(100|[0-9]{1,2})%?$')",
-                "sampleFreq is a percentage such as 30%",
-            ),
-        )
+        json_schema_extra=rules(*_ON_STREAM, *_ON_DELIVERY, *_ON_ACKS, *_ON_PULL_AND_PUSH)
     )

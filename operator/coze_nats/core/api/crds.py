@@ -14,9 +14,9 @@ from pydantic_core import core_schema
 
 from coze_nats.core import names
 from coze_nats.core.api.consumer import ConsumerSpec
+from coze_nats.core.api.rules import rule
 from coze_nats.core.api.status import ConsumerStatus, StreamStatus
 from coze_nats.core.api.stream import StreamSpec
-from coze_nats.core.api.types import rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,33 @@ _IDENTITY = (
     rule(
         f"{_NAME.format('self')} == {_NAME.format('oldSelf')}",
         "spec.name can't be changed: delete this resource and create another one",
+        "spec.name",
     ),
     rule(
         "(has(self.spec) && has(self.spec.name)) || !self.metadata.name.contains('.')",
         "metadata.name has dots, which NATS names can't have: set spec.name",
+        "spec.name",
+    ),
+)
+_STREAM_RULES = (
+    *_IDENTITY,
+    # Here and not at spec, where removing the whole spec would get round it.
+    rule(
+        "!oldSelf.?spec.sealed.orValue(false) || self.?spec.sealed.orValue(false)",
+        "NATS can't unseal a stream: keep sealed: true",
+        "spec.sealed",
+    ),
+    rule(
+        "!has(self.spec) || !has(self.spec.mirror) || has(self.spec.mirror.external) "
+        f"|| self.spec.mirror.name != {_NAME.format('self')}",
+        "a stream can't mirror itself: mirror.name is the origin's name",
+        "spec.mirror",
+    ),
+    rule(
+        "!has(self.spec) || !has(self.spec.sources) || self.spec.sources.all(s, has(s.external) "
+        f"|| has(s.filterSubject) || s.name != {_NAME.format('self')})",
+        "a stream can't be a source of itself: remove it from sources",
+        "spec.sources",
     ),
 )
 
@@ -88,7 +111,7 @@ STREAM = Definition(
         Column("Bytes", ".status.bytes", "integer", 1, "Bytes stored"),
         _AGE,
     ),
-    rules=_IDENTITY,
+    rules=_STREAM_RULES,
     selectable=(".spec.name", ".spec.retention", ".spec.storage"),
 )
 

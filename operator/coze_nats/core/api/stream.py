@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from coze_nats.core.api.rules import is_off, is_on, nanoseconds, rule, rules
 from coze_nats.core.api.types import (
+    ATOMIC_LIST,
+    SET_LIST,
+    Age,
+    AtLeast1s,
+    AtLeast100ms,
+    Description,
     Duration,
     Instant,
     Limit,
@@ -14,16 +21,19 @@ from coze_nats.core.api.types import (
     Metadata,
     Model,
     Name,
+    Positive,
     Replicas,
     Sequence,
     Size,
+    Size32,
     Subject,
-    rule,
-    rules,
+    Subjects,
 )
 
-SUBJECTS_LIST = {"x-kubernetes-list-type": "set"}
-ATOMIC_LIST = {"x-kubernetes-list-type": "atomic"}
+
+def _open_ended(subject: str) -> str:
+    """CEL for whether a subject ends in `>`."""
+    return f"({subject} == '>' || {subject}.endsWith('.>'))"
 
 
 class SubjectTransform(Model):
@@ -33,6 +43,16 @@ class SubjectTransform(Model):
     """Subjects to rewrite; wildcards allowed."""
     destination: Mapping
     """The new subject; may use `{{wildcard(1)}}` and the other mapping functions of NATS."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                f"{_open_ended('self.source')} == {_open_ended('self.destination')}",
+                "source and destination must both end in > or neither: what > stands for is kept",
+                "destination",
+            )
+        )
+    )
 
 
 class Republish(Model):
@@ -45,6 +65,18 @@ class Republish(Model):
     headers_only: bool | None = None
     """Whether only headers are published, with the size in `Nats-Msg-Size`. Default: false."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                f"(!has(self.source) || {_open_ended('self.source')}) "
+                f"== {_open_ended('self.destination')}",
+                "source (left out: >) and destination must both end in > or neither: what > stands "
+                "for is kept",
+                "destination",
+            )
+        )
+    )
+
 
 class Placement(Model):
     """Where in a NATS super-cluster the replicas may live."""
@@ -54,7 +86,7 @@ class Placement(Model):
     tags: (
         Annotated[
             tuple[Annotated[str, Field(min_length=1, max_length=255)], ...],
-            Field(min_length=1, max_length=32, json_schema_extra=SUBJECTS_LIST),
+            Field(min_length=1, max_length=32, json_schema_extra=SET_LIST),
         ]
         | None
     ) = None
@@ -77,6 +109,17 @@ class External(Model):
     """Prefix of the other side's JetStream API, such as `$JS.hub.API`."""
     deliver_prefix: LiteralSubject | None = None
     """Prefix of the subjects that messages are delivered on; left out: none."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.apiPrefix != '$JS.API'",
+                "$JS.API is this account's own JetStream: name the other side's, such as "
+                "$JS.hub.API, or remove external",
+                "apiPrefix",
+            )
+        )
+    )
 
 
 class SourceConsumer(Model):
@@ -127,13 +170,15 @@ class Source(Model):
             ),
             rule(
                 "!(has(self.filterSubject) && has(self.subjectTransforms))",
-                "filterSubject excludes subjectTransforms: use the transforms' sources as filters",
+                "filterSubject excludes subjectTransforms: make the filter a transform's source",
+                "filterSubject",
             ),
             rule(
                 "!has(self.consumer) || !(has(self.optStartSeq) || has(self.optStartTime) "
                 "|| has(self.filterSubject))",
                 "with consumer, where to start and what to filter is the consumer's: remove "
                 "optStartSeq, optStartTime and filterSubject",
+                "consumer",
             ),
         )
     )
@@ -144,8 +189,150 @@ class ConsumerLimits(Model):
 
     inactive_threshold: Duration | None = None
     """Longest inactiveThreshold of a consumer; also what a consumer without one gets."""
-    max_ack_pending: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    max_ack_pending: Positive | None = None
     """Highest maxAckPending of a consumer; also what a consumer without one gets."""
+
+
+def _same(field: str, otherwise: str) -> str:
+    """CEL for whether two sources, s and t, agree on a field that may be left out."""
+    parent = field.partition(".")[0]
+    one, other = (f"(has({x}.{parent}) ? {x}.{field} : '{otherwise}')" for x in "st")
+    return f"{one} == {other}"
+
+
+_SAME_SOURCE = (
+    f"s.name == t.name && {_same('filterSubject', '>')} && {_same('external.apiPrefix', '')} "
+    f"&& {_same('consumer.name', '')}"
+)
+_ON_SUBJECTS = (
+    rule(
+        f"!has(self.subjects) || !self.subjects.exists(s, s == '>') "
+        f"|| ({is_on('noAck')} && self.?replicas.orValue(1) == 1)",
+        "a stream of all subjects (>) answers every request of the account: narrow its subjects, "
+        "or set noAck: true and one replica",
+        "subjects",
+    ),
+    rule(
+        f"!has(self.subjects) || {is_on('noAck')} || !self.subjects.exists(s, "
+        "s.matches('^[$](JS|JSC|SYS)[.]') && !s.matches('^[$](JS[.]EVENT|SYS[.]ACCOUNT)[.]'))",
+        "NATS itself answers on $JS., $JSC. and $SYS.: remove these subjects, or set noAck: true",
+        "subjects",
+    ),
+    rule(
+        "!has(self.republish) || !has(self.subjects) || self.republish.destination == '>' "
+        "|| self.subjects.all(s, s != self.republish.destination && !(s.endsWith('.>') "
+        "&& self.republish.destination.startsWith(s.substring(0, size(s) - 1))))",
+        "republish.destination leads back into this stream's own subjects: choose another subject",
+        "republish",
+    ),
+)
+_ON_LIMITS = (
+    rule(
+        f"!has(self.duplicateWindow) || !has(self.maxAge) || [{nanoseconds('self.maxAge')}]"
+        f".all(age, age == 0.0 || {nanoseconds('self.duplicateWindow')} <= age)",
+        "duplicateWindow must not be longer than maxAge: shorten it, or leave it out",
+        "duplicateWindow",
+    ),
+    rule(
+        f"!{is_on('discardPerSubject')} || (self.?discard.orValue('old') == 'new' "
+        "&& self.?maxMsgsPerSubject.orValue(-1) > 0)",
+        "discardPerSubject needs discard: new and a maxMsgsPerSubject",
+        "discardPerSubject",
+    ),
+)
+_ON_COPIES = (
+    rule(
+        "!has(self.mirror) || !(has(self.subjects) || has(self.sources))",
+        "a mirror takes all its messages from its origin: remove subjects and sources, or remove "
+        "mirror",
+        "mirror",
+    ),
+    rule(
+        "!has(self.mirror) || !has(self.firstSequence)",
+        "a mirror has its origin's sequences: remove firstSequence",
+        "firstSequence",
+    ),
+    rule(
+        "!has(self.mirror) || !has(self.subjectDeleteMarkerTtl)",
+        "a mirror can't have delete markers of its own: remove subjectDeleteMarkerTtl",
+        "subjectDeleteMarkerTtl",
+    ),
+    rule(
+        f"!has(self.mirror) || !({is_on('allowMsgCounter')} || {is_on('allowAtomicPublish')} "
+        f"|| {is_on('allowBatched')} || {is_on('allowMsgSchedules')})",
+        "nobody publishes to a mirror: remove allowMsgCounter, allowAtomicPublish, allowBatched "
+        "and allowMsgSchedules",
+        "mirror",
+    ),
+    rule(
+        f"has(self.mirror) || !{is_on('mirrorDirect')}",
+        "mirrorDirect is for mirrors: set mirror, or remove mirrorDirect",
+        "mirrorDirect",
+    ),
+    rule(
+        f"!(has(self.sources) && {is_on('allowMsgSchedules')})",
+        "a stream with sources can't have message schedules: remove sources or allowMsgSchedules",
+        "allowMsgSchedules",
+    ),
+    rule(
+        "!has(self.sources) || self.sources.all(s, has(s.subjectTransforms) "
+        f"|| self.sources.exists_one(t, !has(t.subjectTransforms) && {_SAME_SOURCE}))",
+        "two sources are the same stream with the same filterSubject: remove one, or give each "
+        "another filterSubject",
+        "sources",
+    ),
+)
+_ON_PUBLISHING = (
+    rule(
+        f"!({is_on('denyPurge')} && {is_on('allowRollup')})",
+        "a roll-up purges: remove denyPurge or allowRollup",
+        "denyPurge",
+    ),
+    rule(
+        f"!(has(self.subjectDeleteMarkerTtl) && {is_off('allowMsgTtl')})",
+        "subjectDeleteMarkerTtl turns on allowMsgTtl: remove allowMsgTtl: false",
+        "allowMsgTtl",
+    ),
+    rule(
+        f"!((has(self.subjectDeleteMarkerTtl) || {is_on('allowMsgSchedules')}) "
+        f"&& ({is_off('allowRollup')} || {is_on('denyPurge')}))",
+        "subjectDeleteMarkerTtl and allowMsgSchedules turn on allowRollup: remove "
+        "allowRollup: false and denyPurge",
+    ),
+    # Servers before 2.14 let these two pass; a stream that has them would not survive an upgrade.
+    rule(
+        f"!({is_on('allowMsgSchedules')} && self.?discard.orValue('old') == 'new')",
+        "message schedules need discard: old",
+        "allowMsgSchedules",
+    ),
+    rule(
+        f"!{is_on('allowMsgCounter')} || !(self.?discard.orValue('old') == 'new' "
+        f"|| {is_on('allowMsgTtl')} || has(self.subjectDeleteMarkerTtl) "
+        f"|| {is_on('allowMsgSchedules')} || self.?retention.orValue('limits') != 'limits')",
+        "a counter stream needs retention: limits and discard: old, and can't have message TTLs, "
+        "delete markers or schedules",
+        "allowMsgCounter",
+    ),
+    rule(
+        "self.?persistMode.orValue('default') != 'async' "
+        "|| !(self.?storage.orValue('file') == 'memory' || self.?replicas.orValue(1) > 1 "
+        f"|| {is_on('allowAtomicPublish')})",
+        "persistMode: async needs file storage, one replica and no allowAtomicPublish",
+        "persistMode",
+    ),
+)
+_ON_SEALED = (
+    rule(
+        f"!{is_on('sealed')} || !(has(self.maxAge) || self.?discard.orValue('new') == 'old' "
+        f"|| {is_off('denyDelete')} || {is_off('denyPurge')} || {is_on('allowRollup')} "
+        f"|| has(self.subjectDeleteMarkerTtl) || {is_on('allowMsgSchedules')} "
+        f"|| {is_on('allowMsgCounter')})",
+        "a sealed stream keeps its messages for ever: remove maxAge, discard: old, denyDelete: "
+        "false, denyPurge: false, allowRollup, subjectDeleteMarkerTtl, allowMsgSchedules and "
+        "allowMsgCounter",
+        "sealed",
+    ),
+)
 
 
 class StreamSpec(Model):
@@ -153,15 +340,9 @@ class StreamSpec(Model):
 
     name: Name | None = None
     """Name of the stream in JetStream. Default: metadata.name. Can't be changed."""
-    description: Annotated[str, Field(max_length=4096)] | None = None
+    description: Description | None = None
     """Free text, shown by `nats stream info`. Can be changed."""
-    subjects: (
-        Annotated[
-            tuple[Subject, ...],
-            Field(min_length=1, max_length=256, json_schema_extra=SUBJECTS_LIST),
-        ]
-        | None
-    ) = None
+    subjects: Subjects | None = None
     """Subjects whose messages are stored; wildcards allowed. Default: the stream's name, or none
     with a mirror or sources. Can be changed; messages already stored stay."""
     retention: Literal["limits", "interest", "workqueue"] | None = None
@@ -183,10 +364,10 @@ class StreamSpec(Model):
     max_bytes: Size | None = None
     """Most bytes the stream keeps, such as `10Gi`. Default: -1, unlimited. Can be changed; a value
     below what is stored would discard messages and is held."""
-    max_age: Duration | None = None
+    max_age: Age | None = None
     """How long messages are kept, such as `24h` or `7d`; at least 100ms, `0s` is for ever.
     Default: for ever. Can be changed; a value that would expire stored messages at once is held."""
-    max_msg_size: Size | None = None
+    max_msg_size: Size32 | None = None
     """Largest message accepted, headers included, such as `1Mi`. Default: -1, the server's own
     limit. Can be changed."""
     max_msgs_per_subject: Limit | None = None
@@ -200,7 +381,7 @@ class StreamSpec(Model):
     maxMsgsPerSubject. Default: false. Can be changed."""
     no_ack: bool | None = None
     """Don't acknowledge messages to publishers. Default: false. Can be changed."""
-    duplicate_window: Duration | None = None
+    duplicate_window: AtLeast100ms | None = None
     """For how long a `Nats-Msg-Id` is remembered to drop duplicates; at least 100ms, at most
     maxAge. Default: 2m, or maxAge if that is shorter. Can be changed."""
     compression: Literal["none", "s2"] | None = None
@@ -242,7 +423,7 @@ class StreamSpec(Model):
     allow_msg_ttl: bool | None = None
     """Publishers may limit the life of single messages by the header `Nats-TTL` (2.11+). Can't be
     undone. Default: false, or true with subjectDeleteMarkerTtl."""
-    subject_delete_marker_ttl: Duration | None = None
+    subject_delete_marker_ttl: AtLeast1s | None = None
     """How long a delete marker stays for a subject whose last message expired, at least 1s (2.11+).
     Turns on allowMsgTtl and allowRollup. Default: no markers. Can be changed."""
     allow_msg_counter: bool | None = None
@@ -266,96 +447,6 @@ class StreamSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule(
-                "!has(self.mirror) || !(has(self.subjects) || has(self.sources))",
-                "a mirror takes all its messages from its origin: remove subjects and sources, "
-                "or remove mirror",
-            ),
-            rule(
-                "!has(self.mirror) || !has(self.firstSequence)",
-                "a mirror has its origin's sequences: remove firstSequence",
-            ),
-            rule(
-                "!has(self.mirror) || !has(self.subjectDeleteMarkerTtl)",
-                "a mirror can't have delete markers of its own: remove subjectDeleteMarkerTtl",
-            ),
-            rule(
-                "!has(self.mirror) || !((has(self.allowMsgCounter) && self.allowMsgCounter) "
-                "|| (has(self.allowAtomicPublish) && self.allowAtomicPublish) "
-                "|| (has(self.allowBatched) && self.allowBatched) "
-                "|| (has(self.allowMsgSchedules) && self.allowMsgSchedules))",
-                "nobody publishes to a mirror: remove allowMsgCounter, allowAtomicPublish, "
-                "allowBatched and allowMsgSchedules",
-            ),
-            rule(
-                "has(self.mirror) || !(has(self.mirrorDirect) && self.mirrorDirect)",
-                "mirrorDirect is for mirrors: set mirror, or remove mirrorDirect",
-            ),
-            rule(
-                "!(has(self.sources) && has(self.allowMsgSchedules) && self.allowMsgSchedules)",
-                "a stream with sources can't have message schedules: remove sources or "
-                "allowMsgSchedules",
-            ),
-            rule(
-                "!(has(self.discardPerSubject) && self.discardPerSubject) "
-                "|| (has(self.discard) && self.discard == 'new' && has(self.maxMsgsPerSubject) "
-                "&& self.maxMsgsPerSubject > 0)",
-                "discardPerSubject needs discard: new and a maxMsgsPerSubject",
-            ),
-            rule(
-                "!(has(self.denyPurge) && self.denyPurge && has(self.allowRollup) "
-                "&& self.allowRollup)",
-                "a roll-up purges: remove denyPurge or allowRollup",
-            ),
-            rule(
-                "!(has(self.subjectDeleteMarkerTtl) && has(self.allowMsgTtl) && !self.allowMsgTtl)",
-                "subjectDeleteMarkerTtl turns on allowMsgTtl: remove allowMsgTtl: false",
-            ),
-            rule(
-                "!((has(self.subjectDeleteMarkerTtl) || (has(self.allowMsgSchedules) "
-                "&& self.allowMsgSchedules)) && ((has(self.allowRollup) && !self.allowRollup) "
-                "|| (has(self.denyPurge) && self.denyPurge)))",
-                "subjectDeleteMarkerTtl and allowMsgSchedules turn on allowRollup: remove "
-                "allowRollup: false and denyPurge",
-            ),
-            rule(
-                "!(has(self.allowMsgSchedules) && self.allowMsgSchedules && has(self.discard) "
-                "&& self.discard == 'new')",
-                "message schedules need discard: old",
-            ),
-            rule(
-                "!(has(self.allowMsgCounter) && self.allowMsgCounter) || !("
-                "(has(self.discard) && self.discard == 'new') "
-                "|| (has(self.allowMsgTtl) && self.allowMsgTtl) "
-                "|| has(self.subjectDeleteMarkerTtl) "
-                "|| (has(self.allowMsgSchedules) && self.allowMsgSchedules) "
-                "|| (has(self.retention) && self.retention != 'limits'))",
-                "a counter stream needs retention: limits and discard: old, and can't have message "
-                "TTLs, delete markers or schedules",
-            ),
-            rule(
-                "!(has(self.persistMode) && self.persistMode == 'async') || !("
-                "(has(self.storage) && self.storage == 'memory') "
-                "|| (has(self.replicas) && self.replicas > 1) "
-                "|| (has(self.allowAtomicPublish) && self.allowAtomicPublish))",
-                "persistMode: async needs file storage, one replica and no allowAtomicPublish",
-            ),
-            rule(
-                "!(has(self.sealed) && self.sealed) || !("
-                "has(self.maxAge) || (has(self.discard) && self.discard == 'old') "
-                "|| (has(self.denyDelete) && !self.denyDelete) "
-                "|| (has(self.denyPurge) && !self.denyPurge) "
-                "|| (has(self.allowRollup) && self.allowRollup) "
-                "|| has(self.subjectDeleteMarkerTtl) "
-                "|| (has(self.allowMsgSchedules) && self.allowMsgSchedules) "
-                "|| (has(self.allowMsgCounter) && self.allowMsgCounter))",
-                "a sealed stream keeps its messages for ever: remove maxAge, discard: old, "
-                "denyDelete: false, denyPurge: false, allowRollup, subjectDeleteMarkerTtl, "
-                "allowMsgSchedules and allowMsgCounter",
-            ),
-            rule(
-                "!(has(oldSelf.sealed) && oldSelf.sealed) || (has(self.sealed) && self.sealed)",
-                "NATS can't unseal a stream: keep sealed: true",
-            ),
+            *_ON_SUBJECTS, *_ON_LIMITS, *_ON_COPIES, *_ON_PUBLISHING, *_ON_SEALED
         )
     )

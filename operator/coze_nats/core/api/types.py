@@ -1,9 +1,12 @@
-"""The building blocks of the models: base class, scalar types and the form of a CEL rule."""
+"""The building blocks of the models: base class, scalar types and the rules for their values."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
+
+from coze_nats.core.api.rules import DURATION, matching, nanoseconds, rule, rules
+from coze_nats.core.codec import INT64_MAX, parse_duration
 
 
 class Model(BaseModel):
@@ -22,124 +25,158 @@ class Model(BaseModel):
     )
 
 
-def rule(expression: str, message: str, *, field_path: str = "") -> dict[str, str]:
-    """One CEL rule of `x-kubernetes-validations`; the message says what to do."""
-    found = {
-        "rule": " ".join(expression.split()),
-        "message": message,
-        "reason": "FieldValueInvalid",
-    }
-    if field_path:
-        found["fieldPath"] = field_path
-    return found
+# --- names and subjects ---------------------------------------------------------------------------
+
+_WORD = r"[^ \\t\\r\\n\\f.*>]+"
+_TOKEN = rf"({_WORD}|[*])"
+# The server allows spaces within a mapping function, such as {{partition(3, 1)}}.
+_MAPPED = rf"([{{][{{][^.]+[}}][}}]|{_WORD})"
 
 
-def rules(*found: dict[str, str], **extra: Any) -> dict[str, Any]:
-    """Schema extras that carry CEL rules."""
-    return {"x-kubernetes-validations": list(found), **extra}
-
-
-_NAME = r"^[^ \\t\\r\\n\\f.*>/\\\\]+$"
-_PART = r"[^ \\t\\r\\n\\f.*>]+"
-_SUBJECT = rf"^(({_PART}|[*])([.]({_PART}|[*]))*([.]>)?|>)$"
-_LITERAL = rf"^{_PART}([.]{_PART})*$"
-
-
-def _matching(pattern: str, message: str) -> dict[str, Any]:
-    return rules(rule(f"self.matches('{pattern}')", message))
+def _text(pattern: str, message: str) -> Any:
+    return Field(min_length=1, max_length=255, json_schema_extra=matching(pattern, message))
 
 
 Name = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=255,
-        json_schema_extra=_matching(
-            _NAME, "a NATS name has no spaces and none of . * > / \\; use letters, digits, - and _"
-        ),
+    _text(
+        r"^[^ \\t\\r\\n\\f.*>/\\\\]+$",
+        "a NATS name has no spaces and none of . * > / \\; use letters, digits, - and _",
     ),
 ]
 """The name of a stream or consumer in JetStream."""
 
-Subject = Annotated[
+ResourceName = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=255,
-        json_schema_extra=_matching(
-            _SUBJECT,
-            "a subject is tokens joined by dots, without spaces or empty tokens; "
-            "* stands for one whole token and > only at the end",
+        max_length=253,
+        json_schema_extra=matching(
+            "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+            "this is the metadata.name of a resource, not a name in JetStream: "
+            "lower-case letters, digits, - and .",
         ),
+    ),
+]
+"""metadata.name of a Kubernetes resource."""
+
+Subject = Annotated[
+    str,
+    _text(
+        rf"^({_TOKEN}([.]{_TOKEN})*([.]>)?|>)$",
+        "a subject is tokens joined by dots, without spaces or empty tokens; "
+        "* stands for one whole token and > only at the end",
     ),
 ]
 """A subject that may hold wildcards."""
 
 LiteralSubject = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=255,
-        json_schema_extra=_matching(
-            _LITERAL,
-            "this subject must be literal: tokens joined by dots, without spaces and wildcards",
-        ),
+    _text(
+        rf"^{_WORD}([.]{_WORD})*$",
+        "this subject must be literal: tokens joined by dots, without spaces or wildcards (* >)",
     ),
 ]
 """A subject without wildcards."""
 
 Mapping = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=255,
-        json_schema_extra=_matching(r"^[^ \\t\\r\\n\\f]+$", "a subject mapping has no spaces"),
+    _text(
+        rf"^({_MAPPED}([.]{_MAPPED})*([.]>)?|>)$",
+        "a mapping's destination is tokens joined by dots, without spaces; instead of * write "
+        "{{wildcard(1)}} for what the first * of the source stands for",
     ),
 ]
 """The destination of a subject transform: may hold placeholders such as `{{wildcard(1)}}`."""
 
-Duration = Annotated[
+QueueGroup = Annotated[
+    str, _text(r"^[^ \\t\\r\\n\\f]+$", "a queue group's name has no spaces: use - or _")
+]
+
+Description = Annotated[
+    str,
+    Field(
+        max_length=4096,
+        json_schema_extra=rules(
+            rule(
+                "size(bytes(self)) <= 4096",
+                "a description has at most 4096 bytes, and a letter may take several: shorten it",
+            )
+        ),
+    ),
+]
+
+# --- durations, times and sizes -------------------------------------------------------------------
+
+
+def _duration(at_least: str = "1ns", *, or_zero: bool = False) -> Any:
+    """Schema of a duration; NATS counts nanoseconds in 64 bits, which is 106751 days."""
+    bound = f"length >= {parse_duration(at_least)}.0" + (" || length == 0.0" if or_zero else "")
+    words = "longer than 0s" if at_least == "1ns" else f"at least {at_least}"
+    return Field(
+        json_schema_extra=rules(
+            rule(
+                f"self.matches('{DURATION}') && [{nanoseconds('self')}].all(length, "
+                f"({bound}) && length < {float(INT64_MAX):.0f}.0)",
+                "a duration is a number and its unit (ns, us, ms, s, m, h, d), such as 30s, 24h or "
+                f"7d; here {words}, at most 106751d" + (", or 0s for no limit" if or_zero else ""),
+            )
+        )
+    )
+
+
+_DurationText = Annotated[str, StringConstraints(max_length=40)]
+
+Duration = Annotated[_DurationText, _duration()]
+"""A length of time such as `30s`, `1h30m` or `7d`."""
+Age = Annotated[_DurationText, _duration("100ms", or_zero=True)]
+AtLeast1ms = Annotated[_DurationText, _duration("1ms")]
+AtLeast100ms = Annotated[_DurationText, _duration("100ms")]
+AtLeast1s = Annotated[_DurationText, _duration("1s")]
+
+_DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?"
+
+Instant = Annotated[
     str,
     StringConstraints(max_length=40),
     Field(
-        json_schema_extra=_matching(
-            "^([0-9]+(ns|us|ms|s|m|h|d))+$",
-            "a duration is a number and its unit (ns, us, ms, s, m, h, d), such as 30s, 24h or 7d",
+        # Not `format: date-time`: its refusals don't say what is wrong.
+        json_schema_extra=matching(
+            f"^{_DAY}T{_CLOCK}(Z|[+-][0-9]{{2}}:[0-9]{{2}})$",
+            "a time has a date, seconds and a zone (RFC 3339), such as 2026-01-31T12:00:00Z",
         )
     ),
 ]
-"""A length of time such as `30s`, `1h30m` or `7d`."""
-
-Instant = Annotated[
-    str, StringConstraints(max_length=40), Field(json_schema_extra={"format": "date-time"})
-]
 """A point in time in RFC 3339, such as `2026-01-31T12:00:00Z`."""
 
-Size = Annotated[
-    int | str,
-    WithJsonSchema(
-        {
-            "x-kubernetes-int-or-string": True,
-            **rules(
-                rule(
-                    "type(self) == int ? (self == -1 || self > 0) : "
-                    "self.matches('^[0-9]+([.][0-9]+)?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$')",
-                    "a size is a number of bytes or a quantity such as 512Mi or 10Gi; "
-                    "for no limit leave it out or use -1",
-                )
-            ),
-            "maxLength": 30,
-        }
-    ),
-]
-"""A number of bytes, as an integer or a Kubernetes quantity."""
+_QUANTITY = "^[0-9]+(([.][0-9]+)?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))?$"
+
+
+def _size(integers: str, quantities: str, message: str) -> Any:
+    judged = rule(
+        f"type(self) == int ? (self == -1 || (self > 0{integers})) : (self.matches('{_QUANTITY}') "
+        "&& quantity(self).isGreaterThan(quantity('0')) "
+        f"&& quantity(self).isLessThan(quantity('{quantities}')))",
+        "a size is a number of bytes or a quantity such as 512Mi or 10Gi"
+        f"{message}; for no limit leave it out or use -1",
+    )
+    return WithJsonSchema({"x-kubernetes-int-or-string": True, **rules(judged), "maxLength": 30})
+
+
+Size = Annotated[int | str, _size("", "8Ei", "")]
+"""A number of bytes, as an integer or a Kubernetes quantity; -1 is unlimited."""
+Size32 = Annotated[int | str, _size(" && self < 2147483648", "2Gi", ", below 2Gi")]
+"""As Size, where NATS has 32 bits."""
+
+# --- numbers --------------------------------------------------------------------------------------
 
 _NOT_ZERO = rules(
     rule("self != 0", "0 is no limit in NATS; leave it out, or use -1, for unlimited")
 )
 
-# No upper bound for 64 bits: the apiserver reads `maximum` as a float, in which 2**63 - 1 overflows to
-# a bound that refuses everything. Larger integers are no integers to it anyway.
+# No upper bound for 64 bits: the apiserver reads `maximum` as a float, in which 2**63 - 1 overflows
+# to a bound that refuses everything. Larger integers are no integers to it anyway.
 Limit = Annotated[int, Field(ge=-1, json_schema_extra={"format": "int64", **_NOT_ZERO})]
 """A 64-bit limit; -1 is unlimited."""
 
@@ -148,12 +185,22 @@ Limit32 = Annotated[
 ]
 """A 32-bit limit; -1 is unlimited."""
 
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1, json_schema_extra={"format": "int32"})]
 Positive64 = Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
 
 Sequence = Positive64
 """A stream sequence."""
 
 Replicas = Annotated[int, Field(ge=1, le=5, json_schema_extra={"format": "int32"})]
+
+# --- lists and maps -------------------------------------------------------------------------------
+
+SET_LIST = {"x-kubernetes-list-type": "set"}
+ATOMIC_LIST = {"x-kubernetes-list-type": "atomic"}
+
+Subjects = Annotated[
+    tuple[Subject, ...], Field(min_length=1, max_length=256, json_schema_extra=SET_LIST)
+]
 
 Metadata = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=4096)]],
@@ -164,7 +211,13 @@ Metadata = Annotated[
                 "self.all(k, !k.startsWith('_nats.') && !k.startsWith('coze.dev/'))",
                 "metadata keys starting with _nats. or coze.dev/ belong to the server and the "
                 "operator; choose another prefix",
-            )
+            ),
+            rule(
+                # Of the server's 128 KiB, the rest is for the server's and the operator's own.
+                "self.map(k, size(bytes(k)) + size(bytes(self[k]))).sum() <= 130000",
+                "metadata has at most 130000 bytes, keys and values together: shorten it",
+            ),
         ),
     ),
 ]
+"""Key-value pairs kept with a stream or consumer."""

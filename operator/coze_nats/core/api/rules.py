@@ -1,0 +1,52 @@
+"""The form of a CEL rule of `x-kubernetes-validations`, and the CEL that several rules share.
+
+A rule is for what every nats-server refuses, or what can't mean anything; what only some servers
+refuse is left to them. Optional fields (`self.?field`) need Kubernetes 1.29.
+"""
+
+from typing import Any
+
+
+def rule(expression: str, message: str, field: str = "") -> dict[str, str]:
+    """One rule; the message says what to do, `field` (relative) is blamed instead of the whole."""
+    found = {
+        "rule": " ".join(expression.split()),
+        "message": message,
+        "reason": "FieldValueInvalid",
+    }
+    if field:
+        found["fieldPath"] = f".{field}"
+    return found
+
+
+def rules(*found: dict[str, str], **extra: Any) -> dict[str, Any]:
+    """Schema extras that carry rules."""
+    return {"x-kubernetes-validations": list(found), **extra}
+
+
+def matching(pattern: str, message: str) -> dict[str, Any]:
+    """Schema extras for a string that matches a pattern, written as in a CEL string."""
+    return rules(rule(f"self.matches('{pattern}')", message))
+
+
+DURATION = "^([0-9]+(ns|us|ms|s|m|h|d))+$"
+
+_UNITS = "{'ns': 1.0, 'us': 1e3, 'ms': 1e6, 's': 1e9, 'm': 6e10, 'h': 3.6e12, 'd': 8.64e13}"
+
+
+def nanoseconds(duration: str) -> str:
+    """CEL for a duration's length: CEL's own durations know no days. A double can't overflow."""
+    return (
+        f"{duration}.findAll('[0-9]+(ns|us|ms|s|m|h|d)')"
+        f".map(part, double(part.find('[0-9]+')) * {_UNITS}[part.find('[a-z]+')]).sum()"
+    )
+
+
+def is_on(field: str) -> str:
+    """CEL for a boolean of the spec that is set and true."""
+    return f"self.?{field}.orValue(false)"
+
+
+def is_off(field: str) -> str:
+    """CEL for a boolean of the spec that is set and false."""
+    return f"!self.?{field}.orValue(true)"
