@@ -1,0 +1,112 @@
+"""Where the programs of the control plane are taken from, and what is said if they can't be had."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controlplane import Binary, ControlPlaneError, binaries
+
+Install = Callable[[str, str], Path]
+
+
+@pytest.fixture(autouse=True)
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on PATH, nothing in the cache, no package index."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("COZE_NATS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    binaries.find.cache_clear()
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Install:
+    """Puts a program on PATH that prints this when it is asked for its version."""
+
+    def write(name: str, answer: str) -> Path:
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+        program.chmod(0o755)
+        return program
+
+    return write
+
+
+def test_kubebuilder_assets_are_taken_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install
+) -> None:
+    install("kubectl", "Client Version: v1.34.9")
+    asset = tmp_path / "kubectl"
+    asset.touch(0o755)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+
+    assert binaries.find("kubectl") == asset
+
+
+@pytest.mark.parametrize(
+    "name, answer",
+    [
+        ("kubectl", "Client Version: v1.34.9"),
+        ("kube-apiserver", "Kubernetes v1.34.0"),
+        ("etcd", "etcd Version: 3.6.12"),
+        ("helm", "v3.19.0+g1234567"),
+    ],
+)
+def test_a_program_on_path_is_taken_if_its_minor_version_fits(
+    install: Install, name: str, answer: str
+) -> None:
+    program = install(name, answer)
+
+    assert binaries.find(name) == program
+
+
+@pytest.mark.parametrize(
+    "name, answer",
+    [
+        ("kubectl", "Client Version: v1.32.4-dispatcher"),
+        ("etcd", "etcd Version: 3.5.21"),
+        ("helm", "no version at all"),
+    ],
+)
+def test_a_program_on_path_of_another_version_is_left_alone(
+    install: Install, name: str, answer: str
+) -> None:
+    install(name, answer)
+
+    with pytest.raises(ControlPlaneError, match="is needed to build"):
+        binaries.find(name)
+
+
+def test_without_go_and_an_index_the_error_names_both_remedies() -> None:
+    with pytest.raises(ControlPlaneError) as caught:
+        binaries.find(Binary.ETCD)
+
+    assert "Go 1.24 or newer is needed" in str(caught.value)
+    assert "KUBEBUILDER_ASSETS" in str(caught.value)
+
+
+def test_an_old_go_counts_as_none(install: Install) -> None:
+    install("go", "go1.22.5")
+
+    with pytest.raises(ControlPlaneError, match=r"Go 1\.24 or newer is needed"):
+        binaries.find(Binary.ETCD)
+
+
+def test_an_unknown_version_of_nats_server_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ControlPlaneError, match=r"2\.10\.26.*2\.15\.1"):
+        binaries.nats_server("2.9.9")
+
+
+def test_every_known_nats_server_has_hashes_and_the_default_is_among_them() -> None:
+    assert binaries.NATS in binaries.nats_versions()
+
+
+def test_the_versions_in_code_are_those_that_go_builds() -> None:
+    modules = (binaries.TOOLS / "go.mod").read_text() + (binaries.TOOLS / "helm/go.mod").read_text()
+
+    assert f"k8s.io/kubernetes v{binaries.KUBERNETES}" in modules
+    assert f"go.etcd.io/etcd/server/v3 v{binaries.ETCD}" in modules
+    assert f"helm.sh/helm/v3 v{binaries.HELM}" in modules
