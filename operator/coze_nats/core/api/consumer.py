@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from coze_nats.core.api.rules import is_on, matching, nanoseconds, rule, rules
+from coze_nats.core.api.consumer_rules import CONSUMER_RULES
+from coze_nats.core.api.rules import matching, rules
 from coze_nats.core.api.types import (
     ATOMIC_LIST,
     AtLeast1ms,
@@ -36,119 +37,6 @@ class StreamRef(Model):
     """metadata.name of the CozeStream."""
 
 
-_ON_STREAM = (
-    rule(
-        "has(self.streamRef) != has(self.streamName)",
-        "name the stream exactly once: streamRef for a CozeStream in this namespace, or "
-        "streamName for a stream that no CozeStream manages",
-    ),
-    rule(
-        "has(self.streamRef) == has(oldSelf.streamRef) "
-        "&& (!has(self.streamRef) || self.streamRef.name == oldSelf.streamRef.name)",
-        "streamRef can't be changed: delete this resource and create another one",
-        "streamRef",
-    ),
-    rule(
-        "has(self.streamName) == has(oldSelf.streamName) "
-        "&& (!has(self.streamName) || self.streamName == oldSelf.streamName)",
-        "streamName can't be changed: delete this resource and create another one",
-        "streamName",
-    ),
-)
-_ON_DELIVERY = (
-    rule(
-        "!(has(self.filterSubject) && has(self.filterSubjects))",
-        "filterSubject excludes filterSubjects: put all filters into filterSubjects",
-        "filterSubject",
-    ),
-    rule(
-        "has(self.optStartSeq) == (self.?deliverPolicy.orValue('all') == 'byStartSequence')",
-        "optStartSeq and deliverPolicy: byStartSequence go together: set both or neither",
-        "optStartSeq",
-    ),
-    rule(
-        "has(self.optStartTime) == (self.?deliverPolicy.orValue('all') == 'byStartTime')",
-        "optStartTime and deliverPolicy: byStartTime go together: set both or neither",
-        "optStartTime",
-    ),
-    rule(
-        "self.?deliverPolicy.orValue('all') != 'lastPerSubject' "
-        "|| has(self.filterSubject) || has(self.filterSubjects)",
-        "deliverPolicy: lastPerSubject needs filterSubject or filterSubjects",
-        "deliverPolicy",
-    ),
-)
-_ACK_POLICY = "self.?ackPolicy.orValue('explicit')"
-_ON_ACKS = (
-    rule(
-        "!has(self.backoff) || self.?maxDeliver.orValue(-1) == -1 "
-        "|| size(self.backoff) <= self.maxDeliver",
-        "backoff must not be longer than maxDeliver: raise maxDeliver or shorten backoff",
-        "backoff",
-    ),
-    rule(
-        "!has(self.backoff) || !has(self.ackWait) "
-        f"|| {nanoseconds('self.ackWait')} == {nanoseconds('self.backoff[0]')}",
-        "the first backoff takes the place of ackWait: remove ackWait, or give it the same value",
-        "ackWait",
-    ),
-    rule(
-        f"{_ACK_POLICY} != 'none' || !(has(self.ackWait) || has(self.backoff))",
-        "without acknowledgements there is nothing to wait for: remove ackWait and backoff, or "
-        "choose another ackPolicy",
-        "ackPolicy",
-    ),
-    rule(
-        f"{_ACK_POLICY} != 'none' || !has(self.maxAckPending)",
-        "without acknowledgements nothing is pending: remove maxAckPending, or choose another "
-        "ackPolicy",
-        "ackPolicy",
-    ),
-    rule(
-        f"{_ACK_POLICY} != 'flowControl' || (has(self.deliverSubject) "
-        "&& self.?flowControl.orValue(true) && !has(self.ackWait) && !has(self.backoff) "
-        "&& self.?maxDeliver.orValue(-1) == -1 && self.?maxAckPending.orValue(1) > 0 "
-        f"&& (!has(self.idleHeartbeat) || {nanoseconds('self.idleHeartbeat')} == 1e9))",
-        "ackPolicy: flowControl is for push consumers and needs idleHeartbeat 1s and a finite "
-        "maxAckPending: set deliverSubject and remove flowControl: false, ackWait, backoff and "
-        "maxDeliver",
-        "ackPolicy",
-    ),
-)
-_ON_PULL_AND_PUSH = (
-    rule(
-        "has(self.deliverSubject) || !(has(self.deliverGroup) || has(self.idleHeartbeat) "
-        f"|| has(self.rateLimitBps) || {is_on('flowControl')})",
-        "deliverGroup, flowControl, idleHeartbeat and rateLimitBps are for push consumers: set "
-        "deliverSubject or remove them",
-        "deliverSubject",
-    ),
-    rule(
-        "!has(self.deliverSubject) || !(has(self.maxWaiting) || has(self.maxBatch) "
-        "|| has(self.maxExpires) || has(self.maxBytes) || has(self.priorityGroups) "
-        "|| has(self.priorityPolicy) || has(self.priorityTimeout))",
-        "maxWaiting, maxBatch, maxExpires, maxBytes and priority* are for pull consumers: remove "
-        "them or remove deliverSubject",
-        "deliverSubject",
-    ),
-    rule(
-        f"!{is_on('flowControl')} || has(self.idleHeartbeat) || {_ACK_POLICY} == 'flowControl'",
-        "flowControl needs idleHeartbeat",
-        "flowControl",
-    ),
-    rule(
-        "has(self.priorityGroups) == has(self.priorityPolicy)",
-        "priorityGroups and priorityPolicy go together: set both or neither",
-        "priorityGroups",
-    ),
-    rule(
-        "!has(self.priorityTimeout) || self.?priorityPolicy.orValue('') == 'pinnedClient'",
-        "priorityTimeout needs priorityPolicy: pinnedClient",
-        "priorityTimeout",
-    ),
-)
-
-
 class ConsumerSpec(Model):
     """What a durable consumer shall be. Whatever is left out has the server's default."""
 
@@ -166,15 +54,17 @@ class ConsumerSpec(Model):
     ) = None
     """Where in the stream the consumer starts. Default: all. Can't be changed."""
     opt_start_seq: Sequence | None = None
-    """First sequence delivered; needs deliverPolicy: byStartSequence. Can't be changed."""
+    """Sequence of the first message delivered; needs deliverPolicy: byStartSequence. Can't be
+    changed."""
     opt_start_time: Instant | None = None
-    """Time of the first message delivered; needs deliverPolicy: byStartTime. Can't be changed."""
+    """Time of the first message delivered, such as `2026-01-31T12:00:00Z`; needs deliverPolicy:
+    byStartTime. Can't be changed."""
     ack_policy: Literal["none", "all", "explicit", "flowControl"] | None = None
     """How messages are acknowledged: each one (`explicit`), all up to one (`all`), not at all
     (`none`), or by flow control (2.14+, push only). Default: explicit. Can't be changed."""
     ack_wait: Duration | None = None
-    """How long the server waits for an acknowledgement before it delivers again. Default: 30s, or
-    the first backoff. Can be changed."""
+    """How long the server waits for an acknowledgement before it delivers again: a duration such
+    as `30s`. Default: 30s, or the first backoff. Can be changed."""
     max_deliver: Limit32 | None = None
     """How often a message is delivered at most. Default: -1, without end. Can be changed."""
     backoff: (
@@ -183,11 +73,12 @@ class ConsumerSpec(Model):
         ]
         | None
     ) = None
-    """How long the server waits before each further delivery; takes the place of ackWait. No longer
-    than maxDeliver. Can be changed."""
+    """How long the server waits for an acknowledgement of the first, second, … delivery before the
+    next one, such as `[30s, 5m]`; the last value repeats. Takes the place of ackWait. No more
+    values than maxDeliver. Default: ackWait every time. Can be changed."""
     filter_subject: Subject | None = None
-    """Deliver only messages on these subjects. Excludes filterSubjects. Default: all. Can be
-    changed."""
+    """Deliver only messages on these subjects; wildcards allowed. Excludes filterSubjects. Default:
+    all. Can be changed."""
     filter_subjects: Subjects | None = None
     """Deliver only messages on any of these subjects, which must not overlap. Excludes
     filterSubject. Can be changed."""
@@ -202,13 +93,15 @@ class ConsumerSpec(Model):
     max_batch: Positive | None = None
     """Pull: most messages in one pull request. Default: unlimited. Can be changed."""
     max_expires: AtLeast1ms | None = None
-    """Pull: longest time a pull request may wait, at least 1ms. Default: unlimited. Can be
-    changed."""
+    """Pull: longest time a pull request may wait: a duration such as `30s`, at least 1ms. Default:
+    unlimited. Can be changed."""
     max_bytes: Size | None = None
-    """Pull: most bytes in one pull request. Default: unlimited. Can be changed."""
+    """Pull: most bytes in one pull request: a number of bytes, or a quantity such as `1Mi`.
+    Default: unlimited. Can be changed."""
     inactive_threshold: Duration | None = None
-    """Remove the consumer after so long without interest; the operator then makes it anew. Default:
-    the stream's consumerLimits, else never. Can be changed."""
+    """NATS removes the consumer after so long without interest, such as `72h`; the operator then
+    makes it anew, without its position. Default: the stream's consumerLimits, else never. Can be
+    changed."""
     headers_only: bool | None = None
     """Deliver only headers, with the size in `Nats-Msg-Size`. Default: false. Can be changed."""
     sample_freq: (
@@ -259,11 +152,11 @@ class ConsumerSpec(Model):
     """Pull: how clients of the group share the messages (2.11+; prioritized 2.12+). Needs
     priorityGroups. Can be changed."""
     priority_timeout: Duration | None = None
-    """Pull: how long a pinned client may stay silent before another one takes over. Needs
-    priorityPolicy: pinnedClient. Default: 2m. Can be changed."""
+    """Pull: how long a pinned client may stay silent before another one takes over, such as `2m`.
+    Needs priorityPolicy: pinnedClient. Default: 2m. Can be changed."""
     pause_until: Instant | None = None
-    """Deliver nothing until this time (2.11+). Can be changed and removed; a time that has passed
-    means nothing."""
+    """Deliver nothing until this time, such as `2026-01-31T12:00:00Z` (2.11+). Default: not paused.
+    Can be changed and removed; a time that has passed means nothing."""
     metadata: Metadata | None = None
     """Key-value pairs kept with the consumer in JetStream. Can be changed."""
     deliver_subject: LiteralSubject | None = None
@@ -274,9 +167,7 @@ class ConsumerSpec(Model):
     flow_control: bool | None = None
     """Push: slow down for slow clients. Needs idleHeartbeat. Default: false. Can't be changed."""
     idle_heartbeat: AtLeast100ms | None = None
-    """Push: a sign of life so often while there is nothing to deliver, at least 100ms. Default:
-    none. Can't be changed."""
+    """Push: after so long without a message the server sends a sign of life; a duration such as
+    `5s`, at least 100ms. Default: none. Can't be changed."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(*_ON_STREAM, *_ON_DELIVERY, *_ON_ACKS, *_ON_PULL_AND_PUSH)
-    )
+    model_config = ConfigDict(json_schema_extra=rules(*CONSUMER_RULES))

@@ -14,9 +14,10 @@ from pydantic_core import core_schema
 
 from coze_nats.core import names
 from coze_nats.core.api.consumer import ConsumerSpec
-from coze_nats.core.api.rules import rule
+from coze_nats.core.api.rules import IDENTITY_RULES
 from coze_nats.core.api.status import ConsumerStatus, StreamStatus
 from coze_nats.core.api.stream import StreamSpec
+from coze_nats.core.api.stream_rules import STREAM_RESOURCE_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,41 +63,6 @@ _PLACE = (
     Column("Leader", ".status.leader", "string", 1, "Server that leads"),
 )
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
-_NAME = "(has({0}.spec) && has({0}.spec.name) ? {0}.spec.name : {0}.metadata.name)"
-_IDENTITY = (
-    rule(
-        f"{_NAME.format('self')} == {_NAME.format('oldSelf')}",
-        "spec.name can't be changed: delete this resource and create another one",
-        "spec.name",
-    ),
-    rule(
-        "(has(self.spec) && has(self.spec.name)) || !self.metadata.name.contains('.')",
-        "metadata.name has dots, which NATS names can't have: set spec.name",
-        "spec.name",
-    ),
-)
-_STREAM_RULES = (
-    *_IDENTITY,
-    # Here and not at spec, where removing the whole spec would get round it.
-    rule(
-        "!oldSelf.?spec.sealed.orValue(false) || self.?spec.sealed.orValue(false)",
-        "NATS can't unseal a stream: keep sealed: true",
-        "spec.sealed",
-    ),
-    rule(
-        "!has(self.spec) || !has(self.spec.mirror) || has(self.spec.mirror.external) "
-        f"|| self.spec.mirror.name != {_NAME.format('self')}",
-        "a stream can't mirror itself: mirror.name is the origin's name",
-        "spec.mirror",
-    ),
-    rule(
-        "!has(self.spec) || !has(self.spec.sources) || self.spec.sources.all(s, has(s.external) "
-        f"|| has(s.filterSubject) || s.name != {_NAME.format('self')})",
-        "a stream can't be a source of itself: remove it from sources",
-        "spec.sources",
-    ),
-)
-
 STREAM = Definition(
     kind=names.STREAM_KIND,
     short_names=("cstream",),
@@ -111,7 +77,7 @@ STREAM = Definition(
         Column("Bytes", ".status.bytes", "integer", 1, "Bytes stored"),
         _AGE,
     ),
-    rules=_STREAM_RULES,
+    rules=STREAM_RESOURCE_RULES,
     selectable=(".spec.name", ".spec.retention", ".spec.storage"),
 )
 
@@ -129,7 +95,7 @@ CONSUMER = Definition(
         Column("Ack Pending", ".status.ackPending", "integer", 1, "Delivered, not acknowledged"),
         _AGE,
     ),
-    rules=_IDENTITY,
+    rules=IDENTITY_RULES,
     selectable=(".spec.name", ".spec.streamRef.name", ".spec.streamName"),
     spec_required=True,
 )

@@ -50,3 +50,24 @@ def is_on(field: str) -> str:
 def is_off(field: str) -> str:
     """CEL for a boolean of the spec that is set and false."""
     return f"!self.?{field}.orValue(true)"
+
+
+def open_ended(subject: str) -> str:
+    """CEL for whether a subject ends in `>`."""
+    return f"({subject} == '>' || {subject}.endsWith('.>'))"
+
+
+EFFECTIVE_NAME = "(has({0}.spec) && has({0}.spec.name) ? {0}.spec.name : {0}.metadata.name)"
+IDENTITY_RULES = (
+    rule(
+        f"{EFFECTIVE_NAME.format('self')} == {EFFECTIVE_NAME.format('oldSelf')}",
+        "spec.name can't be changed: delete this resource and create another one",
+        "spec.name",
+    ),
+    rule(
+        "(has(self.spec) && has(self.spec.name)) || !self.metadata.name.contains('.')",
+        "metadata.name has dots, which NATS names can't have: set spec.name",
+        "spec.name",
+    ),
+)
+"""Rules over the whole resource, of either kind."""

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from coze_nats.core.api.rules import is_off, is_on, nanoseconds, rule, rules
+from coze_nats.core.api.rules import open_ended, rule, rules
+from coze_nats.core.api.stream_rules import STREAM_RULES
 from coze_nats.core.api.types import (
     ATOMIC_LIST,
     SET_LIST,
@@ -31,11 +32,6 @@ from coze_nats.core.api.types import (
 )
 
 
-def _open_ended(subject: str) -> str:
-    """CEL for whether a subject ends in `>`."""
-    return f"({subject} == '>' || {subject}.endsWith('.>'))"
-
-
 class SubjectTransform(Model):
     """Rewrites the subject of a message."""
 
@@ -47,7 +43,7 @@ class SubjectTransform(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                f"{_open_ended('self.source')} == {_open_ended('self.destination')}",
+                f"{open_ended('self.source')} == {open_ended('self.destination')}",
                 "source and destination must both end in > or neither: what > stands for is kept",
                 "destination",
             )
@@ -68,8 +64,8 @@ class Republish(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                f"(!has(self.source) || {_open_ended('self.source')}) "
-                f"== {_open_ended('self.destination')}",
+                f"(!has(self.source) || {open_ended('self.source')}) "
+                f"== {open_ended('self.destination')}",
                 "source (left out: >) and destination must both end in > or neither: what > stands "
                 "for is kept",
                 "destination",
@@ -90,7 +86,7 @@ class Placement(Model):
         ]
         | None
     ) = None
-    """Tags that a server must all have."""
+    """A server must have all of these tags."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -137,11 +133,13 @@ class Source(Model):
     name: Name
     """Name of the origin stream."""
     opt_start_seq: Sequence | None = None
-    """First sequence to copy. Excludes optStartTime."""
+    """First sequence to copy. Excludes optStartTime. Default: the first that there is."""
     opt_start_time: Instant | None = None
-    """Copy only messages from this time on. Excludes optStartSeq."""
+    """Copy only messages from this time on, such as `2026-01-31T12:00:00Z`. Excludes
+    optStartSeq."""
     filter_subject: Subject | None = None
-    """Copy only messages on these subjects. Excludes subjectTransforms."""
+    """Copy only messages on these subjects; wildcards allowed. Excludes subjectTransforms.
+    Default: all."""
     subject_transforms: (
         Annotated[
             tuple[SubjectTransform, ...],
@@ -156,7 +154,7 @@ class Source(Model):
         ]
         | None
     ) = None
-    """Copy only messages on these sources, rewritten. Excludes filterSubject."""
+    """Copy only messages whose subject matches a source, and rewrite it. Excludes filterSubject."""
     external: External | None = None
     """Set when the origin lives in another account or domain."""
     consumer: SourceConsumer | None = None
@@ -188,151 +186,11 @@ class ConsumerLimits(Model):
     """Upper bounds, and defaults, for the consumers of this stream."""
 
     inactive_threshold: Duration | None = None
-    """Longest inactiveThreshold of a consumer; also what a consumer without one gets."""
+    """Longest inactiveThreshold of a consumer, such as `72h`; also what a consumer without one
+    gets. Default: no bound."""
     max_ack_pending: Positive | None = None
-    """Highest maxAckPending of a consumer; also what a consumer without one gets."""
-
-
-def _same(field: str, otherwise: str) -> str:
-    """CEL for whether two sources, s and t, agree on a field that may be left out."""
-    parent = field.partition(".")[0]
-    one, other = (f"(has({x}.{parent}) ? {x}.{field} : '{otherwise}')" for x in "st")
-    return f"{one} == {other}"
-
-
-_SAME_SOURCE = (
-    f"s.name == t.name && {_same('filterSubject', '>')} && {_same('external.apiPrefix', '')} "
-    f"&& {_same('consumer.name', '')}"
-)
-_ON_SUBJECTS = (
-    rule(
-        f"!has(self.subjects) || !self.subjects.exists(s, s == '>') "
-        f"|| ({is_on('noAck')} && self.?replicas.orValue(1) == 1)",
-        "a stream of all subjects (>) answers every request of the account: narrow its subjects, "
-        "or set noAck: true and one replica",
-        "subjects",
-    ),
-    rule(
-        f"!has(self.subjects) || {is_on('noAck')} || !self.subjects.exists(s, "
-        "s.matches('^[$](JS|JSC|SYS)[.]') && !s.matches('^[$](JS[.]EVENT|SYS[.]ACCOUNT)[.]'))",
-        "NATS itself answers on $JS., $JSC. and $SYS.: remove these subjects, or set noAck: true",
-        "subjects",
-    ),
-    rule(
-        "!has(self.republish) || !has(self.subjects) || self.republish.destination == '>' "
-        "|| self.subjects.all(s, s != self.republish.destination && !(s.endsWith('.>') "
-        "&& self.republish.destination.startsWith(s.substring(0, size(s) - 1))))",
-        "republish.destination leads back into this stream's own subjects: choose another subject",
-        "republish",
-    ),
-)
-_ON_LIMITS = (
-    rule(
-        f"!has(self.duplicateWindow) || !has(self.maxAge) || [{nanoseconds('self.maxAge')}]"
-        f".all(age, age == 0.0 || {nanoseconds('self.duplicateWindow')} <= age)",
-        "duplicateWindow must not be longer than maxAge: shorten it, or leave it out",
-        "duplicateWindow",
-    ),
-    rule(
-        f"!{is_on('discardPerSubject')} || (self.?discard.orValue('old') == 'new' "
-        "&& self.?maxMsgsPerSubject.orValue(-1) > 0)",
-        "discardPerSubject needs discard: new and a maxMsgsPerSubject",
-        "discardPerSubject",
-    ),
-)
-_ON_COPIES = (
-    rule(
-        "!has(self.mirror) || !(has(self.subjects) || has(self.sources))",
-        "a mirror takes all its messages from its origin: remove subjects and sources, or remove "
-        "mirror",
-        "mirror",
-    ),
-    rule(
-        "!has(self.mirror) || !has(self.firstSequence)",
-        "a mirror has its origin's sequences: remove firstSequence",
-        "firstSequence",
-    ),
-    rule(
-        "!has(self.mirror) || !has(self.subjectDeleteMarkerTtl)",
-        "a mirror can't have delete markers of its own: remove subjectDeleteMarkerTtl",
-        "subjectDeleteMarkerTtl",
-    ),
-    rule(
-        f"!has(self.mirror) || !({is_on('allowMsgCounter')} || {is_on('allowAtomicPublish')} "
-        f"|| {is_on('allowBatched')} || {is_on('allowMsgSchedules')})",
-        "nobody publishes to a mirror: remove allowMsgCounter, allowAtomicPublish, allowBatched "
-        "and allowMsgSchedules",
-        "mirror",
-    ),
-    rule(
-        f"has(self.mirror) || !{is_on('mirrorDirect')}",
-        "mirrorDirect is for mirrors: set mirror, or remove mirrorDirect",
-        "mirrorDirect",
-    ),
-    rule(
-        f"!(has(self.sources) && {is_on('allowMsgSchedules')})",
-        "a stream with sources can't have message schedules: remove sources or allowMsgSchedules",
-        "allowMsgSchedules",
-    ),
-    rule(
-        "!has(self.sources) || self.sources.all(s, has(s.subjectTransforms) "
-        f"|| self.sources.exists_one(t, !has(t.subjectTransforms) && {_SAME_SOURCE}))",
-        "two sources are the same stream with the same filterSubject: remove one, or give each "
-        "another filterSubject",
-        "sources",
-    ),
-)
-_ON_PUBLISHING = (
-    rule(
-        f"!({is_on('denyPurge')} && {is_on('allowRollup')})",
-        "a roll-up purges: remove denyPurge or allowRollup",
-        "denyPurge",
-    ),
-    rule(
-        f"!(has(self.subjectDeleteMarkerTtl) && {is_off('allowMsgTtl')})",
-        "subjectDeleteMarkerTtl turns on allowMsgTtl: remove allowMsgTtl: false",
-        "allowMsgTtl",
-    ),
-    rule(
-        f"!((has(self.subjectDeleteMarkerTtl) || {is_on('allowMsgSchedules')}) "
-        f"&& ({is_off('allowRollup')} || {is_on('denyPurge')}))",
-        "subjectDeleteMarkerTtl and allowMsgSchedules turn on allowRollup: remove "
-        "allowRollup: false and denyPurge",
-    ),
-    # Servers before 2.14 let these two pass; a stream that has them would not survive an upgrade.
-    rule(
-        f"!({is_on('allowMsgSchedules')} && self.?discard.orValue('old') == 'new')",
-        "message schedules need discard: old",
-        "allowMsgSchedules",
-    ),
-    rule(
-        f"!{is_on('allowMsgCounter')} || !(self.?discard.orValue('old') == 'new' "
-        f"|| {is_on('allowMsgTtl')} || has(self.subjectDeleteMarkerTtl) "
-        f"|| {is_on('allowMsgSchedules')} || self.?retention.orValue('limits') != 'limits')",
-        "a counter stream needs retention: limits and discard: old, and can't have message TTLs, "
-        "delete markers or schedules",
-        "allowMsgCounter",
-    ),
-    rule(
-        "self.?persistMode.orValue('default') != 'async' "
-        "|| !(self.?storage.orValue('file') == 'memory' || self.?replicas.orValue(1) > 1 "
-        f"|| {is_on('allowAtomicPublish')})",
-        "persistMode: async needs file storage, one replica and no allowAtomicPublish",
-        "persistMode",
-    ),
-)
-_ON_SEALED = (
-    rule(
-        f"!{is_on('sealed')} || !(has(self.maxAge) || self.?discard.orValue('new') == 'old' "
-        f"|| {is_off('denyDelete')} || {is_off('denyPurge')} || {is_on('allowRollup')} "
-        f"|| has(self.subjectDeleteMarkerTtl) || {is_on('allowMsgSchedules')} "
-        f"|| {is_on('allowMsgCounter')})",
-        "a sealed stream keeps its messages for ever: remove maxAge, discard: old, denyDelete: "
-        "false, denyPurge: false, allowRollup, subjectDeleteMarkerTtl, allowMsgSchedules and "
-        "allowMsgCounter",
-        "sealed",
-    ),
-)
+    """Highest maxAckPending of a consumer; also what a consumer without one gets. Default: no
+    bound."""
 
 
 class StreamSpec(Model):
@@ -360,19 +218,21 @@ class StreamSpec(Model):
     2.12 and newer."""
     max_msgs: Limit | None = None
     """Most messages the stream keeps. Default: -1, unlimited. Can be changed; a value below what
-    is stored would discard messages and is held."""
+    is stored is held back, because it would discard messages."""
     max_bytes: Size | None = None
-    """Most bytes the stream keeps, such as `10Gi`. Default: -1, unlimited. Can be changed; a value
-    below what is stored would discard messages and is held."""
+    """Most bytes the stream keeps: a number of bytes, or a quantity such as `10Gi`. Default: -1,
+    unlimited. Can be changed; a value below what is stored is held back, because it would discard
+    messages."""
     max_age: Age | None = None
-    """How long messages are kept, such as `24h` or `7d`; at least 100ms, `0s` is for ever.
-    Default: for ever. Can be changed; a value that would expire stored messages at once is held."""
+    """How long messages are kept: a duration such as `24h` or `7d`, at least 100ms; `0s` is for
+    ever. Default: for ever. Can be changed; a value below the age of stored messages is held back,
+    because it would discard them."""
     max_msg_size: Size32 | None = None
-    """Largest message accepted, headers included, such as `1Mi`. Default: -1, the server's own
-    limit. Can be changed."""
+    """Largest message accepted, headers included: a number of bytes, or a quantity such as `1Mi`,
+    below 2Gi. Default: -1, the server's own limit. Can be changed."""
     max_msgs_per_subject: Limit | None = None
     """Most messages kept per subject. Default: -1, unlimited. Can be changed; a value that could
-    discard stored messages is held."""
+    discard stored messages is held back."""
     discard: Literal["old", "new"] | None = None
     """What gives way when a limit is reached: the `old`est messages, or the `new` one, which is
     refused. Default: old. Can be changed."""
@@ -382,8 +242,8 @@ class StreamSpec(Model):
     no_ack: bool | None = None
     """Don't acknowledge messages to publishers. Default: false. Can be changed."""
     duplicate_window: AtLeast100ms | None = None
-    """For how long a `Nats-Msg-Id` is remembered to drop duplicates; at least 100ms, at most
-    maxAge. Default: 2m, or maxAge if that is shorter. Can be changed."""
+    """For how long a `Nats-Msg-Id` is remembered to drop duplicates: a duration such as `2m`, at
+    least 100ms, at most maxAge. Default: 2m, or maxAge if that is shorter. Can be changed."""
     compression: Literal["none", "s2"] | None = None
     """How stored messages are compressed (file storage only). Default: none. Can be changed."""
     placement: Placement | None = None
@@ -424,8 +284,9 @@ class StreamSpec(Model):
     """Publishers may limit the life of single messages by the header `Nats-TTL` (2.11+). Can't be
     undone. Default: false, or true with subjectDeleteMarkerTtl."""
     subject_delete_marker_ttl: AtLeast1s | None = None
-    """How long a delete marker stays for a subject whose last message expired, at least 1s (2.11+).
-    Turns on allowMsgTtl and allowRollup. Default: no markers. Can be changed."""
+    """How long a delete marker stays for a subject whose last message expired: a duration such as
+    `1h`, at least 1s (2.11+). Turns on allowMsgTtl and allowRollup. Default: no markers. Can be
+    changed."""
     allow_msg_counter: bool | None = None
     """Every subject is a distributed counter (2.12+). Can't be changed. Default: false."""
     allow_atomic_publish: bool | None = None
@@ -445,8 +306,4 @@ class StreamSpec(Model):
     metadata: Metadata | None = None
     """Key-value pairs kept with the stream in JetStream. Can be changed."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            *_ON_SUBJECTS, *_ON_LIMITS, *_ON_COPIES, *_ON_PUBLISHING, *_ON_SEALED
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(*STREAM_RULES))
