@@ -27,7 +27,7 @@ from coze_nats.jetstream.failures import TLSNotOffered, explain, from_request
 @pytest.mark.parametrize(
     "failure, codes",
     [
-        (Transient, [10004, 10008, 10009, 10013, 10023, 10118, 10119, 10194, 10195]),
+        (Transient, [10004, 10008, 10009, 10013, 10023, 10049, 10104, 10118, 10119, 10194]),
         (CapacityExceeded, [10002, 10005, 10026, 10027, 10028, 10039, 10047]),
         (NotFound, [10014, 10059, 10149]),
         (AlreadyExists, [10058, 10148]),
