@@ -96,7 +96,7 @@ class Operator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._watches = Watches(settings.namespaces)
-        self._session = Session(self._watches)
+        self._session = Session(self._watches, settings.kubeconfig)
         self._api = Api(self._session)
         self._events = EventPoster(self._api)
         self._connection = Connection(settings.nats)
@@ -150,7 +150,7 @@ class Operator:
                 handlers.Dependencies(
                     login=self._session.login,
                     start=lambda: self._start(resync, stop),
-                    stop=self._stop,
+                    stop=lambda: self._stop(stop),
                     controller=self._controller,
                     resync=resync,
                 )
@@ -178,17 +178,19 @@ class Operator:
         await self._session.close()
 
     async def _start(self, resync: Resync, stop: asyncio.Event) -> None:
-        # Kopf has put its own handlers in place, with which a second signal is an error.
-        _stop_on_signals(stop)
-        self._tasks.append(asyncio.create_task(self._resync(resync), name="resync"))
+        self._tasks.append(asyncio.create_task(self._resync(resync, stop), name="resync"))
         await self._connection.start()
 
-    async def _resync(self, resync: Resync) -> None:
-        # What isn't listed yet can't be compared, nor can a listing have missed its deletion.
+    async def _resync(self, resync: Resync, stop: asyncio.Event) -> None:
+        # What isn't listed yet can't be compared.
         await self._watches.filled.wait()
+        # Kopf has put its own handlers in place meanwhile, for which a second signal is an error.
+        _stop_on_signals(stop)
         await resync.run()
 
-    async def _stop(self) -> None:
+    async def _stop(self, stop: asyncio.Event) -> None:
+        # Kopf waits for its own waiting for the flag, also when it stops for another reason.
+        stop.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -43,6 +43,7 @@ class Settings:
 
     Attributes:
         nats: how to reach NATS.
+        kubeconfig: files that tell, outside of a pod, how to reach the cluster.
         namespaces: where resources are looked after; none named means everywhere.
         resync_interval: seconds between two comparisons of everything with JetStream.
         health_port: of /healthz and /readyz; None switches them off.
@@ -54,6 +55,7 @@ class Settings:
     """
 
     nats: ConnectionOptions
+    kubeconfig: str = ""
     namespaces: tuple[str, ...] = ()
     resync_interval: float = 60.0
     health_port: int | None = 8080
@@ -76,6 +78,7 @@ class Settings:
         from_environment = _named(CLUSTER_ID, cluster_id, environ)
         return cls(
             nats=nats,
+            kubeconfig=environ.get("KUBECONFIG", ""),
             namespaces=tuple(dict.fromkeys(arguments.namespace or ())),
             resync_interval=arguments.resync_interval,
             health_port=arguments.health_port or None,

@@ -55,8 +55,9 @@ class Controller:
         self._release_finalizer = release_finalizer
         self.queue = KeyedQueue(self._reconcile, concurrency=concurrency)
         self._finalizers: dict[str, tuple[str, ...]] = {}
-        self._finalized: set[str] = set()
+        # By uid: for which Kopf's handler is waiting, and for which it was told to go ahead.
         self._awaited: set[str] = set()
+        self._finalized: set[str] = set()
 
     def observe(self, event: str | None, body: Mapping[str, Any]) -> bool:
         """Take in what the apiserver says of a resource.
@@ -86,8 +87,6 @@ class Controller:
 
         False when that has to wait; the controller then takes the finalizer off itself, later.
         """
-        if uid in self._finalized:
-            return True
         if self.queue.is_waiting(key):
             return False
         self._awaited.add(uid)
@@ -98,6 +97,11 @@ class Controller:
         finally:
             self._awaited.discard(uid)
         return uid in self._finalized
+
+    def insist(self, resource: Resource) -> None:
+        """Go through a deletion once more, should it be stuck: nothing else would notice."""
+        self._finalized.discard(resource.uid)
+        self.queue.add(resource.key)
 
     def sweep(self, known_before: Mapping[Key, str], existing_uids: frozenset[str]) -> None:
         """Forget the resources, given by key and uid, that vanished while nobody was watching."""
@@ -120,7 +124,7 @@ class Controller:
 
     async def _reconcile(self, key: Key) -> Next:
         resource = self._cache.get(key)
-        if resource is None or not resource.finalized:
+        if resource is None or not resource.finalized or resource.uid in self._finalized:
             return Next()
         with logs.about(key):
             try:
@@ -133,10 +137,11 @@ class Controller:
             return outcome
 
     async def _finish(self, resource: Resource) -> None:
-        self._finalized.add(resource.uid)
-        # Kopf takes the finalizer off when its handler is waiting for this. It can't be told later
-        # without a write that makes an event, so then the finalizer itself is what is written.
-        if resource.uid not in self._awaited:
+        if resource.uid in self._awaited:
+            self._finalized.add(resource.uid)
+        else:
+            # Kopf isn't waiting any more, and only an event would make it ask again. Instead of a
+            # write that makes one, this is the write that Kopf would do then.
             await self._release_finalizer(resource, self._finalizers.get(resource.uid, ()))
 
 

@@ -86,7 +86,7 @@ class Resync:
         self._connected = False
         self._cancel_away_timer()
         loop = asyncio.get_running_loop()
-        self._away_timer = loop.call_later(GRACE_AWAY, self._enqueue, self._cache)
+        self._away_timer = loop.call_later(GRACE_AWAY, self._enqueue_all)
 
     async def run(self) -> None:
         """Do rounds until cancelled."""
@@ -105,7 +105,9 @@ class Resync:
     async def round(self) -> None:
         """Compare everything once; raises the Failure of the apiserver or of JetStream."""
         await self._sweep()
-        self._enqueue(resource for resource in self._cache if resource.deleting)
+        for resource in self._cache:
+            if resource.deleting:
+                self._controller.insist(resource)
         if self._connected:
             await self._compare()
 
@@ -176,8 +178,8 @@ class Resync:
             ):
                 self._controller.queue.add(resource.key)
 
-    def _enqueue(self, resources: Iterable[Resource]) -> None:
-        for resource in resources:
+    def _enqueue_all(self) -> None:
+        for resource in self._cache:
             self._controller.queue.add(resource.key)
 
     def _cancel_away_timer(self) -> None:

@@ -6,6 +6,7 @@ kubernetes library, which also renews what expires: projected tokens, and those 
 
 import asyncio
 import ssl
+from contextlib import suppress
 
 import aiohttp
 import kopf
@@ -30,9 +31,11 @@ class NotConfigured(Exception):
 class Session:
     """The way to the apiserver; `login` opens it, Kopf closes it when it ends or is refused."""
 
-    def __init__(self, watches: Watches) -> None:
+    def __init__(self, watches: Watches, kubeconfig: str = "") -> None:
+        """`kubeconfig` names files as KUBECONFIG does; "" means ~/.kube/config."""
         self._watches = watches
-        self._configuration = _configuration()
+        self._kubeconfig = kubeconfig
+        self._configuration = _configuration(kubeconfig)
         self._http: aiohttp.ClientSession | None = None
 
     @property
@@ -50,7 +53,7 @@ class Session:
 
     def renew(self) -> None:
         """Read the credentials anew: the apiserver refused the current ones."""
-        self._configuration = _configuration()
+        self._configuration = _configuration(self._kubeconfig)
 
     @property
     def http(self) -> aiohttp.ClientSession:
@@ -84,20 +87,22 @@ class Session:
         return await send(request)
 
 
-def _configuration() -> kubernetes.client.Configuration:
+def _configuration(kubeconfig: str) -> kubernetes.client.Configuration:
     configuration = kubernetes.client.Configuration()
     # Proxies of the environment lead out of the cluster; one for the apiserver is in KUBECONFIG.
     configuration.proxy = None
-    try:
+    with suppress(kubernetes.config.ConfigException):
         kubernetes.config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-    except kubernetes.config.ConfigException:
-        try:
-            kubernetes.config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except kubernetes.config.ConfigException as error:
-            raise NotConfigured(
-                f"No Kubernetes cluster is configured: this is no pod with a service account, and "
-                f"KUBECONFIG (or ~/.kube/config) can't be used: {error}"
-            ) from error
+        return configuration
+    try:
+        kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
+            kubeconfig or "~/.kube/config", client_configuration=configuration
+        )
+    except kubernetes.config.ConfigException as error:
+        raise NotConfigured(
+            "There is no Kubernetes cluster to work for: this is no pod with a service account, "
+            f"and the file that KUBECONFIG names, by default ~/.kube/config, has none: {error}"
+        ) from error
     return configuration
 
 
