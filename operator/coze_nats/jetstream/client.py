@@ -4,15 +4,11 @@ Both need nats-py's private parts, and no other module may touch those; tests/co
 against real sockets, so that an upgrade of nats-py can't take them away in silence.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
 from nats.aio.client import Client as NatsClient
 
 from coze_nats.jetstream.failures import TLSNotOffered
-
-_FAREWELL_SECONDS = 2.0
 
 
 class Client(NatsClient):
@@ -38,10 +34,10 @@ class Client(NatsClient):
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+        # Without a transport, close only ends the client's tasks and subscriptions.
+        self._transport = None
         if self._flush_queue is not None:
-            with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await self.close()
+            await self.close()
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
         if initial_connection and self._require_tls:

@@ -49,10 +49,11 @@ class Connection:
 
     async def close(self, deadline: float = 10.0) -> None:
         """Let requests in flight finish for up to `deadline` seconds, then end the session."""
+        # From here on requests are refused; the supervisor may not bring another session in.
+        session, self._session = self._session, None
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
-        session, self._session = self._session, None
         if session is not None:
             await session.close(deadline)
         await asyncio.gather(*self._retirements)

@@ -161,7 +161,7 @@ class Session:
             raise nats.errors.UnexpectedEOF
         await self._client.subscribe(f"{self._inbox}.*", cb=self._on_answer)
         # A PONG means that the server has also judged the subscription.
-        await self._client.rtt(timeout=_NEVER)
+        await self._ping()
         if self.lost.is_set():
             raise Unavailable(self.reason)
 
@@ -171,13 +171,25 @@ class Session:
             await asyncio.sleep(self._ping_interval)
             try:
                 async with asyncio.timeout(self._ping_interval):
-                    await self._client.rtt(timeout=_NEVER)
+                    await self._ping()
             except TimeoutError:
                 self._lose(f"no answer to PING within {self._ping_interval:g} s")
                 return
             except (nats.errors.Error, OSError) as error:
                 self._lose(explain(error))
                 return
+
+    async def _ping(self) -> None:
+        """Wait for a PONG, or for the end: a client that closes leaves those who wait for one."""
+        pong = asyncio.ensure_future(self._client.rtt(timeout=_NEVER))
+        end = asyncio.ensure_future(self.lost.wait())
+        try:
+            await asyncio.wait({pong, end}, return_when=asyncio.FIRST_COMPLETED)
+            if pong.done():
+                pong.result()
+        finally:
+            pong.cancel()
+            end.cancel()
 
     async def _on_answer(self, message: Msg) -> None:
         request = self._requests.get(message.subject.rpartition(".")[2])
