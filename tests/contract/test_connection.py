@@ -15,6 +15,7 @@ import pytest
 from controlplane.certificates import Authority
 from controlplane.nats import NatsServer
 from coze_nats.core.errors import OutcomeUnknown, Rejected, Unavailable
+from coze_nats.core.live import LiveStream
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
@@ -265,6 +266,15 @@ async def test_transitions_are_logged_once_not_every_attempt(
     ]
 
 
+async def test_a_long_absence_is_remembered_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    connection = Connection(ConnectionOptions(servers=(NOBODY,)), remind_every=0.3)
+    await connection.start()
+    await until(lambda: "Not connected to NATS for" in caplog.text)
+    await connection.close()
+    reminder = caplog.records[-1].getMessage()
+    assert reminder.endswith(f" s: {NOBODY}: connection refused")
+
+
 # --- impostors ----------------------------------------------------------------------------------
 
 
@@ -273,6 +283,7 @@ class Impostor:
     """Something that listens, greets, keeps every byte that it is sent, and answers nothing."""
 
     greeting: bytes
+    hangs_up: bool = False
     port: int = 0
     visits: int = 0
     received: bytes = b""
@@ -283,12 +294,16 @@ class Impostor:
         with suppress(OSError):
             while data := await reader.read(4096):
                 self.received += data
+                if self.hangs_up:
+                    break
         writer.close()
 
 
 @asynccontextmanager
-async def impostor(greeting: bytes, port: int = 0) -> AsyncIterator[Impostor]:
-    host = Impostor(greeting)
+async def impostor(
+    greeting: bytes, port: int = 0, *, hangs_up: bool = False
+) -> AsyncIterator[Impostor]:
+    host = Impostor(greeting, hangs_up)
     server = await asyncio.start_server(host.serve, "127.0.0.1", port)
     host.port = server.sockets[0].getsockname()[1]
     async with server:
@@ -327,6 +342,23 @@ WAYS_TO_LOG_IN = [
     {"user": "operator", "password": SECRET},
     {"jwt": f"eyJhbGciOiJub25lIn0.{SECRET}.c2ln"},
 ]
+
+
+async def test_a_server_that_hangs_up_during_the_login_is_a_reason() -> None:
+    greeting = f"INFO {json.dumps(INFO)}\r\n".encode()
+    async with (
+        impostor(greeting, hangs_up=True) as host,
+        started(f"nats://127.0.0.1:{host.port}") as connection,
+    ):
+        await until(lambda: connection.last_error)
+        assert "the server closed the connection" in connection.last_error
+
+
+async def test_closing_in_the_middle_of_a_login_leaves_nothing_behind() -> None:
+    async with impostor(b"") as host, started(f"nats://127.0.0.1:{host.port}") as connection:
+        await until(lambda: host.visits)
+        await connection.close()
+        assert not connection.is_connected
 
 
 @pytest.mark.parametrize("login", WAYS_TO_LOG_IN)
@@ -433,9 +465,12 @@ def permissions(rules: str) -> str:
     """
 
 
-async def test_a_request_that_is_not_permitted_is_rejected_by_name(run_server: RunServer) -> None:
+@pytest.mark.parametrize("version", ["2.10.26", "2.12.8", "2.14.6", "2.15.1"])
+async def test_a_request_that_is_not_permitted_is_rejected_by_name(
+    run_server: RunServer, version: str
+) -> None:
     rules = 'publish: { deny: ["$JS.API.STREAM.CREATE.>"] }'
-    server = run_server(config=permissions(rules))
+    server = run_server(version, config=permissions(rules))
     async with connected(server.url, user="op", password=SECRET) as connection:
         gateway = Gateway(connection)
         before = time.monotonic()
@@ -444,6 +479,24 @@ async def test_a_request_that_is_not_permitted_is_rejected_by_name(run_server: R
         assert time.monotonic() - before < 1
         assert (await gateway.streams()).found == {}
         assert connection.is_connected
+
+
+async def test_violations_that_cannot_be_told_apart_are_left_to_the_time_out(
+    run_server: RunServer,
+) -> None:
+    rules = 'publish: { deny: ["$JS.API.STREAM.CREATE.orders"] }'
+    server = run_server(config=permissions(rules))
+    # The violation is reported in lower case, and the stream ORDERS is permitted.
+    login = {"user": "op", "password": SECRET}
+    async with connected(server.url, request_timeout=0.5, **login) as connection:
+        gateway = Gateway(connection)
+        denied, created = await asyncio.gather(
+            gateway.create_stream(STREAM),
+            gateway.create_stream({**STREAM, "name": "ORDERS"}),
+            return_exceptions=True,
+        )
+    assert isinstance(denied, OutcomeUnknown)
+    assert isinstance(created, LiveStream)
 
 
 async def test_a_user_that_may_not_hear_the_answers_is_told_so(run_server: RunServer) -> None:

@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
+from nats.aio.msg import Msg
 
 from controlplane.nats import NatsCluster, NatsServer
 from coze_nats.core.errors import (
     AlreadyExists,
+    Bug,
     CapacityExceeded,
     Failure,
     NotFound,
@@ -33,12 +36,12 @@ API_LEVELS = {"2.10.26": 0, "2.12.8": 3, "2.14.6": 4, "2.15.1": 5}
 
 
 @asynccontextmanager
-async def gateway_to(url: str, prefix: str = "$JS.API", **options: Any) -> AsyncIterator[Gateway]:
+async def gateway_to(url: str, **options: Any) -> AsyncIterator[Gateway]:
     connection = Connection(ConnectionOptions(servers=tuple(url.split(",")), **options))
     await connection.start()
     async with asyncio.timeout(15):
         await connection.wait_connected()
-    yield Gateway(connection, prefix)
+    yield Gateway(connection)
     await connection.close()
 
 
@@ -436,12 +439,50 @@ async def test_a_domain_is_reached_by_its_prefix(
 ) -> None:
     domain = f'jetstream {{ domain: hub, store_dir: "{tmp_path}" }}'
     server = run_server(config=domain, store_dir=tmp_path)
-    async with gateway_to(server.url, "$JS.hub.API") as gateway:
+    async with gateway_to(server.url, api_prefix="$JS.hub.API") as gateway:
         await gateway.create_stream(STREAM)
         assert (await gateway.streams()).found.keys() == {"orders"}
-    async with gateway_to(server.url, "$JS.elsewhere.API", request_timeout=0.5) as gateway:
+    async with gateway_to(
+        server.url, api_prefix="$JS.elsewhere.API", request_timeout=0.5
+    ) as gateway:
         with pytest.raises((Transient, OutcomeUnknown)):
             await gateway.server()
+
+
+UNEXPECTED: list[tuple[bytes, Callable[[Gateway], Any]]] = [
+    (b"", lambda gateway: gateway.stream("orders")),
+    (b"nonsense", lambda gateway: gateway.stream("orders")),
+    (b"[]", lambda gateway: gateway.stream("orders")),
+    (b"{}", lambda gateway: gateway.stream("orders")),
+    (b"{}", lambda gateway: gateway.streams()),
+    (b'{"total": 1, "streams": [{"config": {}}]}', lambda gateway: gateway.streams()),
+    (b"{}", lambda gateway: gateway.server()),
+    (b"{}", lambda gateway: gateway.delete_stream("orders")),
+    (b'{"success": false}', lambda gateway: gateway.delete_consumer("orders", "worker")),
+    (b'{"error": {"code": 500}}', lambda gateway: gateway.create_stream(STREAM)),
+    (b'{"error": "failed"}', lambda gateway: gateway.create_stream(STREAM)),
+    (
+        b'{"api": {"level": 4}, "paused": true}',
+        lambda gateway: gateway.pause_consumer("orders", "worker", None),
+    ),
+]
+
+
+@pytest.mark.parametrize("answer, call", UNEXPECTED)
+async def test_an_answer_that_must_not_be_is_a_bug_and_not_a_crash(
+    nats_server: NatsServer, answer: bytes, call: Callable[[Gateway], Any]
+) -> None:
+    impostor = await nats.connect(nats_server.url)
+
+    async def respond(request: Msg) -> None:
+        await request.respond(answer)
+
+    await impostor.subscribe("impostor.>", cb=respond)
+    await impostor.flush()
+    async with gateway_to(nats_server.url, api_prefix="impostor") as gateway:
+        with pytest.raises(Bug):
+            await call(gateway)
+    await impostor.close()
 
 
 @pytest.fixture(scope="module")

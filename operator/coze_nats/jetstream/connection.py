@@ -21,16 +21,20 @@ _SHORTEST_DELAY = 0.2
 _LONGEST_DELAY = 5.0
 _STEADY_AFTER = 5.0
 """A session that lasts so many seconds was a good one: the next is tried for without a delay."""
-_REMINDER_INTERVAL = 60.0
 
 Listener = Callable[[], None]
 
 
 class Connection:
-    """Keeps a session with one of the servers, from `start` until `close`."""
+    """Keeps a session with one of the servers, from `start` until `close`.
 
-    def __init__(self, options: ConnectionOptions) -> None:
+    Args:
+        remind_every: seconds between the log lines that say that there is still no session.
+    """
+
+    def __init__(self, options: ConnectionOptions, remind_every: float = 60.0) -> None:
         self.options = options
+        self._remind_every = remind_every
         self._session: Session | None = None
         self._epoch = 0
         self._away_since: float | None = None
@@ -169,11 +173,11 @@ class Connection:
         task.add_done_callback(self._retirements.discard)
 
     def _remind(self) -> None:
-        """Log the first failure, and from then on one line a minute."""
+        """Log the first failure, and from then on a line now and then."""
         now = time.monotonic()
         if self._announced_at is None:
             _logger.warning("Can't connect to NATS, and will go on trying: %s", self.last_error)
-        elif now - self._announced_at < _REMINDER_INTERVAL:
+        elif now - self._announced_at < self._remind_every:
             return
         else:
             away = now - (self._away_since or now)

@@ -24,15 +24,15 @@ class Gateway:
     """One account's JetStream, through one connection.
 
     Args:
-        prefix: `$JS.API`, `$JS.<domain>.API`, or the prefix of an account import.
+        prefix: what every subject begins with, by default the options' `api_prefix`.
         in_flight: how many requests may wait for an answer at the same time.
     """
 
     def __init__(
-        self, connection: Connection, prefix: str = "$JS.API", in_flight: int = 64
+        self, connection: Connection, prefix: str | None = None, in_flight: int = 64
     ) -> None:
         self._connection = connection
-        self._prefix = prefix
+        self._prefix = connection.options.api_prefix if prefix is None else prefix
         self._slots = asyncio.Semaphore(in_flight)
         self._server: tuple[int, Server] | None = None
 
