@@ -19,6 +19,12 @@ from coze_nats.reconcile import Next
 log = logging.getLogger(__name__)
 
 
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None: ...
+
+
 class Clock(Protocol):
     """What the queue needs of time; an asyncio event loop has it."""
 
@@ -30,7 +36,7 @@ class Clock(Protocol):
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle: ...
+    ) -> Timer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class KeyedQueue:
         self._ready: OrderedDict[Key, None] = OrderedDict()
         self._running: dict[Key, _Run] = {}
         self._again: set[Key] = set()
-        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._timers: dict[Key, Timer] = {}
         self._parked: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._waiters: dict[Key, list[asyncio.Future[None]]] = {}

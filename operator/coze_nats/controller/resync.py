@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 GRACE_AWAY = 15.0
-"""Seconds that NATS may be away before every resource's status says so."""
+"""How long NATS may be away before every resource is reconciled to say so."""
 
 QUIET = 0.5
-"""Seconds without a further request after which a requested round starts."""
+"""How long there must be no further request before a requested round starts."""
 
 _JITTER = 0.1
 _LISTINGS_AT_ONCE = 8
@@ -42,7 +42,10 @@ ListUids = Callable[[str, str | None], Awaitable[frozenset[str]]]
 
 
 class Resync:
-    """Enqueues the resources that are not settled: every `interval` seconds and on request."""
+    """Enqueues the resources that are not settled: every `interval` seconds and on request.
+
+    All times are in seconds.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,8 @@ class Resync:
         list_uids: ListUids,
         *,
         interval: float,
+        quiet: float = QUIET,
+        grace: float = GRACE_AWAY,
     ) -> None:
         self._controller = controller
         self._reconciler = reconciler
@@ -60,6 +65,8 @@ class Resync:
         self._jetstream = jetstream
         self._list_uids = list_uids
         self._interval = interval
+        self._quiet = quiet
+        self._grace = grace
         self._requested = asyncio.Event()
         self._to_sweep: set[Place] = set()
         self._connected = False
@@ -86,7 +93,7 @@ class Resync:
         self._connected = False
         self._cancel_away_timer()
         loop = asyncio.get_running_loop()
-        self._away_timer = loop.call_later(GRACE_AWAY, self._enqueue_all)
+        self._away_timer = loop.call_later(self._grace, self._enqueue_all)
 
     async def run(self) -> None:
         """Do rounds until cancelled."""
@@ -120,7 +127,7 @@ class Resync:
             return
         while self._requested.is_set():
             self._requested.clear()
-            await asyncio.sleep(QUIET)
+            await asyncio.sleep(self._quiet)
 
     async def _sweep(self) -> None:
         while self._to_sweep:

@@ -1,0 +1,111 @@
+"""The cache: what overtakes what, and which consumers belong to a stream."""
+
+import json
+from typing import Any
+
+from coze_nats.controller.cache import Cache
+from coze_nats.core import names
+from coze_nats.core.resource import Key, Resource
+
+
+def make(kind: str, name: str, version: str = "", uid: str = "u", **spec: Any) -> Resource:
+    return Resource.from_body(
+        {
+            "kind": kind,
+            "metadata": {
+                "namespace": "coze",
+                "name": name,
+                "uid": uid,
+                "resourceVersion": version,
+            },
+            "spec": spec,
+        }
+    )
+
+
+def stream(name: str, version: str = "", **spec: Any) -> Resource:
+    return make(names.STREAM_KIND, name, version, **spec)
+
+
+def consumer(name: str, of: str, version: str = "") -> Resource:
+    return make(names.CONSUMER_KIND, name, version, streamRef={"name": of})
+
+
+def consumers_of(cache: Cache, name: str, namespace: str = "coze") -> set[str]:
+    return {key.name for key in cache.consumers_of(namespace, name)}
+
+
+def test_what_was_put_is_found_until_it_is_removed() -> None:
+    cache = Cache()
+    orders = stream("orders", maxMsgs=5)
+    assert cache.put(orders)
+    assert cache.get(orders.key) == orders
+    assert list(cache) == [orders]
+    assert len(cache) == 1
+    cache.remove(orders.key)
+    cache.remove(orders.key)
+    assert cache.get(orders.key) is None
+    assert len(cache) == 0
+
+
+def test_an_older_state_does_not_replace_a_newer_one() -> None:
+    cache = Cache()
+    assert cache.put(stream("orders", "10", maxMsgs=2))
+    assert not cache.put(stream("orders", "9", maxMsgs=1))
+    assert cache.put(stream("orders", "10", maxMsgs=3))
+    assert cache.put(stream("orders", "100", maxMsgs=4))
+    [found] = cache
+    assert found.spec == {"maxMsgs": 4}
+
+
+def test_versions_that_are_no_numbers_are_not_compared() -> None:
+    cache = Cache()
+    cache.put(stream("orders", "10", maxMsgs=1))
+    assert cache.put(stream("orders", "abc", maxMsgs=2))
+    assert cache.put(stream("orders", "9", maxMsgs=3))
+
+
+def test_consumers_are_found_by_their_stream_whether_it_exists_or_not() -> None:
+    cache = Cache()
+    cache.put(consumer("a", of="orders"))
+    cache.put(consumer("b", of="orders"))
+    cache.put(consumer("c", of="invoices"))
+    assert consumers_of(cache, "orders") == {"a", "b"}
+    assert consumers_of(cache, "orders", namespace="other") == set()
+    assert consumers_of(cache, "unknown") == set()
+
+
+def test_consumers_follow_their_reference_and_end() -> None:
+    cache = Cache()
+    cache.put(consumer("a", of="orders"))
+    cache.put(consumer("a", of="invoices"))
+    assert consumers_of(cache, "orders") == set()
+    assert consumers_of(cache, "invoices") == {"a"}
+    cache.remove(Key(names.CONSUMER_KIND, "coze", "a"))
+    assert consumers_of(cache, "invoices") == set()
+
+
+def test_consumers_that_name_a_stream_directly_belong_to_no_resource() -> None:
+    cache = Cache()
+    cache.put(make(names.CONSUMER_KIND, "a", streamName="orders"))
+    cache.put(stream("b", streamRef={"name": "orders"}))
+    assert consumers_of(cache, "orders") == set()
+
+
+def test_field_names_are_shared_between_resources() -> None:
+    cache = Cache()
+    for name in ("a", "b"):
+        parsed_anew = json.loads('{"sources": [{"filterSubject": "x"}]}')
+        cache.put(make(names.STREAM_KIND, name, **parsed_anew))
+    first, second = (resource.spec for resource in cache)
+    assert next(iter(first)) is next(iter(second))
+    assert next(iter(first["sources"][0])) is next(iter(second["sources"][0]))
+
+
+def test_the_cache_may_change_while_it_is_iterated() -> None:
+    cache = Cache()
+    for name in ("a", "b", "c"):
+        cache.put(stream(name))
+    for resource in cache:
+        cache.remove(resource.key)
+    assert len(cache) == 0

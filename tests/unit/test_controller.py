@@ -1,0 +1,276 @@
+"""The controller: which event leads to a reconcile, and how a deletion comes to its end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.controller import Controller
+from coze_nats.core import names
+from coze_nats.core.errors import Transient
+from coze_nats.core.live import LiveConsumer, LiveStream
+from coze_nats.core.resource import Key, Resource
+from coze_nats.reconcile import Next
+
+ORDERS = Key(names.STREAM_KIND, "coze", "orders")
+WORKER = Key(names.CONSUMER_KIND, "coze", "worker")
+DONE = Next()
+GONE = Next(finalized=True)
+
+
+class ScriptedReconciler:
+    """Ends every reconcile as it was told to, by default with nothing more to do."""
+
+    def __init__(self) -> None:
+        self.reconciled: list[Key] = []
+        self.outcome: Next | Exception = DONE
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    async def reconcile(self, key: Key) -> Next:
+        self.reconciled.append(key)
+        await self.may_end.wait()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def is_settled(self, resource: Resource, live: LiveStream | LiveConsumer | None) -> bool:
+        raise NotImplementedError
+
+    def target(self, resource: Resource) -> tuple[str, str | None] | None:
+        raise NotImplementedError
+
+
+class Bench:
+    """A controller on which events are played."""
+
+    def __init__(self) -> None:
+        self.reconciler = ScriptedReconciler()
+        self.cache = Cache()
+        self.released: list[tuple[str, tuple[str, ...]]] = []
+        self.release: Callable[[], Awaitable[None]] | None = None
+        self.controller = Controller(self.reconciler, self.cache, self._release)
+
+    async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
+        if self.release:
+            await self.release()
+        self.released.append((resource.uid, finalizers))
+
+    async def observe(self, type_: str | None, body: dict[str, Any]) -> bool:
+        taken = self.controller.observe(type_, body)
+        await breathe()
+        return taken
+
+    @property
+    def reconciled(self) -> list[Key]:
+        """The keys since the last look."""
+        seen, self.reconciler.reconciled = self.reconciler.reconciled, []
+        return seen
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+async def breathe() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def body(key: Key = ORDERS, **changes: Any) -> dict[str, Any]:
+    """A resource with our finalizer, as the apiserver serves it; `changes` are to its metadata."""
+    status = changes.pop("status", {})
+    spec = {"streamRef": {"name": "orders"}} if key == WORKER else {}
+    metadata = {
+        "namespace": key.namespace,
+        "name": key.name,
+        "uid": f"uid of {key.name}",
+        "generation": 1,
+        "finalizers": ["another.example.com/finalizer", names.FINALIZER],
+    }
+    return {"kind": key.kind, "metadata": metadata | changes, "spec": spec, "status": status}
+
+
+def deleting(key: Key = ORDERS, **changes: Any) -> dict[str, Any]:
+    return body(key, deletionTimestamp="2026-01-01T00:00:00Z", generation=2, **changes)
+
+
+async def test_a_resource_is_reconciled_once_it_bears_the_finalizer(bench: Bench) -> None:
+    await bench.observe("ADDED", body(finalizers=[]))
+    assert bench.reconciled == []
+    assert bench.cache.get(ORDERS)
+    await bench.observe("MODIFIED", body())
+    assert bench.reconciled == [ORDERS]
+
+
+async def test_the_echo_of_a_status_write_leads_to_nothing(bench: Bench) -> None:
+    await bench.observe("ADDED", body())
+    assert bench.reconciled == [ORDERS]
+    await bench.observe("MODIFIED", body(status={"observedGeneration": 1}))
+    assert bench.reconciled == []
+    found = bench.cache.get(ORDERS)
+    assert found
+    assert found.status == {"observedGeneration": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": 2},
+        {"uid": "of another resource with that name"},
+        {"annotations": {names.RECONCILE_REQUESTED_ANNOTATION: "now"}},
+    ],
+)
+async def test_a_change_that_matters_leads_to_a_reconcile(
+    bench: Bench, change: dict[str, Any]
+) -> None:
+    await bench.observe("ADDED", body())
+    await bench.observe("MODIFIED", body(**change))
+    assert bench.reconciled == [ORDERS, ORDERS]
+
+
+async def test_an_event_that_was_overtaken_is_ignored(bench: Bench) -> None:
+    await bench.observe("ADDED", body(resourceVersion="12", generation=2))
+    await bench.observe("MODIFIED", body(resourceVersion="11", generation=1))
+    assert bench.reconciled == [ORDERS]
+
+
+async def test_a_listed_resource_that_looks_settled_is_left_to_the_resync(bench: Bench) -> None:
+    settled = body(status={"observedGeneration": 1})
+    assert not await bench.observe(None, settled)
+    assert bench.reconciled == []
+    assert await bench.observe(None, settled), "listed again, it is known"
+    assert await bench.observe(None, body(generation=2))
+    assert bench.reconciled == [ORDERS]
+
+
+@pytest.mark.parametrize(
+    "unsettled",
+    [
+        body(),
+        body(generation=2, status={"observedGeneration": 1}),
+        deleting(status={"observedGeneration": 2}),
+    ],
+)
+async def test_a_listed_resource_that_is_not_settled_is_reconciled(
+    bench: Bench, unsettled: dict[str, Any]
+) -> None:
+    assert await bench.observe(None, unsettled)
+    assert bench.reconciled == [ORDERS]
+
+
+async def test_a_streams_end_wakes_its_consumers(bench: Bench) -> None:
+    await bench.observe("ADDED", body(WORKER))
+    await bench.observe("ADDED", body())
+    bench.reconciled.clear()
+    await bench.observe("DELETED", deleting())
+    assert bench.reconciled == [WORKER]
+    assert bench.cache.get(ORDERS) is None
+
+
+async def test_the_end_of_a_former_resource_does_not_touch_its_successor(bench: Bench) -> None:
+    await bench.observe("ADDED", body(uid="successor"))
+    await bench.observe("DELETED", deleting(uid="former"))
+    assert bench.cache.get(ORDERS)
+
+
+async def test_a_failure_that_escapes_is_retried_with_backoff(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.reconciler.outcome = Transient("the apiserver is away")
+    await bench.observe("ADDED", body())
+    assert bench.controller.queue.is_waiting(ORDERS)
+    assert "the apiserver is away" in caplog.text
+    assert not caplog.records[0].exc_info, "no bug, no traceback"
+
+
+async def test_kopf_takes_the_finalizer_off_while_its_handler_waits(bench: Bench) -> None:
+    bench.reconciler.outcome = GONE
+    bench.controller.observe("MODIFIED", deleting())
+    assert await bench.controller.finalize(ORDERS, "uid of orders")
+    assert bench.released == []
+    assert bench.reconciled == [ORDERS]
+
+
+async def test_what_is_finalized_is_left_alone_although_others_wake_it(bench: Bench) -> None:
+    bench.reconciler.outcome = GONE
+    bench.controller.observe("MODIFIED", deleting())
+    assert await bench.controller.finalize(ORDERS, "uid of orders")
+    bench.reconciled.clear()
+    bench.controller.queue.add(ORDERS)
+    await breathe()
+    assert bench.reconciled == []
+    assert bench.released == []
+
+
+@pytest.mark.parametrize("outcome", [Next(parked=True), Next(backoff=True), Next(after=9)])
+async def test_a_deletion_that_must_wait_is_completed_without_kopf(
+    bench: Bench, outcome: Next
+) -> None:
+    bench.reconciler.outcome = outcome
+    bench.controller.observe("MODIFIED", deleting())
+    assert not await bench.controller.finalize(ORDERS, "uid of orders")
+    assert not await bench.controller.finalize(ORDERS, "uid of orders"), "at once, while it waits"
+    assert bench.reconciled == [ORDERS]
+
+    bench.reconciler.outcome = GONE
+    bench.controller.queue.add(ORDERS)
+    await bench.controller.queue.idle()
+    assert bench.released == [("uid of orders", ("another.example.com/finalizer", names.FINALIZER))]
+
+
+async def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(bench: Bench) -> None:
+    async def fail() -> None:
+        raise Transient("the list has changed")
+
+    bench.reconciler.outcome = GONE
+    bench.release = fail
+    await bench.observe("MODIFIED", deleting())
+    assert bench.controller.queue.is_waiting(ORDERS)
+    bench.release = None
+    bench.controller.queue.add(ORDERS)
+    await bench.controller.queue.idle()
+    assert len(bench.released) == 1
+
+
+async def test_a_deletion_that_kopf_dropped_can_be_insisted_on(bench: Bench) -> None:
+    bench.reconciler.outcome = GONE
+    bench.controller.observe("MODIFIED", deleting())
+    assert await bench.controller.finalize(ORDERS, "uid of orders")
+    found = bench.cache.get(ORDERS)
+    assert found
+    bench.controller.insist(found)
+    await bench.controller.queue.idle()
+    assert len(bench.released) == 1
+
+
+async def test_a_handler_that_is_cancelled_leaves_the_finalizer_to_the_controller(
+    bench: Bench,
+) -> None:
+    bench.reconciler.outcome = GONE
+    bench.reconciler.may_end.clear()
+    bench.controller.observe("MODIFIED", deleting())
+    handler = asyncio.create_task(bench.controller.finalize(ORDERS, "uid of orders"))
+    await breathe()
+    handler.cancel()
+    await asyncio.gather(handler, return_exceptions=True)
+    bench.reconciler.may_end.set()
+    await bench.controller.queue.idle()
+    assert len(bench.released) == 1
+
+
+async def test_a_deletion_without_our_finalizer_is_not_ours(bench: Bench) -> None:
+    await bench.observe("MODIFIED", deleting(finalizers=["another.example.com/finalizer"]))
+    assert bench.reconciled == []
+
+
+async def test_a_sweep_forgets_what_no_longer_exists_and_nothing_else(bench: Bench) -> None:
+    await bench.observe("ADDED", body(WORKER))
+    await bench.observe("ADDED", body())
+    known_before = {resource.key: resource.uid for resource in bench.cache}
+    await bench.observe("MODIFIED", body(uid="made again meanwhile"))
+    bench.controller.sweep(known_before, frozenset())
+    assert [resource.uid for resource in bench.cache] == ["made again meanwhile"]
