@@ -34,8 +34,7 @@ _ENVIRONMENT = dedent("""\
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run a command; returns the exit code: 0 good, 1 failed, 2 wrong usage."""
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+    parsed = make_parser().parse_args(arguments)
     if parsed.command == "version":
         print(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
         return 0
@@ -58,7 +57,8 @@ def _failed(error: Exception, exit_code: int) -> int:
     return exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """What the command line looks like, without doing anything."""
     parser = argparse.ArgumentParser(
         prog="coze-nats",
         description="Keeps NATS JetStream streams and consumers as declared in Kubernetes.",

@@ -22,13 +22,13 @@ class HealthServer:
         application = web.Application()
         application.router.add_get("/healthz", _answering(healthy))
         application.router.add_get("/readyz", _answering(ready))
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
 
     async def start(self) -> None:
         """Begin to listen; raises OSError when the port is taken."""
         await self._runner.setup()
         host, port = self._address
-        await web.TCPSite(self._runner, host, port, shutdown_timeout=1).start()
+        await web.TCPSite(self._runner, host, port).start()
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -18,9 +18,11 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 class Resources:
     """Implements `coze_nats.ports.Kubernetes`, and what the controller needs besides."""
 
-    def __init__(self, api: Api, events: EventPoster) -> None:
+    def __init__(self, api: Api, events: EventPoster, *, page: int = PAGE) -> None:
+        """`page` is how many resources are listed at once."""
         self._api = api
         self._events = events
+        self._page = page
 
     async def apply_status(self, resource: Resource, status: Mapping[str, Any]) -> str | None:
         """Server-side apply the whole status.
@@ -75,7 +77,7 @@ class Resources:
     async def list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
         """The uids of all resources of a kind, in a namespace or (None) in all."""
         uids: set[str] = set()
-        params = {"limit": str(PAGE)}
+        params = {"limit": str(self._page)}
         while True:
             answer = await self._api.request(
                 "GET", path_of(kind, namespace), accept=_METADATA_ONLY, params=params

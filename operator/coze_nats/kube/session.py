@@ -31,8 +31,11 @@ class NotConfigured(Exception):
 class Session:
     """The way to the apiserver; `login` opens it, Kopf closes it when it ends or is refused."""
 
-    def __init__(self, watches: Watches, kubeconfig: str = "") -> None:
+    def __init__(
+        self, watches: Watches, kubeconfig: str = "", *, relogin_delay: float = RELOGIN_DELAY
+    ) -> None:
         """`kubeconfig` names files as KUBECONFIG does; "" means ~/.kube/config."""
+        self._relogin_delay = relogin_delay
         self._watches = watches
         self._kubeconfig = kubeconfig
         self._configuration = _configuration(kubeconfig)
@@ -47,7 +50,7 @@ class Session:
         """The session in the form that Kopf wants; opened anew, after a while, if it closed it."""
         if self._http and self._http.closed:
             # Kopf asks as fast as it is refused.
-            await asyncio.sleep(RELOGIN_DELAY)
+            await asyncio.sleep(self._relogin_delay)
             self.renew()
         return kopf.AiohttpSession(server=self.server, aiohttp_session=self.http)
 

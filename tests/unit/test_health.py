@@ -1,0 +1,60 @@
+"""The health server: status codes, bodies, and a port that is taken."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from controlplane import ports
+from coze_nats.health import HealthServer
+
+
+class Checked:
+    """A health server and what its checks find."""
+
+    def __init__(self) -> None:
+        self.port = ports.free()
+        self.health: dict[str, str] = {}
+        self.readiness: dict[str, str] = {}
+        self.server = HealthServer(
+            self.port,
+            ports.LOOPBACK,
+            healthy=lambda: self.health,
+            ready=lambda: self.readiness,
+        )
+
+    async def get(self, path: str) -> tuple[int, object]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{ports.LOOPBACK}:{self.port}{path}") as response,
+        ):
+            return response.status, await response.json()
+
+
+@pytest.fixture
+async def checked() -> AsyncIterator[Checked]:
+    found = Checked()
+    await found.server.start()
+    yield found
+    await found.server.stop()
+
+
+async def test_all_is_well_when_nothing_is_found(checked: Checked) -> None:
+    assert await checked.get("/healthz") == (200, {"ok": True})
+    assert await checked.get("/readyz") == (200, {"ok": True})
+
+
+async def test_what_is_found_is_told(checked: Checked) -> None:
+    checked.readiness["nats"] = "not connected: connection refused"
+    assert await checked.get("/healthz") == (200, {"ok": True})
+    assert await checked.get("/readyz") == (
+        503,
+        {"ok": False, "nats": "not connected: connection refused"},
+    )
+
+
+async def test_a_port_that_is_taken_is_an_error(checked: Checked) -> None:
+    second = HealthServer(checked.port, ports.LOOPBACK, healthy=dict, ready=dict)
+    with pytest.raises(OSError, match="in use"):
+        await second.start()
+    await second.stop()
