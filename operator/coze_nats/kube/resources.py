@@ -82,7 +82,8 @@ class Resources:
             answer = await self._api.request(
                 "GET", path_of(kind, namespace), accept=_METADATA_ONLY, params=params
             )
-            uids.update(item["metadata"]["uid"] for item in answer["items"])
+            # An empty list of this form is null.
+            uids.update(item["metadata"]["uid"] for item in answer["items"] or ())
             if not (token := answer["metadata"].get("continue")):
                 return frozenset(uids)
             params["continue"] = token

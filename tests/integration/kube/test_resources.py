@@ -1,0 +1,188 @@
+"""The operator's own writes: the status as a whole, and its finalizer and no other."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controlplane.kubernetes import KubernetesAPI
+from coze_nats.core import names
+from coze_nats.core.resource import Resource
+from coze_nats.kube.api import Api, ApiServerError, Refused
+from coze_nats.kube.cluster import Cluster, Forbidden
+from coze_nats.kube.events import EventPoster
+from coze_nats.kube.resources import Resources
+from coze_nats.kube.session import Session
+from coze_nats.kube.watches import Watches
+
+READY = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "Converged",
+    "message": "stream orders is as declared",
+    "observedGeneration": 1,
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+ANOTHER = "another.example.com/finalizer"
+
+
+@pytest.fixture
+async def writer(api: Api) -> Resources:
+    return Resources(api, EventPoster(api), page=2)
+
+
+async def test_a_status_is_written_under_our_own_name(writer: Resources, orders: Any) -> None:
+    resource = orders.create()
+    version = await writer.apply_status(resource, {"observedGeneration": 1, "conditions": [READY]})
+    assert orders.document["status"] == {"observedGeneration": 1, "conditions": [READY]}
+    assert orders.metadata["resourceVersion"] == version
+    [ours] = [
+        entry
+        for entry in orders.metadata["managedFields"]
+        if entry["manager"] == names.FIELD_MANAGER
+    ]
+    assert (ours["operation"], ours["subresource"]) == ("Apply", "status")
+
+
+async def test_what_a_status_leaves_out_is_removed(writer: Resources, orders: Any) -> None:
+    resource = orders.create()
+    await writer.apply_status(resource, {"observedGeneration": 1, "conditions": [READY]})
+    await writer.apply_status(resource, {"observedGeneration": 2})
+    assert orders.document["status"] == {"observedGeneration": 2}
+
+
+async def test_the_same_status_again_is_no_new_version(writer: Resources, orders: Any) -> None:
+    resource = orders.create()
+    first = await writer.apply_status(resource, {"observedGeneration": 1})
+    assert await writer.apply_status(resource, {"observedGeneration": 1}) == first
+
+
+async def test_a_status_overrules_whoever_wrote_it_before(
+    writer: Resources, orders: Any, apiserver: KubernetesAPI
+) -> None:
+    resource = orders.create()
+    patch = json.dumps({"status": {"observedGeneration": 7}})
+    namespace = f"--namespace={resource.key.namespace}"
+    apiserver.kubectl(
+        *("patch", "cozestream", "orders", namespace),
+        *("--subresource=status", "--type=merge", f"--patch={patch}"),
+    )
+    await writer.apply_status(resource, {"observedGeneration": 1})
+    assert orders.document["status"] == {"observedGeneration": 1}
+
+
+async def test_the_status_of_what_is_gone_is_nobodys_business(
+    writer: Resources, orders: Any
+) -> None:
+    resource = orders.create()
+    orders.delete()
+    assert await writer.apply_status(resource, {"observedGeneration": 1}) is None
+
+
+async def test_a_status_that_the_schema_forbids_is_an_error(writer: Resources, orders: Any) -> None:
+    with pytest.raises(ApiServerError, match="unheardOf"):
+        await writer.apply_status(orders.create(), {"unheardOf": 1})
+
+
+async def test_only_our_finalizer_is_taken_off(writer: Resources, orders: Any) -> None:
+    resource = orders.create(finalizers=[ANOTHER, names.FINALIZER])
+    await writer.release_finalizer(resource, (ANOTHER, names.FINALIZER))
+    assert orders.metadata["finalizers"] == [ANOTHER]
+    await writer.release_finalizer(resource, (ANOTHER,))
+    assert orders.metadata["finalizers"] == [ANOTHER]
+
+
+async def test_taking_the_last_finalizer_off_completes_a_deletion(
+    writer: Resources, orders: Any
+) -> None:
+    resource = orders.create(finalizers=[names.FINALIZER])
+    orders.delete()
+    await writer.release_finalizer(resource, (names.FINALIZER,))
+    assert orders.document is None
+    await writer.release_finalizer(resource, (names.FINALIZER,))
+
+
+async def test_a_finalizer_stays_when_the_list_is_not_what_it_was(
+    writer: Resources, orders: Any
+) -> None:
+    resource = orders.create(finalizers=[ANOTHER, names.FINALIZER])
+    with pytest.raises(ApiServerError):
+        await writer.release_finalizer(resource, (names.FINALIZER,))
+    with pytest.raises(ApiServerError):
+        await writer.release_finalizer(
+            replace(resource, uid="of another resource"), (ANOTHER, names.FINALIZER)
+        )
+    assert orders.metadata["finalizers"] == [ANOTHER, names.FINALIZER]
+
+
+async def test_all_uids_are_listed_over_many_pages(
+    writer: Resources, resources: Any, namespace: str
+) -> None:
+    expected = set()
+    for number in range(5):
+        metadata = {"name": f"s{number}", "namespace": namespace}
+        made = resources.create(
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": names.STREAM_KIND,
+                "metadata": metadata,
+                "spec": {},
+            }
+        )
+        expected.add(made.document["metadata"]["uid"])
+    assert await writer.list_uids(names.STREAM_KIND, namespace) == expected
+    assert await writer.list_uids(names.STREAM_KIND, None) >= expected
+    assert await writer.list_uids(names.CONSUMER_KIND, namespace) == frozenset()
+
+
+async def test_an_event_tells_what_happened_to_which_resource(
+    api: Api, orders: Any, resources: Any
+) -> None:
+    resource = orders.create()
+    poster = EventPoster(api)
+    poster.emit(resource, "Warning", "Retained", "x" * 2000)
+    await poster.close(grace=10)
+    [event] = resources.events(resource.key.namespace)
+    assert event["type"] == "Warning"
+    assert event["reason"] == "Retained"
+    assert event["message"] == "x" * 1024
+    assert event["involvedObject"]["uid"] == resource.uid
+    assert event["source"] == {"component": names.FIELD_MANAGER}
+    assert event["firstTimestamp"]
+
+
+async def test_an_event_that_cannot_be_posted_is_only_logged(
+    api: Api, orders: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    resource: Resource = orders.create()
+    elsewhere = replace(resource, key=resource.key._replace(namespace="nowhere"))
+    poster = EventPoster(api)
+    poster.emit(elsewhere, "Normal", "Adopted", "it existed")
+    await poster.close(grace=10)
+    assert "Event Adopted could not be posted" in caplog.text
+
+
+async def test_the_clusters_identity_is_that_of_kube_system(
+    api: Api, apiserver: KubernetesAPI
+) -> None:
+    shown = apiserver.kubectl("get", "namespace", "kube-system", "-o=jsonpath={.metadata.uid}")
+    assert await Cluster(api).identity() == shown.stdout
+    assert await Cluster(api).missing_kinds() == []
+
+
+async def test_a_missing_right_is_named_with_the_rule_that_grants_it(
+    apiserver: KubernetesAPI, namespace: str
+) -> None:
+    apiserver.kubectl("create", "serviceaccount", "nobody", f"--namespace={namespace}")
+    kubeconfig = apiserver.service_account_kubeconfig(namespace, "nobody")
+    session = Session(Watches(), str(kubeconfig))
+    try:
+        with pytest.raises(Forbidden, match=r'resourceNames: \["kube-system"\].*--cluster-id'):
+            await Cluster(Api(session)).identity()
+        with pytest.raises(Refused):
+            await Resources(Api(session), EventPoster(Api(session))).list_uids(
+                names.STREAM_KIND, None
+            )
+    finally:
+        await session.close()

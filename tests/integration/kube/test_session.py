@@ -1,0 +1,178 @@
+"""Logging in: tokens that end or are refused, sessions that Kopf closes, servers that are away."""
+
+import json
+import stat
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from controlplane import ports
+from controlplane.kubernetes import KubernetesAPI
+from coze_nats.core import names
+from coze_nats.kube.api import Api, ApiServerError, Refused
+from coze_nats.kube.session import NotConfigured, Session
+from coze_nats.kube.watches import Watches, path_of
+
+STREAMS = (names.STREAM_KIND, None)
+CONSUMERS = (names.CONSUMER_KIND, None)
+
+Login = Callable[[Mapping[str, Any]], Session]
+
+
+@pytest.fixture
+def token(apiserver: KubernetesAPI, namespace: str) -> str:
+    """A token of somebody who may do nothing but ask what there is."""
+    apiserver.kubectl("create", "serviceaccount", "somebody", f"--namespace={namespace}")
+    kubeconfig = apiserver.service_account_kubeconfig(namespace, "somebody")
+    return str(yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]["token"])
+
+
+@pytest.fixture
+async def login(apiserver: KubernetesAPI, tmp_path: Path) -> AsyncIterator[Login]:
+    """Open a session as a user of a KUBECONFIG."""
+    sessions: list[Session] = []
+
+    def open_(user: Mapping[str, Any], server: str = apiserver.url) -> Session:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "it",
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "clusters": [
+                {
+                    "name": "it",
+                    "cluster": {
+                        "server": server,
+                        "certificate-authority": str(apiserver.ca_file),
+                    },
+                }
+            ],
+            "users": [{"name": "it", "user": dict(user)}],
+        }
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        sessions.append(Session(Watches(), str(path)))
+        return sessions[-1]
+
+    yield open_
+    for session in sessions:
+        await session.close()
+
+
+async def works(session: Session) -> bool:
+    answer = await Api(session).request("GET", "/version")
+    return bool(answer["major"] == "1")
+
+
+async def test_a_token_file_is_read_again_when_its_token_is_refused(
+    login: Login, token: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("expired")
+    session = login({"tokenFile": str(file)})
+    with pytest.raises(Refused, match="401"):
+        await works(session)
+    file.write_text(token)
+    with pytest.raises(Refused):
+        await works(session)
+    assert await works(session)
+
+
+async def test_a_plugins_token_is_renewed_when_its_time_is_up(
+    login: Login, token: str, tmp_path: Path
+) -> None:
+    calls = tmp_path / "calls"
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": token, "expirationTimestamp": "2020-01-01T00:00:00Z"},
+    }
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!/bin/sh\necho called >> {calls}\necho '{json.dumps(credential)}'\n")
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    session = login(
+        {
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1",
+                "command": str(plugin),
+                "interactiveMode": "Never",
+            }
+        }
+    )
+    assert await works(session)
+    before = calls.read_text()
+    assert await works(session)
+    assert len(calls.read_text()) > len(before)
+
+
+async def test_kopf_gets_a_new_session_when_it_has_closed_the_old_one(session: Session) -> None:
+    first = (await session.login()).aiohttp_session
+    assert (await session.login()).aiohttp_session is first
+    await first.close()
+    second = (await session.login()).aiohttp_session
+    assert second is not first
+    assert await works(session)
+
+
+async def test_a_server_that_is_away_is_an_error_that_says_so(login: Any, token: str) -> None:
+    nowhere = f"https://{ports.LOOPBACK}:{ports.free()}"
+    session = login({"token": token}, server=nowhere)
+    with pytest.raises(ApiServerError, match="doesn't answer") as raised:
+        await works(session)
+    assert raised.value.status is None
+
+
+def test_without_pod_and_kubeconfig_there_is_nothing_to_work_for(tmp_path: Path) -> None:
+    with pytest.raises(NotConfigured, match="KUBECONFIG"):
+        Session(Watches(), str(tmp_path / "missing"))
+
+
+async def list_(session: Session, place: tuple[str, str | None], **query: str) -> None:
+    url = session.server + path_of(*place)
+    async with session.http.get(url, params=query) as response:
+        await response.read()
+
+
+async def test_the_cache_is_full_once_both_kinds_are_watched(
+    session: Session, watches: Watches
+) -> None:
+    await list_(session, STREAMS)
+    await list_(session, STREAMS, watch="true", timeoutSeconds="1")
+    assert not watches.filled.is_set()
+    await list_(session, CONSUMERS, watch="true", timeoutSeconds="1")
+    assert watches.filled.is_set()
+
+
+async def test_only_listing_again_after_watching_is_losing_track(
+    session: Session, watches: Watches
+) -> None:
+    relisted: list[tuple[str, str | None]] = []
+    watches.on_relist = relisted.append
+    await list_(session, STREAMS, limit="1")
+    await list_(session, STREAMS, limit="1")
+    await list_(session, STREAMS, watch="true", timeoutSeconds="1")
+    await list_(session, CONSUMERS)
+    assert relisted == []
+    await list_(session, STREAMS, limit="1")
+    assert relisted == [STREAMS]
+
+
+async def test_a_watch_counts_while_it_is_open(session: Session, watches: Watches) -> None:
+    neither = ["cozestreams in all namespaces", "cozeconsumers in all namespaces"]
+    assert watches.closed() == neither
+    url = session.server + path_of(*STREAMS)
+    async with session.http.get(url, params={"watch": "true"}):
+        assert watches.closed() == neither[1:]
+    assert watches.closed() == neither
+
+
+async def test_namespaces_are_watched_one_by_one(session: Session) -> None:
+    assert Watches(["a", "b"]).places == (
+        (names.STREAM_KIND, "a"),
+        (names.STREAM_KIND, "b"),
+        (names.CONSUMER_KIND, "a"),
+        (names.CONSUMER_KIND, "b"),
+    )
