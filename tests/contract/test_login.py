@@ -106,7 +106,8 @@ async def test_with_user_and_password(run_server: RunServer) -> None:
 
 async def test_with_user_info_in_the_url(run_server: RunServer) -> None:
     server = run_server(user="operator", password="p@ss:word/")
-    assert await can_log_in(f"nats://operator:p%40ss%3Aword%2F@127.0.0.1:{server.port}", {})
+    user_info = "operator:p%40ss%3Aword%2F"
+    assert await can_log_in(f"nats://{user_info}@127.0.0.1:{server.port}", {})
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class Connection:
         """
         session = self._session
         if session is None:
-            raise Unavailable(f"not connected to NATS: {self.last_error or 'not tried yet'}")
+            raise Unavailable(f"not connected to NATS: {self.last_error or 'there is no session'}")
         wait = self.options.request_timeout if timeout is None else timeout
         return await session.request(subject, payload, wait)
 
