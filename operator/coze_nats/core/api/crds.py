@@ -91,6 +91,7 @@ CONSUMER = Definition(
         *_HEALTH,
         Column("Stream", ".status.stream", description="Name of the stream in JetStream"),
         Column("Pending", ".status.pending", "integer", description="Messages not delivered yet"),
+        Column("Consumer", ".status.consumer", "string", 1, "Name of the consumer in JetStream"),
         *_PLACE,
         Column("Ack Pending", ".status.ackPending", "integer", 1, "Delivered, not acknowledged"),
         _AGE,

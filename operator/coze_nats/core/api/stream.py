@@ -278,8 +278,8 @@ class StreamSpec(Model):
     allow_direct: bool | None = None
     """Messages can be read directly from any replica. Default: false. Can be changed."""
     mirror_direct: bool | None = None
-    """A mirror answers direct reads for its origin. The server gives a mirror its origin's
-    allowDirect when it can see the origin. Default: false."""
+    """A mirror answers direct reads for its origin. Default: false. Can be changed, but where the
+    server can see the origin, it gives the mirror the origin's allowDirect."""
     allow_msg_ttl: bool | None = None
     """Publishers may limit the life of single messages by the header `Nats-TTL` (2.11+). Can't be
     undone. Default: false, or true with subjectDeleteMarkerTtl."""
