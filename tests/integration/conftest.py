@@ -58,6 +58,31 @@ class Resources:
     def delete(self, resource: Mapping[str, Any]) -> Verdict:
         return self._send("DELETE", _path(resource))
 
+    def get(self, resource: Mapping[str, Any]) -> Verdict:
+        """The resource of that kind, namespace and name as it is now."""
+        return self._send("GET", _path(resource))
+
+    def release(self, resource: Mapping[str, Any]) -> Verdict:
+        """Take all finalizers off, so that the resource can go without its operator."""
+        found = self.get(resource)
+        if not found.accepted:
+            return found
+        metadata = {**found.document["metadata"], "finalizers": []}
+        return self.replace({**found.document, "metadata": metadata})
+
+    def all_of(self, kind: str, namespace: str) -> list[dict[str, Any]]:
+        """All resources of a kind in a namespace."""
+        example = {"kind": kind, "metadata": {"namespace": namespace}}
+        return list(self._send("GET", _collection(example)).document["items"])
+
+    def create_namespace(self, name: str) -> None:
+        self._send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+
+    def events(self, namespace: str) -> list[dict[str, Any]]:
+        """All events in a namespace."""
+        path = f"/api/v1/namespaces/{namespace}/events"
+        return list(self._send("GET", path).document["items"])
+
     def close(self) -> None:
         self._connection.close()
 
@@ -71,7 +96,12 @@ class Resources:
     ) -> Verdict:
         query = "?fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
         headers = {"Content-Type": "application/json"}
-        self._connection.request(method, path + query, json.dumps(body), headers)
+        try:
+            self._connection.request(method, path + query, json.dumps(body), headers)
+        except OSError:
+            # The apiserver closes a connection that was idle for long; nothing has been sent.
+            self._connection.close()
+            self._connection.request(method, path + query, json.dumps(body), headers)
         answer = self._connection.getresponse()
         return Verdict(answer.status, json.loads(answer.read()))
 

@@ -36,7 +36,7 @@ _BY_PHRASE: tuple[tuple[str, str, str], ...] = (
     ("duplicate window", "duplicateWindow", "use a shorter one"),
     ("delete marker ttl", "subjectDeleteMarkerTtl", "use at least 1s"),
     ("duplicate subjects", "subjects", "name each subject once"),
-    ("overlaps with subject", "subjects", "remove one of the two"),
+    ("overlaps with", "subjects", "remove one of the two"),
     ("subjects that overlap with jetstream api", "subjects", "set noAck: true"),
     ("subjects that overlap with system api", "subjects", "set noAck: true"),
     ("capturing all subjects requires no-ack", "noAck", "set noAck: true"),

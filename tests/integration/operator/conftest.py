@@ -1,0 +1,222 @@
+"""The operator as a process of its own, with the rights of its ServiceAccount, on real servers."""
+
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from controlplane.kubernetes import KubernetesAPI
+from controlplane.nats import NatsServer
+from controlplane.operator import OperatorProcess
+from coze_nats.core import names
+from coze_nats.core.conditions import condition
+from coze_nats.jetstream.connection import Connection
+from coze_nats.jetstream.gateway import Gateway
+from coze_nats.jetstream.options import ConnectionOptions
+from support.eventually import eventually_async
+
+ROOT = Path(__file__).resolve().parents[3]
+OPERATOR = ("coze-nats-system", "coze-nats-operator")
+"""Namespace and name of the operator's ServiceAccount in manifests/install."""
+
+RESYNC_SECONDS = 2
+_numbers = itertools.count(1)
+
+Json = Mapping[str, Any]
+
+
+class Resources(Protocol):
+    """The part of the shared fixture `resources` that is used here."""
+
+    def create(self, resource: Json, *, dry_run: bool = False) -> Any: ...
+    def replace(self, resource: Json, *, dry_run: bool = False) -> Any: ...
+    def delete(self, resource: Json) -> Any: ...
+    def get(self, resource: Json) -> Any: ...
+    def all_of(self, kind: str, namespace: str) -> list[dict[str, Any]]: ...
+    def create_namespace(self, name: str) -> None: ...
+    def events(self, namespace: str) -> list[dict[str, Any]]: ...
+
+
+@dataclass(slots=True)
+class Tenant:
+    """One namespace: declare in it, and look at what becomes of it."""
+
+    namespace: str
+    client: Resources
+
+    def resource(self, kind: str, name: str, spec: Json) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": self.namespace}
+        return {
+            "apiVersion": names.API_VERSION,
+            "kind": kind,
+            "metadata": metadata,
+            "spec": dict(spec),
+        }
+
+    def apply(self, kind: str, name: str, /, **spec: Any) -> None:
+        """Declare the resource anew; what the spec leaves out is unset."""
+        wanted = self.resource(kind, name, spec)
+        found = self.client.get(wanted)
+        if not found.accepted:
+            verdict = self.client.create(wanted)
+        else:
+            metadata = found.document["metadata"]
+            verdict = self.client.replace({**wanted, "metadata": metadata})
+        assert verdict.accepted, verdict.message
+
+    def stream(self, name: str, /, **spec: Any) -> None:
+        self.apply(names.STREAM_KIND, name, **spec)
+
+    def consumer(self, name: str, /, **spec: Any) -> None:
+        self.apply(names.CONSUMER_KIND, name, **spec)
+
+    def delete(self, kind: str, name: str) -> None:
+        assert self.client.delete(self.resource(kind, name, {})).accepted
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """The resource, or {} when it is gone."""
+        found = self.client.get(self.resource(kind, name, {}))
+        return dict(found.document) if found.accepted else {}
+
+    def status(self, kind: str, name: str) -> dict[str, Any]:
+        return dict(self.get(kind, name).get("status") or {})
+
+    async def ready(self, kind: str, name: str, within: float = 20) -> dict[str, Any]:
+        """Its status once it is Ready for the spec that it has now."""
+        return await self.reports(kind, name, "Ready", "Converged", within)
+
+    async def stalled(self, kind: str, name: str, reason: str) -> str:
+        """The message once it is Stalled for that reason."""
+        status = await self.reports(kind, name, "Stalled", reason)
+        ready = condition(status, "Ready")
+        assert ready
+        assert ready["status"] == "False"
+        return str(ready["message"])
+
+    async def reports(
+        self, kind: str, name: str, type_: str, reason: str, within: float = 20
+    ) -> dict[str, Any]:
+        """Its status once that condition is true, for that reason and for the spec of now."""
+
+        async def look() -> dict[str, Any]:
+            resource = self.get(kind, name)
+            status = resource.get("status") or {}
+            found = condition(status, type_) or {}
+            generation = resource.get("metadata", {}).get("generation")
+            matches = (
+                found.get("status") == "True"
+                and found["reason"] == reason
+                and found["observedGeneration"] == generation == status["observedGeneration"]
+            )
+            return status if matches else {}
+
+        try:
+            return await eventually_async(look, within, f"{kind} {name}: {type_} {reason}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; status: {self.status(kind, name)}") from error
+
+    async def gone(self, kind: str, name: str, within: float = 20) -> None:
+        async def look() -> bool:
+            return not self.get(kind, name)
+
+        await eventually_async(look, within, f"the end of {kind} {name}")
+
+    async def event(self, name: str, reason: str, within: float = 20) -> str:
+        """The message of the first event about a resource for that reason."""
+
+        async def look() -> list[str]:
+            return [
+                item["message"]
+                for item in self.client.events(self.namespace)
+                if item["involvedObject"]["name"] == name and item["reason"] == reason
+            ]
+
+        return (await eventually_async(look, within, f"event {reason} about {name}"))[0]
+
+
+@dataclass(slots=True)
+class World:
+    """A NATS server and the operator that looks after it."""
+
+    nats: NatsServer
+    operator: OperatorProcess
+    kubernetes: KubernetesAPI
+
+
+@pytest.fixture(scope="session")
+def installed(apiserver: KubernetesAPI) -> KubernetesAPI:
+    """The apiserver with manifests/install applied; nothing runs the Deployment here."""
+    apiserver.kubectl("apply", "-k", ROOT / "manifests" / "install")
+    return apiserver
+
+
+RunOperator = Callable[..., World]
+
+
+@pytest.fixture(scope="module")
+def run_operator(installed: KubernetesAPI) -> Iterator[RunOperator]:
+    """Start an operator with a NATS server of its own; both end with the module."""
+    with ExitStack() as running:
+
+        def run(version: str = "2.14.6", *arguments: str, **environment: str) -> World:
+            server = running.enter_context(NatsServer(version))
+            process = OperatorProcess(
+                installed.service_account_kubeconfig(*OPERATOR),
+                server.url,
+                arguments=(f"--resync-interval={RESYNC_SECONDS}s", *arguments),
+                environment=environment,
+            )
+            running.callback(process.remove)
+            return World(server, process.start(), installed)
+
+        yield run
+
+
+@pytest.fixture(scope="module")
+def world(run_operator: RunOperator) -> World:
+    """The operator that the tests of a module share."""
+    return run_operator()
+
+
+@pytest.fixture
+async def tenant(world: World, resources: Resources) -> AsyncIterator[Tenant]:
+    """A namespace of the test's own; afterwards all in it is deleted and must go away."""
+    found = Tenant(f"tenant-{next(_numbers)}", resources)
+    resources.create_namespace(found.namespace)
+    start = len(world.operator.log)
+    yield found
+    # Shown by pytest when the test failed.
+    logging.getLogger("operator").info("%s", world.operator.log[start:][-6000:])
+    kinds = (names.CONSUMER_KIND, names.STREAM_KIND)
+    if not world.operator.running:
+        return
+    left = [(kind, r) for kind in kinds for r in resources.all_of(kind, found.namespace)]
+    for kind, resource in left:
+        found.delete(kind, resource["metadata"]["name"])
+    for kind, resource in left:
+        await found.gone(kind, resource["metadata"]["name"])
+
+
+@pytest.fixture
+async def jetstream(world: World) -> AsyncIterator[Gateway]:
+    """JetStream as the operator of the module sees it, to act behind its back."""
+    connection = Connection(ConnectionOptions(servers=(world.nats.url,), request_timeout=10))
+    await connection.start()
+    await connection.wait_connected()
+    yield Gateway(connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[Client]:
+    """An application's own connection."""
+    connection = await nats.connect(world.nats.url)
+    yield connection
+    await connection.close()

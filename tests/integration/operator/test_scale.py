@@ -1,0 +1,102 @@
+"""A thousand resources at once, and what they cost the apiserver: writes, and none at rest."""
+
+import asyncio
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from controlplane.kubernetes import KubernetesAPI
+from coze_nats.core import names
+from coze_nats.core.conditions import is_true
+from support.eventually import eventually
+
+STREAM, CONSUMER = names.STREAM_KIND, names.CONSUMER_KIND
+STREAMS = 500
+AT_REST_SECONDS = 180
+Declared = list[tuple[str, str, Mapping[str, Any]]]
+"""Kind, name and spec."""
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE", "APPLY"})
+OURS = frozenset({*names.PLURALS.values(), "events"})
+
+
+def writes(kubernetes: KubernetesAPI) -> dict[str, int]:
+    """How often the apiserver was written to by anybody, by verb, for our kinds and events."""
+    found: dict[str, int] = {}
+    for line in kubernetes.metrics().splitlines():
+        if line.startswith("apiserver_request_total{"):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            if labels["verb"] in WRITES and labels["resource"] in OURS:
+                count = int(float(line.rpartition(" ")[2]))
+                found[labels["verb"]] = found.get(labels["verb"], 0) + count
+    return found
+
+
+@pytest.fixture
+def declared() -> Declared:
+    """500 streams and 500 consumers, in any order."""
+    found: Declared = []
+    for number in range(STREAMS):
+        name = f"n{number:03}"
+        found.append((STREAM, name, {"subjects": [name], "storage": "memory"}))
+        found.append((CONSUMER, name, {"streamRef": {"name": name}}))
+    random.shuffle(found)
+    return found
+
+
+def operators_writes(kubernetes: KubernetesAPI, by_the_test: int) -> int:
+    return sum(writes(kubernetes).values()) - by_the_test
+
+
+def all_ready(tenant: Any) -> bool:
+    for kind in (STREAM, CONSUMER):
+        resources = tenant.client.all_of(kind, tenant.namespace)
+        if len(resources) < STREAMS:
+            return False
+        for resource in resources:
+            status = resource.get("status") or {}
+            if not is_true(status, "Ready"):
+                return False
+            if status["observedGeneration"] != resource["metadata"]["generation"]:
+                return False
+    return True
+
+
+def all_gone(tenant: Any) -> bool:
+    return not any(tenant.client.all_of(kind, tenant.namespace) for kind in (STREAM, CONSUMER))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_thousand_resources_cost_two_one_one_and_no_writes(
+    tenant: Any, world: Any, declared: Declared
+) -> None:
+    kubernetes = world.kubernetes
+    objects = len(declared)
+
+    before = sum(writes(kubernetes).values())
+    for kind, name, spec in declared:
+        assert tenant.client.create(tenant.resource(kind, name, spec)).accepted
+    eventually(lambda: all_ready(tenant), 120, "a thousand resources Ready")
+    created = operators_writes(kubernetes, before + objects)
+    assert created == 2 * objects
+
+    await asyncio.sleep(AT_REST_SECONDS)  # the time itself is what is tested: nothing happens in it
+    assert operators_writes(kubernetes, before + objects) - created == 0
+
+    before = sum(writes(kubernetes).values())
+    for kind, name, spec in declared:
+        wanted = tenant.get(kind, name)
+        wanted["spec"] = {**spec, "description": "changed"}
+        assert tenant.client.replace(wanted).accepted
+    eventually(lambda: all_ready(tenant), 120, "all changed")
+    assert operators_writes(kubernetes, before + objects) == objects
+
+    before = sum(writes(kubernetes).values())
+    for kind, name, _ in declared:
+        tenant.delete(kind, name)
+    eventually(lambda: all_gone(tenant), 120, "all gone")
+    assert operators_writes(kubernetes, before + objects) == objects
