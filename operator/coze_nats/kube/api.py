@@ -68,19 +68,18 @@ class Api:
                 # Only Kopf's requests are to be followed by Watches.
                 middlewares=(self._session.authorize,),
             ) as response:
-                answer = await response.json(content_type=None)
+                body_text = await response.text()
                 status = response.status
+            if status < HTTPStatus.BAD_REQUEST:
+                return dict(json.loads(body_text))
         # RuntimeError: Kopf closed the session meanwhile, to log in anew.
         except (aiohttp.ClientError, TimeoutError, ValueError, RuntimeError) as error:
             reason = str(error) or type(error).__name__
             raise ApiServerError(f"The Kubernetes API server doesn't answer: {reason}") from error
-        if status < HTTPStatus.BAD_REQUEST:
-            return dict(answer)
-        raise self._failure(status, answer)
+        raise self._failure(status, body_text)
 
-    def _failure(self, status: int, answer: Any) -> ApiServerError:
-        message = answer.get("message") if isinstance(answer, dict) else None
-        description = f"The Kubernetes API server answered {status}: {message or answer}"
+    def _failure(self, status: int, body_text: str) -> ApiServerError:
+        description = f"The Kubernetes API server answered {status}: {_message(body_text)}"
         if status == HTTPStatus.UNAUTHORIZED:
             self._session.renew()
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -88,3 +87,11 @@ class Api:
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             return Gone(description, status)
         return ApiServerError(description, status)
+
+
+def _message(body_text: str) -> str:
+    """The message of a Status object; paths that nothing serves are answered in plain text."""
+    try:
+        return str(json.loads(body_text)["message"])
+    except (ValueError, TypeError, KeyError):
+        return body_text.strip()

@@ -1,0 +1,213 @@
+"""What the operator needs to start, and what it does while that isn't there or goes away."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from controlplane import ports
+from controlplane.kubernetes import KubernetesAPI
+from controlplane.nats import NatsServer
+from controlplane.operator import OperatorProcess
+from coze_nats.core import names
+from coze_nats.jetstream.connection import Connection
+from coze_nats.jetstream.gateway import Gateway
+from coze_nats.jetstream.options import ConnectionOptions
+from support.eventually import eventually, eventually_async
+
+ROOT = Path(__file__).resolve().parents[3]
+RESYNC_SECONDS = 1
+NAMESPACED_RIGHTS = f"""
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: operator, namespace: ours}}
+rules:
+  - apiGroups: [{names.GROUP}]
+    resources: [cozestreams, cozeconsumers]
+    verbs: [list, watch, patch]
+  - apiGroups: [{names.GROUP}]
+    resources: [cozestreams/status, cozeconsumers/status]
+    verbs: [patch]
+  - apiGroups: [""]
+    resources: [events]
+    verbs: [create]
+"""
+
+
+class Cluster:
+    """An API server of the test's own, so that it may be without CRDs, or restarted."""
+
+    def __init__(self, api: KubernetesAPI) -> None:
+        self.api = api
+
+    def install_crds(self) -> None:
+        self.api.kubectl("apply", "-f", ROOT / "crds")
+        crds = [f"crd/{plural}.{names.GROUP}" for plural in names.PLURALS.values()]
+        self.api.kubectl("wait", "--for=condition=Established", "--timeout=30s", *crds)
+
+    def declare(self, name: str, namespace: str = "default") -> None:
+        self.api.kubectl(
+            *("apply", "-f", "-"),
+            input=f"""
+                apiVersion: {names.API_VERSION}
+                kind: {names.STREAM_KIND}
+                metadata: {{name: {name}, namespace: {namespace}}}
+                spec: {{subjects: [{name}]}}
+            """,
+        )
+
+    def await_ready(self, name: str, namespace: str = "default") -> None:
+        self.api.kubectl(
+            *("wait", "--for=condition=Ready", "--timeout=60s"),
+            *(f"cozestream/{name}", f"--namespace={namespace}"),
+        )
+
+    def finalizers(self, name: str, namespace: str = "default") -> str:
+        return self.api.kubectl(
+            *("get", "cozestream", name, f"--namespace={namespace}"),
+            "-o=jsonpath={.metadata.finalizers}",
+        ).stdout
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """An API server on which the first test installs the CRDs."""
+    with KubernetesAPI() as api:
+        yield Cluster(api)
+
+
+@pytest.fixture(scope="module")
+def nats() -> Iterator[NatsServer]:
+    with NatsServer() as server:
+        yield server
+
+
+Run = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def run(cluster: Cluster, nats: NatsServer) -> Iterator[Run]:
+    """Start an operator, as administrator unless told otherwise; it ends with the test."""
+    with ExitStack() as running:
+
+        def start(
+            *arguments: str, kubeconfig: Path | None = None, until_ready: bool = True
+        ) -> OperatorProcess:
+            operator = OperatorProcess(
+                kubeconfig or cluster.api.kubeconfig,
+                nats.url,
+                arguments=(f"--resync-interval={RESYNC_SECONDS}s", *arguments),
+            )
+            running.callback(operator.remove)
+            return operator.start(until_ready=until_ready)
+
+        yield start
+
+
+def test_it_waits_for_the_crds_and_says_so(cluster: Cluster, run: Run) -> None:
+    operator = run(until_ready=False)
+    reason = "CRDs of CozeConsumer and CozeStream: install them"
+    eventually(lambda: reason in operator.probe("/readyz")[1], 20, "the reason")
+    assert operator.probe("/readyz")[0] == 503
+    assert operator.probe("/healthz")[0] == 200
+    cluster.install_crds()
+    eventually(lambda: operator.probe("/readyz")[0] == 200, 30, "readiness")
+    assert operator.stop() == 0
+
+
+def test_it_ends_with_an_error_when_it_cannot_know_which_cluster_this_is(
+    cluster: Cluster, run: Run
+) -> None:
+    cluster.api.kubectl("create", "serviceaccount", "nobody")
+    kubeconfig = cluster.api.service_account_kubeconfig("default", "nobody")
+    with pytest.raises(Exception, match="kube-system"):
+        run(kubeconfig=kubeconfig, until_ready=False)
+
+
+def test_rights_in_its_namespaces_and_a_cluster_id_are_enough(cluster: Cluster, run: Run) -> None:
+    kubectl = cluster.api.kubectl
+    kubectl("create", "namespace", "ours")
+    kubectl("create", "namespace", "theirs")
+    kubectl("create", "serviceaccount", "operator", "--namespace=ours")
+    kubectl("apply", "-f", "-", input=NAMESPACED_RIGHTS)
+    kubectl(
+        *("create", "rolebinding", "operator", "--namespace=ours"),
+        *("--role=operator", "--serviceaccount=ours:operator"),
+    )
+    kubeconfig = cluster.api.service_account_kubeconfig("ours", "operator")
+    run("--namespace=ours", "--cluster-id=blue", kubeconfig=kubeconfig)
+    cluster.declare("theirs", "theirs")
+    cluster.declare("ours", "ours")
+    cluster.await_ready("ours", "ours")
+    assert cluster.finalizers("theirs", "theirs") == ""
+    kubectl("delete", "cozestream", "ours", "--namespace=ours", "--timeout=30s")
+
+
+def test_an_api_server_that_is_away_at_the_start_is_told_and_awaited(
+    cluster: Cluster, run: Run, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "kubeconfig"
+    here = cluster.api.kubeconfig.read_text()
+    elsewhere.write_text(here.replace(str(cluster.api.port), str(ports.free())))
+    operator = run(kubeconfig=elsewhere, until_ready=False)
+    eventually(lambda: "doesn't answer" in operator.probe("/readyz")[1], 20, "the reason")
+    assert "Waiting for the Kubernetes API server" in operator.log
+    assert operator.stop() == 0
+
+
+def test_a_health_port_that_is_taken_is_named(cluster: Cluster, nats: NatsServer) -> None:
+    operator = OperatorProcess(cluster.api.kubeconfig, nats.url)
+    with socket.create_server((ports.LOOPBACK, operator.health_port)) as taken:
+        taken.listen()
+        with pytest.raises(Exception, match="already in use"):
+            operator.start(until_ready=False)
+    operator.remove()
+
+
+def test_further_signals_do_not_disturb_the_end(run: Run) -> None:
+    operator = run()
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        os.kill(operator.pid, signal_)
+    assert operator.stop() == 0
+    assert "Traceback" not in operator.log
+    assert operator.log.rstrip().endswith("Stopped")
+
+
+async def test_what_vanished_while_nobody_watched_is_forgotten(
+    cluster: Cluster, nats: NatsServer, run: Run
+) -> None:
+    operator = run()
+    for name in ("vanishing", "staying"):
+        cluster.declare(name)
+        cluster.await_ready(name)
+    # A stopped operator can't watch, and a restarted API server doesn't remember.
+    os.kill(operator.pid, signal.SIGSTOP)
+    try:
+        cluster.api.restart()
+        patch = '{"metadata": {"finalizers": null}}'
+        cluster.api.kubectl("patch", "cozestream", "vanishing", "--type=merge", f"--patch={patch}")
+        cluster.api.kubectl("delete", "cozestream", "vanishing", "--timeout=30s")
+    finally:
+        os.kill(operator.pid, signal.SIGCONT)
+    eventually(lambda: operator.probe("/readyz")[0] == 200, 60, "watching again")
+
+    connection = Connection(ConnectionOptions(servers=(nats.url,)))
+    await connection.start()
+    await connection.wait_connected()
+    gateway = Gateway(connection)
+
+    async def stays_away() -> bool:
+        for name in ("vanishing", "staying"):
+            await gateway.delete_stream(name)
+        await eventually_async(lambda: gateway.stream("staying"), 20)
+        return "vanishing" not in (await gateway.streams()).found
+
+    try:
+        await eventually_async(stays_away, 30, "the end of vanishing")
+        assert await stays_away()
+    finally:
+        await connection.close()
