@@ -19,6 +19,7 @@ from coze_nats.core.live import LiveStream
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
+from support.suspension import resume, suspend
 from support.until import until
 
 RunServer = Callable[..., NatsServer]
@@ -60,16 +61,6 @@ async def halt(server: NatsServer) -> None:
 
 async def restart(server: NatsServer) -> None:
     await asyncio.to_thread(server.restart)
-
-
-def suspend(server: NatsServer) -> None:
-    assert server.process is not None
-    server.process.send_signal(signal.SIGSTOP)
-
-
-def resume(server: NatsServer) -> None:
-    assert server.process is not None
-    server.process.send_signal(signal.SIGCONT)
 
 
 # --- coming and going ---------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from coze_nats.core.live import Listing, LiveStream, Server
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
+from support.suspension import resume, suspend
 
 STREAM: dict[str, Any] = {"name": "orders", "subjects": ["orders.>"], "storage": "memory"}
 CONSUMER: dict[str, Any] = {"name": "worker", "durable_name": "worker", "ack_policy": "explicit"}
@@ -539,7 +539,6 @@ async def test_streams_on_a_node_that_is_down_are_missing_not_gone_and_not_empty
     host = next(node for node in cluster.nodes if node.name == created[0].raft.leader)
     hosted = {stream.name for stream in created if stream.raft.leader == host.name}
     others = {stream.name for stream in created} - hosted
-    assert host.process is not None
 
     async def expect_missing(gateway: Gateway) -> None:
         listing = await list_once_led(gateway)
@@ -549,9 +548,9 @@ async def test_streams_on_a_node_that_is_down_are_missing_not_gone_and_not_empty
     survivor = next(node for node in cluster.nodes if node is not host)
     async with gateway_to(survivor.url, request_timeout=6) as gateway:
         # Hanging, it lets the others wait for its answer in vain.
-        host.process.send_signal(signal.SIGSTOP)
+        suspend(host)
         await expect_missing(gateway)
-        host.process.send_signal(signal.SIGCONT)
+        resume(host)
         # Shut down, its streams are listed as missing and, besides, with an empty state.
         host.halt()
         await expect_missing(gateway)
