@@ -123,7 +123,9 @@ def _discard(declared: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _mirror_direct(declared: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (False, True) if "mirror" in declared else (False,)
+    # A mirror gets its origin's allow_direct, where the server can see the origin.
+    is_near = "mirror" in declared and "external" not in declared["mirror"]
+    return (False, True) if is_near else (False,)
 
 
 STREAM_FIELDS: tuple[Field, ...] = (
