@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.controller import Controller
+from coze_nats.controller.controller import KOPFS_TURN, Controller
 from coze_nats.core import names
 from coze_nats.core.errors import Transient
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
+from support.clock import ManualClock
 
 ORDERS = Key(names.STREAM_KIND, "coze", "orders")
 WORKER = Key(names.CONSUMER_KIND, "coze", "worker")
@@ -31,10 +32,11 @@ class ScriptedReconciler:
 
     async def reconcile(self, key: Key) -> Next:
         self.reconciled.append(key)
+        outcome = self.outcome
         await self.may_end.wait()
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def is_settled(self, resource: Resource, live: LiveStream | LiveConsumer | None) -> bool:
         raise NotImplementedError
@@ -51,7 +53,8 @@ class Bench:
         self.cache = Cache()
         self.released: list[tuple[str, tuple[str, ...]]] = []
         self.release: Callable[[], Awaitable[None]] | None = None
-        self.controller = Controller(self.reconciler, self.cache, self._release)
+        self.clock = ManualClock()
+        self.controller = Controller(self.reconciler, self.cache, self._release, clock=self.clock)
 
     async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
         if self.release:
@@ -152,7 +155,6 @@ async def test_a_listed_resource_that_looks_settled_is_left_to_the_resync(bench:
     [
         body(),
         body(generation=2, status={"observedGeneration": 1}),
-        deleting(status={"observedGeneration": 2}),
     ],
 )
 async def test_a_listed_resource_that_is_not_settled_is_reconciled(
@@ -226,9 +228,11 @@ async def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(bench: Ben
     async def fail() -> None:
         raise Transient("the list has changed")
 
-    bench.reconciler.outcome = GONE
     bench.release = fail
-    await bench.observe("MODIFIED", deleting())
+    bench.reconciler.outcome = GONE
+    bench.controller.observe("MODIFIED", deleting())
+    bench.controller.queue.add(ORDERS)
+    await bench.controller.queue.idle()
     assert bench.controller.queue.is_waiting(ORDERS)
     bench.release = None
     bench.controller.queue.add(ORDERS)
@@ -236,15 +240,61 @@ async def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(bench: Ben
     assert len(bench.released) == 1
 
 
-async def test_a_deletion_that_kopf_dropped_can_be_insisted_on(bench: Bench) -> None:
+async def test_a_finalizer_that_kopf_did_not_take_off_is_taken_off(bench: Bench) -> None:
     bench.reconciler.outcome = GONE
     bench.controller.observe("MODIFIED", deleting())
     assert await bench.controller.finalize(ORDERS, "uid of orders")
-    found = bench.cache.get(ORDERS)
-    assert found
-    bench.controller.insist(found)
+    bench.clock.advance(KOPFS_TURN - 1)
+    bench.controller.unstick_deletions()
+    await bench.controller.queue.idle()
+    assert bench.released == [], "it is still Kopf's turn"
+    bench.clock.advance(1)
+    bench.controller.unstick_deletions()
     await bench.controller.queue.idle()
     assert len(bench.released) == 1
+
+
+async def test_a_deletion_that_waits_for_its_turn_is_not_hurried(bench: Bench) -> None:
+    bench.reconciler.outcome = Next(backoff=True)
+    bench.controller.observe("MODIFIED", deleting())
+    assert not await bench.controller.finalize(ORDERS, "uid of orders")
+    bench.controller.unstick_deletions()
+    await breathe()
+    assert bench.reconciled == [ORDERS]
+
+
+async def test_a_deletion_that_kopf_never_asked_for_is_done_too(bench: Bench) -> None:
+    bench.reconciler.outcome = GONE
+    await bench.observe("MODIFIED", deleting())
+    assert bench.reconciled == []
+    bench.controller.unstick_deletions()
+    await bench.controller.queue.idle()
+    assert len(bench.released) == 1
+
+
+async def test_a_deletion_needs_a_run_that_begins_after_it(bench: Bench) -> None:
+    bench.reconciler.may_end.clear()
+    await bench.observe("ADDED", body())
+    bench.controller.observe("MODIFIED", deleting())
+    handler = asyncio.create_task(bench.controller.finalize(ORDERS, "uid of orders"))
+    await breathe()
+    bench.reconciler.outcome = GONE
+    bench.reconciler.may_end.set()
+    assert await handler
+    assert bench.reconciled == [ORDERS, ORDERS]
+
+
+async def test_a_change_of_what_is_being_deleted_ends_its_wait(bench: Bench) -> None:
+    bench.reconciler.outcome = Next(backoff=True)
+    bench.controller.observe("MODIFIED", deleting())
+    assert not await bench.controller.finalize(ORDERS, "uid of orders")
+    bench.reconciler.outcome = GONE
+    bench.controller.observe("MODIFIED", deleting() | {"spec": {"suspend": True}})
+    assert not await bench.controller.finalize(ORDERS, "uid of orders"), "the same generation"
+    changed = deleting()
+    changed["metadata"]["generation"] = 3
+    bench.controller.observe("MODIFIED", changed)
+    assert await bench.controller.finalize(ORDERS, "uid of orders")
 
 
 async def test_a_handler_that_is_cancelled_leaves_the_finalizer_to_the_controller(

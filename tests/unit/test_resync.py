@@ -174,7 +174,7 @@ async def test_one_stream_whose_consumers_cannot_be_listed_stops_nobody_else(
     assert "consumers of stream orders is put off: no answer" in caplog.text
 
 
-async def test_deletions_are_gone_through_again_should_they_be_stuck() -> None:
+async def test_a_deletion_that_nobody_is_at_is_gone_on_with() -> None:
     bench = Bench(Lists(orders=[]))
     deleting = _resource(names.STREAM_KIND, "orders", {}, deletionTimestamp=CREATED)
     bench.cache.put(deleting)

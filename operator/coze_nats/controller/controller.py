@@ -1,12 +1,13 @@
 """Turns what is heard of resources into reconciles, and done deletions into released finalizers."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from coze_nats import logs
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.queue import KeyedQueue
+from coze_nats.controller.queue import Clock, KeyedQueue
 from coze_nats.core import names
 from coze_nats.core.errors import Failure
 from coze_nats.core.live import LiveConsumer, LiveStream
@@ -14,6 +15,9 @@ from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
 
 log = logging.getLogger(__name__)
+
+KOPFS_TURN = 30.0
+"""Seconds that Kopf has for taking a finalizer off; afterwards it won't any more."""
 
 Target = tuple[str, str | None]
 """Names in JetStream: of a stream and, for a consumer, of the consumer."""
@@ -49,15 +53,17 @@ class Controller:
         release_finalizer: ReleaseFinalizer,
         *,
         concurrency: int = 32,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or asyncio.get_running_loop()
         self._reconciler = reconciler
         self._cache = cache
         self._release_finalizer = release_finalizer
-        self.queue = KeyedQueue(self._reconcile, concurrency=concurrency)
+        self.queue = KeyedQueue(self._reconcile, concurrency=concurrency, clock=self._clock)
         self._finalizers: dict[str, tuple[str, ...]] = {}
-        # By uid: for which Kopf's handler is waiting, and for which it was told to go ahead.
+        # By uid: for which Kopf's handler is waiting, and when it was told to go ahead.
         self._awaited: set[str] = set()
-        self._finalized: set[str] = set()
+        self._finalized: dict[str, float] = {}
 
     def observe(self, event: str | None, body: Mapping[str, Any]) -> bool:
         """Take in what the apiserver says of a resource.
@@ -77,6 +83,11 @@ class Controller:
             self._finalizers[resource.uid] = tuple(body["metadata"].get("finalizers") or ())
         if known and known.revision == resource.revision:
             return True
+        if resource.deleting and resource.finalized:
+            # Kopf calls `finalize` in a moment. Begun now, the deletion could be done before, and
+            # both would take the finalizer off.
+            self.queue.discard(resource.key)
+            return True
         if event is None and known is None and _looks_settled(resource):
             return False
         self.queue.add(resource.key)
@@ -91,17 +102,22 @@ class Controller:
             return False
         self._awaited.add(uid)
         try:
-            if not self.queue.is_active(key):
-                self.queue.add(key)
+            self.queue.add(key)
             await self.queue.at_rest(key)
         finally:
             self._awaited.discard(uid)
         return uid in self._finalized
 
-    def insist(self, resource: Resource) -> None:
-        """Go through a deletion once more, should it be stuck: nothing else would notice."""
-        self._finalized.discard(resource.uid)
-        self.queue.add(resource.key)
+    def unstick_deletions(self) -> None:
+        """Go on with deletions that nobody is at: those that Kopf was told of and dropped."""
+        long_ago = self._clock.time() - KOPFS_TURN
+        for resource in self._cache:
+            if not resource.deleting or not resource.finalized:
+                continue
+            if self._finalized.get(resource.uid, long_ago) <= long_ago:
+                self._finalized.pop(resource.uid, None)
+                if not self.queue.is_waiting(resource.key):
+                    self.queue.add(resource.key)
 
     def sweep(self, known_before: Mapping[Key, str], existing_uids: frozenset[str]) -> None:
         """Forget the resources, given by key and uid, that vanished while nobody was watching."""
@@ -111,7 +127,7 @@ class Controller:
                 self._gone(resource)
 
     def _gone(self, resource: Resource) -> None:
-        self._finalized.discard(resource.uid)
+        self._finalized.pop(resource.uid, None)
         self._finalizers.pop(resource.uid, None)
         known = self._cache.get(resource.key)
         if known and known.uid != resource.uid:
@@ -138,7 +154,7 @@ class Controller:
 
     async def _finish(self, resource: Resource) -> None:
         if resource.uid in self._awaited:
-            self._finalized.add(resource.uid)
+            self._finalized[resource.uid] = self._clock.time()
         else:
             # Kopf isn't waiting any more, and only an event would make it ask again. Instead of a
             # write that makes one, this is the write that Kopf would do then.

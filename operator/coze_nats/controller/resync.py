@@ -112,9 +112,7 @@ class Resync:
     async def round(self) -> None:
         """Compare everything once; raises the Failure of the apiserver or of JetStream."""
         await self._sweep()
-        for resource in self._cache:
-            if resource.deleting:
-                self._controller.insist(resource)
+        self._controller.unstick_deletions()
         if self._connected:
             await self._compare()
 
