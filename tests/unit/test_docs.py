@@ -1,0 +1,165 @@
+"""The documentation speaks about everything that there is, and about nothing that there isn't."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reference
+from coze_nats import cli
+from coze_nats.core.api.crds import DEFINITIONS, Definition
+from coze_nats.core.fields import Change, Field, version_of
+from coze_nats.core.names import EventReason, Reason
+from coze_nats.settings import LOG_LEVELS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md")])
+
+SAYS = {
+    Change.IN_PLACE: "Can be changed",
+    Change.IMMUTABLE: "Can't be changed",
+    Change.ON_ONLY: "Can't be undone",
+    Change.ONCE: "can't be changed",
+    Change.RETENTION: "Can be changed only between limits and interest",
+    Change.MIRROR: "Can't be added or changed",
+    Change.MAX_CONSUMERS: "Can be changed on nats-server 2.12 and newer",
+    Change.PRESENCE: "not added or removed",
+}
+UNSAID = {"mirrorDirect", "name"}
+"""The origin decides the first; the second is the table's word for a consumer made ephemeral."""
+
+IMPLIED = {"priorityTimeout"}
+"""Needs another field, which names the server."""
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def headings(page: str) -> Iterator[str]:
+    """The headings outside of code blocks."""
+    prose = re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
+    for found in re.finditer(r"^#+ (.+)$", prose, re.MULTILINE):
+        yield found[1].strip()
+
+
+def anchor(heading: str) -> str:
+    """The id that a heading has on a rendered page."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def links() -> list[tuple[Path, str]]:
+    return [
+        (page, target)
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page))
+        if "://" not in target
+    ]
+
+
+def fields() -> list[tuple[Definition, Field]]:
+    return [(kind, field) for kind in DEFINITIONS for field in reference.FIELDS[kind.kind]]
+
+
+@pytest.mark.parametrize(
+    "page, target", links(), ids=lambda value: value.name if isinstance(value, Path) else value
+)
+def test_a_relative_link_leads_somewhere(page: Path, target: str) -> None:
+    path, _, fragment = target.partition("#")
+    file = (page.parent / path).resolve() if path else page
+    assert file.exists()
+    if fragment:
+        assert fragment in {anchor(heading) for heading in headings(text_of(file))}
+
+
+@pytest.mark.parametrize("reason", [*Reason, *EventReason])
+def test_a_reason_has_an_entry_that_says_what_to_do(reason: str) -> None:
+    _, _, rest = text_of(DOCS / "reasons.md").partition(f"\n### {reason}\n")
+    entry = re.split(r"^##", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    for part in ("You see", "Why", "What to do"):
+        assert f"**{part}:**" in entry
+
+
+def test_no_reason_is_explained_that_does_not_exist() -> None:
+    explained = set(re.findall(r"^### (\w+)$", text_of(DOCS / "reasons.md"), re.MULTILINE))
+    assert explained == {*Reason, *EventReason}
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda found: found.kind)
+def test_a_kind_has_a_page_with_every_field_and_column(definition: Definition) -> None:
+    page = text_of(DOCS / f"{definition.kind.lower()}.md")
+    for model in (definition.spec, definition.status):
+        for name, info in model.model_fields.items():
+            assert f"| `{info.alias or name}` |" in page
+    for column in definition.columns:
+        assert f"| {column.name} |" in page
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda found: found.kind)
+def test_the_tables_of_a_page_are_those_of_the_code(definition: Definition) -> None:
+    page = text_of(DOCS / f"{definition.kind.lower()}.md")
+    assert reference.filled(page, reference.sections(definition)) == page
+
+
+def test_a_page_without_its_markers_is_an_error() -> None:
+    with pytest.raises(ValueError, match="generated: spec"):
+        reference.filled("no markers here", {"spec": "a table"})
+
+
+@pytest.mark.parametrize(
+    "definition, field",
+    fields(),
+    ids=lambda value: value.kind if isinstance(value, Definition) else value.name,
+)
+def test_a_description_says_how_the_field_can_change(definition: Definition, field: Field) -> None:
+    members = {info.alias or name: info for name, info in definition.spec.model_fields.items()}
+    description = " ".join((members[field.name].description or "").split())
+    if field.name not in UNSAID:
+        assert SAYS[field.change] in description
+
+
+@pytest.mark.parametrize(
+    "definition, field",
+    fields(),
+    ids=lambda value: value.kind if isinstance(value, Definition) else value.name,
+)
+def test_a_description_names_the_server_that_its_field_needs(
+    definition: Definition, field: Field
+) -> None:
+    members = {info.alias or name: info for name, info in definition.spec.model_fields.items()}
+    description = members[field.name].description or ""
+    level = field.level([{}])
+    if level and field.name not in IMPLIED:
+        assert version_of(level) in description
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", text_of(ROOT / "README.md")))
+    assert named
+    assert named <= targets
+
+
+def test_every_flag_and_variable_of_the_operator_is_documented(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["operator", "--help"])
+    usage = capsys.readouterr().out
+    documentation = text_of(ROOT / "README.md") + text_of(DOCS / "connection.md")
+    flags = set(re.findall(r"--[a-z-]+", usage)) - {"--help"}
+    variables = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", usage))
+    assert flags | variables
+    for word in flags | variables | set(LOG_LEVELS):
+        assert f"`{word}" in documentation
+
+
+def test_every_request_to_jetstream_is_among_the_documented_permissions() -> None:
+    gateway = text_of(ROOT / "operator" / "coze_nats" / "jetstream" / "gateway.py")
+    page = text_of(DOCS / "connection.md")
+    verbs = set(re.findall(r'"((?:STREAM|CONSUMER)\.[A-Z]+|INFO)\b', gateway))
+    assert verbs
+    for verb in verbs:
+        assert f'"$JS.API.{verb}' in page
