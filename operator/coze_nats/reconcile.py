@@ -36,9 +36,12 @@ AWAY_GRACE = 15.0
 """Seconds that NATS may be away before a resource's status says so."""
 
 QUIET = 3.0
-"""Seconds without a new object after which a status says that it waits for its stream."""
+"""Seconds without a created or deleted object after which a status says that it waits for one.
 
-PATIENCE = 30.0
+While many resources are applied or deleted in any order, waiting is nothing worth a write.
+"""
+
+PATIENCE = 120.0
 """Seconds after which it says so in any case."""
 
 HICCUPS = 2
@@ -86,7 +89,7 @@ class Reconciler:
         self._cluster_id = cluster_id
         self._default_replicas = default_replicas
         self._server: Server | None = None
-        self._last_creation = clock.monotonic()
+        self._last_change = clock.monotonic()
         self._waiting_since: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
 
@@ -183,7 +186,7 @@ class Reconciler:
         log.info("%s %s", todo.action.value, desired.target)
         news.extend(news_of(resource, desired.target, todo))
         if todo.action is Action.CREATE:
-            self._last_creation = self._clock.monotonic()
+            self._last_change = self._clock.monotonic()
         # What the spec leaves to the server and is still different, the server has chosen.
         left = [change for change in plan(desired, live, situation).changes if change.declared]
         if left:
@@ -226,6 +229,7 @@ class Reconciler:
         incarnation = resource.status.get("created", "")
         todo = plan_deletion(target, live, self._owner(resource.key), incarnation)
         await perform(self._jetstream, todo.steps)
+        self._last_change = self._clock.monotonic()
         log.info("%s %s", todo.action.value, target)
         if todo.action is Action.RELEASE and isinstance(live, LiveStream):
             self._reporter.emit(resource, news_of_release(target, live))
@@ -233,7 +237,7 @@ class Reconciler:
     async def _wait(self, resource: Resource, waiting: Waiting) -> Next:
         now = self._clock.monotonic()
         since = self._waiting_since.setdefault(resource.key, now)
-        still_busy = now - max(since, self._last_creation) < QUIET and now - since < PATIENCE
+        still_busy = now - max(since, self._last_change) < QUIET and now - since < PATIENCE
         if still_busy and not _says(resource, waiting.reason):
             return Next(after=QUIET)
         outcome = Outcome(Health.RECONCILING, waiting.reason, waiting.message, observed=False)

@@ -17,8 +17,8 @@ from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.names import Reason
 from coze_nats.core.resource import Resource
 
-COUNTERS = frozenset({"messages", "bytes", "pending", "ackPending"})
-"""Fields of status that move with the traffic; they alone are no reason to write at once."""
+COUNTERS = frozenset({"messages", "bytes", "pending", "ackPending", "leader"})
+"""Fields of status that move by themselves; they alone are no reason to write at once."""
 
 COMPANIONS = frozenset({"consumers"})
 """Fields of status that are written with others only: a stream's consumers follow it at once, and

@@ -30,9 +30,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Raft:
-    """Who leads a stream or consumer, and its other replicas by name.
+    """Who leads a stream or consumer in a NATS cluster, and its other replicas by name.
 
-    `leader` is empty while there is none.
+    `leader` is empty while there is none, and on a server that is in no cluster.
     """
 
     leader: str = ""
@@ -42,6 +42,9 @@ class Raft:
     def from_info(cls, info: Mapping[str, Any]) -> Self:
         """Read the `cluster` object of a stream's or consumer's info."""
         cluster = info.get("cluster") or {}
+        if "name" not in cluster:
+            # A single server names itself in STREAM.INFO, but nowhere else.
+            return cls()
         peers = cluster.get("replicas") or ()
         return cls(
             leader=cluster.get("leader", ""), replicas=tuple(sorted(peer["name"] for peer in peers))
