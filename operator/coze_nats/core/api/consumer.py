@@ -52,7 +52,9 @@ class ConsumerSpec(Model):
     deliver_policy: (
         Literal["all", "last", "new", "byStartSequence", "byStartTime", "lastPerSubject"] | None
     ) = None
-    """Where in the stream the consumer starts. Default: all. Can't be changed."""
+    """Where in the stream the consumer starts: at the first message (`all`), at the last one
+    (`last`), after it (`new`), at optStartSeq, at optStartTime, or at the last message of each
+    subject. Default: all. Can't be changed."""
     opt_start_seq: Sequence | None = None
     """Sequence of the first message delivered; needs deliverPolicy: byStartSequence. Can't be
     changed."""
