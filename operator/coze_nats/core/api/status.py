@@ -71,8 +71,8 @@ class _Common(_Status):
     replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
     """How many servers hold a copy."""
     effective: Effective | None = None
-    """The configuration that JetStream really has, in the terms of spec; what is zero, off or empty is
-    left out."""
+    """The configuration that JetStream really has, in the terms of spec; what is zero, off or empty
+    is left out."""
 
 
 class StreamStatus(_Common):
