@@ -234,8 +234,8 @@ class StreamSpec(Model):
     """Most messages kept per subject. Default: -1, unlimited. Can be changed; a value that could
     discard stored messages is held back."""
     discard: Literal["old", "new"] | None = None
-    """What gives way when a limit is reached: the `old`est messages, or the `new` one, which is
-    refused. Default: old. Can be changed."""
+    """What gives way when a limit is reached: `old`, the oldest messages; `new`, the new one, which
+    is refused. Default: old. Can be changed."""
     discard_per_subject: bool | None = None
     """Refuse new messages when maxMsgsPerSubject is reached. Needs discard: new and
     maxMsgsPerSubject. Default: false. Can be changed."""
