@@ -6,6 +6,7 @@ operator runs with its ServiceAccount's rights and nothing more.
 
 import asyncio
 import json
+import shlex
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -48,7 +49,7 @@ class Demo:
     def kubectl(self, *args: str, show: bool = True) -> str:
         """Run and show a kubectl command in the demo's namespace."""
         if show:
-            self.stage.command("kubectl " + " ".join(args))
+            self.stage.command(shlex.join(("kubectl", *args)))
         return self.kubernetes.kubectl("-n", NAMESPACE, *args).stdout
 
     def resources(self) -> list[Json]:
@@ -87,9 +88,8 @@ async def apply_the_sample(demo: Demo) -> None:
     stage.step("Declare Coze Studio's topology and wait until JetStream has it")
     start = time.monotonic()
     stage.show(demo.kubectl("apply", "-f", SAMPLE))
-    demo.kubectl(
-        "wait", "--for=condition=Ready", "cozestreams,cozeconsumers", "--all", "--timeout=30s"
-    )
+    ready = ("--for=condition=Ready", "cozestreams,cozeconsumers", "--all", "--timeout=30s")
+    stage.show(demo.kubectl("wait", *ready))
     seconds = time.monotonic() - start
     stage.show(demo.kubectl("get", "coze"))
     stage.done(f"{len(demo.resources())} resources applied and Ready", seconds)
@@ -112,7 +112,27 @@ async def compare_with_jetstream(demo: Demo) -> None:
                 f"wait {settings['ack_wait'] / 1e9:g} s, max deliver {settings['max_deliver']}, "
                 f"max ack pending {settings['max_ack_pending']}"
             )
+    await check_what_was_declared(demo)
     stage.done("JetStream has what was declared")
+
+
+async def check_what_was_declared(demo: Demo) -> None:
+    """Every subject and every ack setting of the sample, by JetStream's own word."""
+    for resource in demo.resources():
+        spec, status = resource["spec"], resource["status"]
+        if resource["kind"] == "CozeStream":
+            live = (await demo.api(f"STREAM.INFO.{status['stream']}"))["config"]
+            same = sorted(live["subjects"]) == sorted(spec["subjects"])
+        else:
+            where = f"{status['stream']}.{status['consumer']}"
+            live = (await demo.api(f"CONSUMER.INFO.{where}"))["config"]
+            same = (live["max_deliver"], live["max_ack_pending"], live["ack_policy"]) == (
+                spec["maxDeliver"],
+                spec["maxAckPending"],
+                spec["ackPolicy"],
+            )
+        if not same:
+            raise BrokenPromise(f"{status['stream']} differs: declared {spec}, JetStream {live}")
 
 
 async def heal_a_deleted_stream(demo: Demo) -> None:
@@ -152,9 +172,7 @@ async def change_the_spec(demo: Demo) -> None:
     resource = demo.stream_of("agent")
     patch = '{"spec":{"maxMsgs":250000}}'
     start = time.monotonic()
-    demo.kubectl(
-        "patch", "cozestream", resource["metadata"]["name"], "--type=merge", f"--patch={patch}"
-    )
+    demo.kubectl("patch", "cozestream", resource["metadata"]["name"], "--type=merge", "-p", patch)
 
     async def has_arrived() -> bool:
         live = await demo.api(f"STREAM.INFO.{resource['status']['stream']}")
@@ -205,17 +223,20 @@ async def keep_a_stream_with_messages(demo: Demo) -> None:
     if "error" in live or live["state"]["messages"] < 1:
         raise BrokenPromise(f"stream {stream} is gone, and its messages with it")
 
+    about = f"involvedObject.kind=CozeStream,involvedObject.name={name}"
+
     async def is_told() -> bool:
         return "is kept in JetStream" in events()
 
     def events() -> str:
         return demo.kubernetes.kubectl(
-            "-n", NAMESPACE, "get", "events", "--field-selector", f"involvedObject.name={name}",
+            "-n", NAMESPACE, "get", "events", "--field-selector", about,
+            "--sort-by=.metadata.creationTimestamp",
             "-o", "custom-columns=TYPE:.type,REASON:.reason,MESSAGE:.message",
         ).stdout  # fmt: skip
 
     await demo.seconds_until(is_told, "the event")
-    stage.command(f"kubectl get events --field-selector involvedObject.name={name}")
+    stage.command(f"kubectl get events --field-selector {about}")
     stage.show(events())
     stage.done(
         f"stream {stream} was kept with its {live['state']['messages']} message, and said so"

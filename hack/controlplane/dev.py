@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from controlplane import binaries
+from controlplane.binaries import Binary
 from controlplane.errors import ControlPlaneError
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsCluster, NatsServer
@@ -61,6 +63,7 @@ def _explain(kubernetes: KubernetesAPI, nodes: list[NatsServer], seconds: float)
     print(f"Kubernetes API and NATS {nodes[0].version} are ready after {seconds:.1f} s.\n")
     print("In another terminal:\n")
     print(f"  export KUBECONFIG={kubernetes.kubeconfig}")
+    print(f'  export PATH="{binaries.find(Binary.KUBECTL).parent}:$PATH"  # kubectl')
     print(f"  export NATS_SERVER_URL={urls}")
     print("  .venv/bin/coze-nats operator\n")
     print("Ctrl-C here stops everything and removes its data.", flush=True)

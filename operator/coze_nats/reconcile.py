@@ -124,8 +124,15 @@ class Reconciler:
         appeared = outcome.live and outcome.live.created != resource.status.get("created")
         return Next(wake=self._dependents(resource) if appeared else ())
 
-    def is_settled(self, resource: Resource, live: Live | None) -> bool:
-        """Whether reconciling the resource now would change nothing, given what JetStream has."""
+    def is_settled(
+        self, resource: Resource, live: Live | None, stream: LiveStream | None = None
+    ) -> bool:
+        """Whether reconciling the resource now would change nothing, given what JetStream has.
+
+        Args:
+            live: the object that is the resource's `target`.
+            stream: for a consumer, the stream that it is on.
+        """
         if resource.deleting or not resource.finalized:
             return True
         if self._server is None:
@@ -136,6 +143,8 @@ class Reconciler:
             return _says(resource, Reason.INVALID_SPEC)
         if isinstance(desired, Waiting):
             return _says(resource, desired.reason)
+        if resource.spec.get("streamName") and stream and _managed(stream):
+            return _says(resource, Reason.STREAM_IS_MANAGED)
         todo = plan(desired, live, self._situation(resource, self._server))
         return todo.action is Action.NOTHING and not self._reporter.would_change(
             resource, desired, _converged(desired, live)
@@ -172,9 +181,11 @@ class Reconciler:
 
     async def _converge(self, resource: Resource, desired: Desired, news: list[News]) -> Outcome:
         self._server = await self._jetstream.server()
-        if resource.spec.get("streamName") and (refusal := await self._managed(desired)):
-            return _refused(refusal, None)
         live = await observe(self._jetstream, desired.target)
+        if resource.spec.get("streamName"):
+            stream = await self._jetstream.stream(desired.target.stream)
+            if stream and (refusal := _managed(stream)):
+                return _refused(refusal, None)
         situation = self._situation(resource, self._server)
         todo = plan(desired, live, situation)
         if todo.refusal:
@@ -199,18 +210,6 @@ class Reconciler:
             )
         return _converged(desired, live)
 
-    async def _managed(self, desired: Desired) -> Refusal | None:
-        """Only its owner's namespace decides who consumes a stream that a resource manages."""
-        stream = await self._jetstream.stream(desired.target.stream)
-        owner = owner_of(stream) if stream else ""
-        if not owner:
-            return None
-        return Refusal(
-            Reason.STREAM_IS_MANAGED,
-            f"streamName: stream {desired.target.stream} is managed by {owner} "
-            "(cluster/namespace/name): use streamRef in that namespace",
-        )
-
     async def _finalize(self, resource: Resource) -> Next:
         target = self.target(resource)
         if target is not None:
@@ -230,7 +229,8 @@ class Reconciler:
         todo = plan_deletion(target, live, self._owner(resource.key), incarnation)
         await perform(self._jetstream, todo.steps)
         self._last_change = self._clock.monotonic()
-        log.info("%s %s", todo.action.value, target)
+        if todo.action is not Action.NOTHING:
+            log.info("%s %s", todo.action.value, target)
         if todo.action is Action.RELEASE and isinstance(live, LiveStream):
             self._reporter.emit(resource, news_of_release(target, live))
 
@@ -282,6 +282,18 @@ class Reconciler:
         self._reporter.forget(key)
         self._waiting_since.pop(key, None)
         self._failures.pop(key, None)
+
+
+def _managed(stream: LiveStream) -> Refusal | None:
+    """Only its owner's namespace decides who consumes a stream that a resource manages."""
+    owner = owner_of(stream)
+    if not owner:
+        return None
+    return Refusal(
+        Reason.STREAM_IS_MANAGED,
+        f"streamName: stream {stream.name} is managed by {owner} (cluster/namespace/name): "
+        "use streamRef in that namespace",
+    )
 
 
 def _says(resource: Resource, reason: Reason) -> bool:

@@ -3,6 +3,7 @@
 What a status says is computed in `coze_nats.core.conditions`; here it is decided whether to write.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Protocol
@@ -17,10 +18,13 @@ from coze_nats.core.conditions import (
 )
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.live import LiveStream
+from coze_nats.core.losses import counted
 from coze_nats.core.names import EventReason
 from coze_nats.core.plan import Action, Plan
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import Kubernetes, Resources
+
+log = logging.getLogger(__name__)
 
 COUNTERS_EVERY = 60.0
 """Seconds between writes of a status in which only counters changed."""
@@ -77,6 +81,7 @@ class Reporter:
         await self._write(resource, status)
         match turns(resource.status, status["conditions"]):
             case "stalled":
+                log.warning("Stalled, %s: %s", outcome.reason, outcome.message)
                 self._kubernetes.emit(resource, "Warning", str(outcome.reason), outcome.message)
             case "recovered":
                 self.emit(resource, News("Normal", EventReason.RECOVERED, outcome.message))
@@ -132,6 +137,6 @@ def news_of_release(target: Target, live: LiveStream) -> News:
     return News(
         "Warning",
         EventReason.RETAINED,
-        f"{target} holds {live.messages:,} messages and is kept in JetStream, without an owner; "
-        f"to delete it with its messages: nats stream rm {target.stream}",
+        f"{target} holds {counted(live.messages, 'message')} and is kept in JetStream, without "
+        f"an owner; to delete it with its messages: nats stream rm {target.stream}",
     )

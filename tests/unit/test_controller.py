@@ -38,7 +38,12 @@ class ScriptedReconciler:
             raise outcome
         return outcome
 
-    def is_settled(self, resource: Resource, live: LiveStream | LiveConsumer | None) -> bool:
+    def is_settled(
+        self,
+        resource: Resource,
+        live: LiveStream | LiveConsumer | None,
+        stream: LiveStream | None = None,
+    ) -> bool:
         raise NotImplementedError
 
     def target(self, resource: Resource) -> tuple[str, str | None] | None:

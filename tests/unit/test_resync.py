@@ -58,7 +58,12 @@ class Existing:
         self.reconciled.append(key.name)
         return Next()
 
-    def is_settled(self, resource: Resource, live: LiveStream | LiveConsumer | None) -> bool:
+    def is_settled(
+        self,
+        resource: Resource,
+        live: LiveStream | LiveConsumer | None,
+        stream: LiveStream | None = None,
+    ) -> bool:
         self.compared.append(resource.key.name)
         return live is not None
 

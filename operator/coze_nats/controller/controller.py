@@ -32,7 +32,12 @@ class Reconciler(Protocol):
     async def reconcile(self, key: Key) -> Next:
         """Make JetStream match one resource; a Failure that escapes is retried with backoff."""
 
-    def is_settled(self, resource: Resource, live: LiveStream | LiveConsumer | None) -> bool:
+    def is_settled(
+        self,
+        resource: Resource,
+        live: LiveStream | LiveConsumer | None,
+        stream: LiveStream | None = None,
+    ) -> bool:
         """Whether reconciling the resource now would do nothing, given what JetStream has."""
 
     def target(self, resource: Resource) -> Target | None:

@@ -16,13 +16,11 @@ from coze_nats.core.errors import Failure, NotFound
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream
 from coze_nats.core.resource import Resource
 from coze_nats.ports import JetStream
+from coze_nats.reconcile import AWAY_GRACE
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-
-GRACE_AWAY = 15.0
-"""How long NATS may be away before every resource is reconciled to say so."""
 
 QUIET = 0.5
 """How long there must be no further request before a requested round starts."""
@@ -57,7 +55,7 @@ class Resync:
         *,
         interval: float,
         quiet: float = QUIET,
-        grace: float = GRACE_AWAY,
+        grace: float = AWAY_GRACE,
     ) -> None:
         self._controller = controller
         self._reconciler = reconciler
@@ -157,7 +155,9 @@ class Resync:
             async with slots:
                 found = await self._consumers(stream, exists=stream in listing.found)
                 if found:
-                    await self._enqueue_unsettled(consumers[stream], found)
+                    await self._enqueue_unsettled(
+                        consumers[stream], found, listing.found.get(stream)
+                    )
 
         await asyncio.gather(*map(compare, consumers.keys() - listing.missing))
 
@@ -175,11 +175,14 @@ class Resync:
             return None
 
     async def _enqueue_unsettled(
-        self, resources: Named, listing: Listing[LiveStream] | Listing[LiveConsumer]
+        self,
+        resources: Named,
+        listing: Listing[LiveStream] | Listing[LiveConsumer],
+        stream: LiveStream | None = None,
     ) -> None:
         async for resource, name in _unhurried(resources):
             if name not in listing.missing and not self._reconciler.is_settled(
-                resource, listing.found.get(name)
+                resource, listing.found.get(name), stream
             ):
                 self._controller.queue.add(resource.key)
 

@@ -81,7 +81,7 @@ class Bug(Failure):
 
 
 _CLASSES: dict[type[Failure], frozenset[int]] = {
-    # 10049 and 10104: the store can't be made; also for a moment after one of that name was deleted.
+    # 10049, 10104: the store can't be made; also for a moment after one of its name was deleted.
     Transient: frozenset(
         {10004, 10008, 10009, 10013, 10023, 10049, 10104, 10118, 10119, 10124}
         | {10163, 10167, 10194, 10195, 10226}

@@ -21,7 +21,7 @@ def judged(failure: Failure) -> Outcome:
     """How a resource stands after this failure; nothing was observed."""
     match failure:
         case Unavailable():
-            return _going_on(Reason.NATS_UNAVAILABLE, f"no connection to NATS: {failure}")
+            return _going_on(Reason.NATS_UNAVAILABLE, str(failure))
         case OutcomeUnknown():
             return _going_on(
                 Reason.RETRYING,

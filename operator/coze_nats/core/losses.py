@@ -12,6 +12,11 @@ from coze_nats.core.diff import FieldChange, Verdict
 from coze_nats.core.live import LiveStream
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: "1 message", "4,000 messages"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def with_losses(
     changes: tuple[FieldChange, ...], desired: Desired, live: LiveStream, now_ns: int
 ) -> tuple[FieldChange, ...]:
@@ -57,7 +62,7 @@ def _over_max_msgs(desired: Desired, live: LiveStream) -> str:
     limit = desired.after("max_msgs")
     if desired.after("discard") == "new" or limit <= 0 or live.messages <= limit:
         return ""
-    return f"would discard {live.messages - limit:,} of {live.messages:,} messages"
+    return f"would discard {live.messages - limit:,} of {counted(live.messages, 'message')}"
 
 
 def _over_max_bytes(desired: Desired, live: LiveStream) -> str:
@@ -74,7 +79,7 @@ def _over_max_msgs_per_subject(change: FieldChange, desired: Desired, live: Live
     is_raised = 0 < change.before <= limit
     if limit <= 0 or is_raised or fullest <= limit:
         return ""
-    return f"could discard up to {fullest - limit:,} of {live.messages:,} messages"
+    return f"could discard up to {fullest - limit:,} of {counted(live.messages, 'message')}"
 
 
 def _over_max_age(desired: Desired, live: LiveStream, now_ns: int) -> str:
