@@ -2,47 +2,32 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nats
 import pytest
-from nats.aio.msg import Msg
 
-from controlplane.nats import NatsCluster, NatsServer
+from controlplane.nats import NatsServer
 from coze_nats.core.errors import (
     AlreadyExists,
-    Bug,
     CapacityExceeded,
     Failure,
     NotFound,
     OutcomeUnknown,
     Rejected,
-    SubjectOverlap,
     Transient,
 )
-from coze_nats.core.live import Listing, LiveStream, Server
+from coze_nats.core.live import Server
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
-from support.suspension import resume, suspend
+from support.connections import gateway_to
 
 STREAM: dict[str, Any] = {"name": "orders", "subjects": ["orders.>"], "storage": "memory"}
 CONSUMER: dict[str, Any] = {"name": "worker", "durable_name": "worker", "ack_policy": "explicit"}
 SECOND = 1_000_000_000
 API_LEVELS = {"2.10.26": 0, "2.12.8": 3, "2.14.6": 4, "2.15.1": 5}
-
-
-@asynccontextmanager
-async def gateway_to(url: str, **options: Any) -> AsyncIterator[Gateway]:
-    connection = Connection(ConnectionOptions(servers=tuple(url.split(",")), **options))
-    await connection.start()
-    async with asyncio.timeout(15):
-        await connection.wait_connected()
-    yield Gateway(connection)
-    await connection.close()
 
 
 def below_2_11(server: Server) -> bool:
@@ -206,115 +191,6 @@ async def test_the_streams_on_a_subject_are_named(jetstream: Gateway) -> None:
     assert await jetstream.streams_on("letters") == ()
 
 
-REFUSED_STREAMS: list[tuple[dict[str, Any], type[Failure], int | None]] = [
-    ({"name": "other", "subjects": ["orders.new"]}, SubjectOverlap, 10065),
-    ({"name": "other", "subjects": ["a.>", "a.b"]}, Rejected, 10052),
-    ({"name": "other", "num_replicas": 3}, Rejected, 10074),
-    ({"name": "other", "num_replicas": 9}, Rejected, None),
-    ({"name": "other", "retention": "nonsense"}, Rejected, 10025),
-    ({"name": "other", "max_age": 1.5}, Rejected, 10025),
-    ({"name": "other", "mirror": {"name": "orders"}, "subjects": ["a"]}, Rejected, None),
-    ({"name": "other", "max_age": 1}, Rejected, 10052),
-    ({"name": "other", "max_bytes": 2**62}, CapacityExceeded, None),
-]
-
-
-@pytest.mark.parametrize("config, failure, err_code", REFUSED_STREAMS)
-async def test_a_stream_that_the_server_refuses_is_classed_by_its_error_code(
-    jetstream: Gateway, config: dict[str, Any], failure: type[Failure], err_code: int | None
-) -> None:
-    await jetstream.create_stream(STREAM)
-    with pytest.raises(failure) as refusal:
-        await jetstream.create_stream(config)
-    assert err_code in {refusal.value.err_code, None}
-    assert await jetstream.stream("other") is None
-
-
-REFUSED_STREAM_UPDATES: list[tuple[dict[str, Any], int]] = [
-    ({"storage": "file"}, 10052),
-    ({"retention": "workqueue"}, 10052),
-    ({"mirror": {"name": "elsewhere"}, "subjects": None}, 10055),
-    ({"subjects": ["orders.>", "orders.new"]}, 10052),
-    ({"deny_delete": False}, 10052),
-]
-
-
-@pytest.mark.parametrize("change, err_code", REFUSED_STREAM_UPDATES)
-async def test_an_update_of_an_immutable_field_is_rejected(
-    jetstream: Gateway, change: dict[str, Any], err_code: int
-) -> None:
-    created = await jetstream.create_stream({**STREAM, "deny_delete": True})
-    with pytest.raises(Rejected) as refusal:
-        await jetstream.update_stream({**created.config, **change})
-    assert refusal.value.err_code == err_code
-    assert refusal.value.description
-    unchanged = await jetstream.stream("orders")
-    assert unchanged is not None
-    assert unchanged.config == created.config
-
-
-REFUSED_CONSUMERS: list[tuple[dict[str, Any], int]] = [
-    ({"backoff": [SECOND, SECOND], "max_deliver": 1}, 10116),
-    ({"num_replicas": 3}, 10074),
-    ({"ack_policy": "nonsense"}, 10025),
-    ({"filter_subject": "orders.a", "filter_subjects": ["orders.b"]}, 10136),
-    ({"filter_subjects": ["orders.*", "orders.a"]}, 10138),
-    ({"deliver_policy": "by_start_sequence"}, 10094),
-]
-
-
-@pytest.mark.parametrize("change, err_code", REFUSED_CONSUMERS)
-async def test_a_consumer_that_the_server_refuses_is_rejected(
-    jetstream: Gateway, change: dict[str, Any], err_code: int
-) -> None:
-    await jetstream.create_stream(STREAM)
-    with pytest.raises(Rejected) as refusal:
-        await jetstream.create_consumer("orders", {**CONSUMER, **change})
-    assert refusal.value.err_code == err_code
-    assert await jetstream.consumer("orders", "worker") is None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"deliver_policy": "new"},
-        {"ack_policy": "all"},
-        {"deliver_subject": "deliver", "max_waiting": None},
-    ],
-)
-async def test_an_update_of_an_immutable_field_of_a_consumer_is_rejected(
-    jetstream: Gateway, change: dict[str, Any]
-) -> None:
-    await jetstream.create_stream(STREAM)
-    created = await jetstream.create_consumer("orders", CONSUMER)
-    with pytest.raises(Rejected) as refusal:
-        await jetstream.update_consumer("orders", {**created.config, **change})
-    assert refusal.value.err_code == 10012
-
-
-@pytest.mark.parametrize("name", ["", "a.b", "a b", "a*", "a>", "a\r\nPUB x"])
-async def test_a_name_that_would_change_the_subject_is_rejected_unsent(
-    jetstream: Gateway, name: str
-) -> None:
-    calls: list[Callable[[], Any]] = [
-        lambda: jetstream.stream(name),
-        lambda: jetstream.delete_stream(name),
-        lambda: jetstream.create_stream({**STREAM, "name": name}),
-        lambda: jetstream.consumer("orders", name),
-        lambda: jetstream.consumers(name),
-    ]
-    for call in calls:
-        with pytest.raises(Rejected, match="not a valid name"):
-            await call()
-
-
-async def test_a_configuration_that_does_not_fit_into_a_message_is_rejected(
-    jetstream: Gateway,
-) -> None:
-    with pytest.raises(Rejected, match="maximum payload exceeded"):
-        await jetstream.create_stream({**STREAM, "description": "x" * 2_000_000})
-
-
 async def test_integers_and_times_survive_to_the_last_digit(jetstream: Gateway) -> None:
     beyond_a_double = 2**53 + 1
     # 300 days and one nanosecond.
@@ -447,112 +323,3 @@ async def test_a_domain_is_reached_by_its_prefix(
     ) as gateway:
         with pytest.raises((Transient, OutcomeUnknown)):
             await gateway.server()
-
-
-UNEXPECTED: list[tuple[bytes, Callable[[Gateway], Any]]] = [
-    (b"", lambda gateway: gateway.stream("orders")),
-    (b"nonsense", lambda gateway: gateway.stream("orders")),
-    (b"[]", lambda gateway: gateway.stream("orders")),
-    (b"{}", lambda gateway: gateway.stream("orders")),
-    (b"{}", lambda gateway: gateway.streams()),
-    (b'{"total": 1, "streams": [{"config": {}}]}', lambda gateway: gateway.streams()),
-    (b"{}", lambda gateway: gateway.server()),
-    (b"{}", lambda gateway: gateway.delete_stream("orders")),
-    (b'{"success": false}', lambda gateway: gateway.delete_consumer("orders", "worker")),
-    (b'{"error": {"code": 500}}', lambda gateway: gateway.create_stream(STREAM)),
-    (b'{"error": "failed"}', lambda gateway: gateway.create_stream(STREAM)),
-    (
-        b'{"api": {"level": 4}, "paused": true}',
-        lambda gateway: gateway.pause_consumer("orders", "worker", None),
-    ),
-]
-
-
-@pytest.mark.parametrize("answer, call", UNEXPECTED)
-async def test_an_answer_that_must_not_be_is_a_bug_and_not_a_crash(
-    nats_server: NatsServer, answer: bytes, call: Callable[[Gateway], Any]
-) -> None:
-    impostor = await nats.connect(nats_server.url)
-
-    async def respond(request: Msg) -> None:
-        await request.respond(answer)
-
-    await impostor.subscribe("impostor.>", cb=respond)
-    await impostor.flush()
-    async with gateway_to(nats_server.url, api_prefix="impostor") as gateway:
-        with pytest.raises(Bug):
-            await call(gateway)
-    await impostor.close()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[NatsCluster]:
-    with NatsCluster("2.14.6") as cluster:
-        yield cluster
-
-
-async def test_a_cluster_says_of_a_missing_stream_that_it_is_missing(cluster: NatsCluster) -> None:
-    async with gateway_to(cluster.url) as gateway:
-        calls: list[Callable[[], Any]] = [
-            lambda: gateway.consumer("nowhere", "worker"),
-            # The cluster itself answers with an empty list.
-            lambda: gateway.consumers("nowhere"),
-            lambda: gateway.create_consumer("nowhere", CONSUMER),
-            lambda: gateway.update_stream({**STREAM, "name": "nowhere"}),
-        ]
-        for call in calls:
-            with pytest.raises(NotFound) as failure:
-                await call()
-            assert failure.value.stream_is_missing
-        assert await gateway.stream("nowhere") is None
-        assert (await gateway.streams()).found == {}
-
-
-async def test_a_cluster_without_room_for_the_replicas_lacks_capacity(
-    cluster: NatsCluster,
-) -> None:
-    async with gateway_to(cluster.url) as gateway:
-        with pytest.raises(CapacityExceeded) as failure:
-            await gateway.create_stream({**STREAM, "num_replicas": 5})
-    assert failure.value.err_code == 10005
-
-
-async def list_once_led(gateway: Gateway) -> Listing[LiveStream]:
-    """List the streams; when the leader went down, the other nodes elect one first."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                return await gateway.streams()
-            except (Transient, OutcomeUnknown):
-                await asyncio.sleep(0.1)
-
-
-@pytest.mark.slow
-async def test_streams_on_a_node_that_is_down_are_missing_not_gone_and_not_empty(
-    cluster: NatsCluster,
-) -> None:
-    async with gateway_to(cluster.url) as gateway:
-        created = [
-            await gateway.create_stream({"name": f"s{number}", "subjects": [f"s{number}"]})
-            for number in range(3)
-        ]
-    host = next(node for node in cluster.nodes if node.name == created[0].raft.leader)
-    hosted = {stream.name for stream in created if stream.raft.leader == host.name}
-    others = {stream.name for stream in created} - hosted
-
-    async def expect_missing(gateway: Gateway) -> None:
-        listing = await list_once_led(gateway)
-        assert listing.missing == hosted
-        assert listing.found.keys() == others
-
-    survivor = next(node for node in cluster.nodes if node is not host)
-    async with gateway_to(survivor.url, request_timeout=6) as gateway:
-        # Hanging, it lets the others wait for its answer in vain.
-        suspend(host)
-        await expect_missing(gateway)
-        resume(host)
-        # Shut down, its streams are listed as missing and, besides, with an empty state.
-        host.halt()
-        await expect_missing(gateway)
-        with pytest.raises(Transient):
-            await gateway.stream(min(hosted))

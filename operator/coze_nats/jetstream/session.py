@@ -76,18 +76,21 @@ class Session:
         Raises:
             NotConnected: with the reason.
         """
-        client = Client(require_tls=options.requires_tls)
-        session = cls(client, address, options.ping_interval)
+        session = cls(Client(require_tls=options.requires_tls), address, options.ping_interval)
+        login = asyncio.create_task(session._log_in(options), name="nats-login")
         try:
-            # nats-py's own time-outs don't cover every way in which a server can keep silent.
-            async with asyncio.timeout(2 * options.connect_timeout):
-                await session._log_in(options)
+            # A task of its own, because a cancellation can get lost in nats-py (see _abandon), and
+            # a time limit of our own, because nats-py's don't cover every way to keep silent.
+            await asyncio.wait({login}, timeout=2 * options.connect_timeout)
+            if not login.done():
+                raise TimeoutError
+            login.result()
         except asyncio.CancelledError:
-            await client.discard()
+            await session._abandon(login)
             raise
         except Exception as error:
             # nats-py lets foreign exceptions through: none of them may stop our caller's loop.
-            await client.discard()
+            await session._abandon(login)
             raise NotConnected(explain(error)) from error
         session._on_lost = on_lost
         session._watchdog = asyncio.create_task(session._watch(), name="nats-watchdog")
@@ -164,6 +167,15 @@ class Session:
         await self._ping()
         if self.lost.is_set():
             raise Unavailable(self.reason)
+
+    async def _abandon(self, login: asyncio.Task[None]) -> None:
+        # asyncio.wait_for, which nats-py uses, swallows a cancellation that comes in the moment in
+        # which what it waits for is done (Python 3.11).
+        while not login.done():
+            login.cancel()
+            await asyncio.wait({login}, timeout=0.1)
+        await asyncio.gather(login, return_exceptions=True)
+        await self._client.discard()
 
     async def _watch(self) -> None:
         """Notice a connection that is silently dead, or a client that has come to a halt."""

@@ -1,0 +1,168 @@
+"""What servers refuse, on every version, and answers that no server should give."""
+
+from collections.abc import Callable
+from typing import Any
+
+import nats
+import pytest
+from nats.aio.msg import Msg
+
+from controlplane.nats import NatsServer
+from coze_nats.core.errors import (
+    Bug,
+    CapacityExceeded,
+    Failure,
+    Rejected,
+    SubjectOverlap,
+)
+from coze_nats.jetstream.gateway import Gateway
+from support.connections import gateway_to
+
+STREAM: dict[str, Any] = {"name": "orders", "subjects": ["orders.>"], "storage": "memory"}
+CONSUMER: dict[str, Any] = {"name": "worker", "durable_name": "worker", "ack_policy": "explicit"}
+SECOND = 1_000_000_000
+
+
+REFUSED_STREAMS: list[tuple[dict[str, Any], type[Failure], int | None]] = [
+    ({"name": "other", "subjects": ["orders.new"]}, SubjectOverlap, 10065),
+    ({"name": "other", "subjects": ["a.>", "a.b"]}, Rejected, 10052),
+    ({"name": "other", "num_replicas": 3}, Rejected, 10074),
+    ({"name": "other", "num_replicas": 9}, Rejected, None),
+    ({"name": "other", "retention": "nonsense"}, Rejected, 10025),
+    ({"name": "other", "max_age": 1.5}, Rejected, 10025),
+    ({"name": "other", "mirror": {"name": "orders"}, "subjects": ["a"]}, Rejected, None),
+    ({"name": "other", "max_age": 1}, Rejected, 10052),
+    ({"name": "other", "max_bytes": 2**62}, CapacityExceeded, None),
+]
+
+
+@pytest.mark.parametrize("config, failure, err_code", REFUSED_STREAMS)
+async def test_a_stream_that_the_server_refuses_is_classed_by_its_error_code(
+    jetstream: Gateway, config: dict[str, Any], failure: type[Failure], err_code: int | None
+) -> None:
+    await jetstream.create_stream(STREAM)
+    with pytest.raises(failure) as refusal:
+        await jetstream.create_stream(config)
+    assert err_code in {refusal.value.err_code, None}
+    assert await jetstream.stream("other") is None
+
+
+REFUSED_STREAM_UPDATES: list[tuple[dict[str, Any], int]] = [
+    ({"storage": "file"}, 10052),
+    ({"retention": "workqueue"}, 10052),
+    ({"mirror": {"name": "elsewhere"}, "subjects": None}, 10055),
+    ({"subjects": ["orders.>", "orders.new"]}, 10052),
+    ({"deny_delete": False}, 10052),
+]
+
+
+@pytest.mark.parametrize("change, err_code", REFUSED_STREAM_UPDATES)
+async def test_an_update_of_an_immutable_field_is_rejected(
+    jetstream: Gateway, change: dict[str, Any], err_code: int
+) -> None:
+    created = await jetstream.create_stream({**STREAM, "deny_delete": True})
+    with pytest.raises(Rejected) as refusal:
+        await jetstream.update_stream({**created.config, **change})
+    assert refusal.value.err_code == err_code
+    assert refusal.value.description
+    unchanged = await jetstream.stream("orders")
+    assert unchanged is not None
+    assert unchanged.config == created.config
+
+
+REFUSED_CONSUMERS: list[tuple[dict[str, Any], int]] = [
+    ({"backoff": [SECOND, SECOND], "max_deliver": 1}, 10116),
+    ({"num_replicas": 3}, 10074),
+    ({"ack_policy": "nonsense"}, 10025),
+    ({"filter_subject": "orders.a", "filter_subjects": ["orders.b"]}, 10136),
+    ({"filter_subjects": ["orders.*", "orders.a"]}, 10138),
+    ({"deliver_policy": "by_start_sequence"}, 10094),
+]
+
+
+@pytest.mark.parametrize("change, err_code", REFUSED_CONSUMERS)
+async def test_a_consumer_that_the_server_refuses_is_rejected(
+    jetstream: Gateway, change: dict[str, Any], err_code: int
+) -> None:
+    await jetstream.create_stream(STREAM)
+    with pytest.raises(Rejected) as refusal:
+        await jetstream.create_consumer("orders", {**CONSUMER, **change})
+    assert refusal.value.err_code == err_code
+    assert await jetstream.consumer("orders", "worker") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"deliver_policy": "new"},
+        {"ack_policy": "all"},
+        {"deliver_subject": "deliver", "max_waiting": None},
+    ],
+)
+async def test_an_update_of_an_immutable_field_of_a_consumer_is_rejected(
+    jetstream: Gateway, change: dict[str, Any]
+) -> None:
+    await jetstream.create_stream(STREAM)
+    created = await jetstream.create_consumer("orders", CONSUMER)
+    with pytest.raises(Rejected) as refusal:
+        await jetstream.update_consumer("orders", {**created.config, **change})
+    assert refusal.value.err_code == 10012
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a b", "a*", "a>", "a\r\nPUB x"])
+async def test_a_name_that_would_change_the_subject_is_rejected_unsent(
+    jetstream: Gateway, name: str
+) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: jetstream.stream(name),
+        lambda: jetstream.delete_stream(name),
+        lambda: jetstream.create_stream({**STREAM, "name": name}),
+        lambda: jetstream.consumer("orders", name),
+        lambda: jetstream.consumers(name),
+    ]
+    for call in calls:
+        with pytest.raises(Rejected, match="not a valid name"):
+            await call()
+
+
+async def test_a_configuration_that_does_not_fit_into_a_message_is_rejected(
+    jetstream: Gateway,
+) -> None:
+    with pytest.raises(Rejected, match="maximum payload exceeded"):
+        await jetstream.create_stream({**STREAM, "description": "x" * 2_000_000})
+
+
+UNEXPECTED: list[tuple[bytes, Callable[[Gateway], Any]]] = [
+    (b"", lambda gateway: gateway.stream("orders")),
+    (b"nonsense", lambda gateway: gateway.stream("orders")),
+    (b"[]", lambda gateway: gateway.stream("orders")),
+    (b"{}", lambda gateway: gateway.stream("orders")),
+    (b"{}", lambda gateway: gateway.streams()),
+    (b'{"total": 1, "streams": [{"config": {}}]}', lambda gateway: gateway.streams()),
+    (b"{}", lambda gateway: gateway.server()),
+    (b"{}", lambda gateway: gateway.delete_stream("orders")),
+    (b'{"success": false}', lambda gateway: gateway.delete_consumer("orders", "worker")),
+    (b'{"error": {"code": 500}}', lambda gateway: gateway.create_stream(STREAM)),
+    (b'{"error": "failed"}', lambda gateway: gateway.create_stream(STREAM)),
+    (
+        b'{"api": {"level": 4}, "paused": true}',
+        lambda gateway: gateway.pause_consumer("orders", "worker", None),
+    ),
+]
+
+
+@pytest.mark.parametrize("answer, call", UNEXPECTED)
+async def test_an_answer_that_must_not_be_is_a_bug_and_not_a_crash(
+    nats_server: NatsServer, answer: bytes, call: Callable[[Gateway], Any]
+) -> None:
+    impostor = await nats.connect(nats_server.url)
+
+    async def respond(request: Msg) -> None:
+        await request.respond(answer)
+
+    await impostor.subscribe("impostor.>", cb=respond)
+    await impostor.flush()
+    async with gateway_to(nats_server.url, api_prefix="impostor") as gateway:
+        with pytest.raises(Bug):
+            await call(gateway)
+    await impostor.close()

@@ -1,0 +1,65 @@
+"""Users that may not do everything: a violation is told to the request that it belongs to."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from controlplane.nats import NatsServer
+from coze_nats.core.errors import OutcomeUnknown, Rejected
+from coze_nats.core.live import LiveStream
+from coze_nats.jetstream.gateway import Gateway
+from support.connections import connected, started
+from support.until import until
+
+RunServer = Callable[..., NatsServer]
+SECRET = "correct-horse-battery-staple"
+STREAM = {"name": "orders", "subjects": ["orders.>"], "storage": "memory"}
+
+
+def permissions(rules: str) -> str:
+    return f"""
+        authorization {{ users: [{{ user: op, password: {SECRET}, permissions: {{ {rules} }} }}] }}
+    """
+
+
+@pytest.mark.parametrize("version", ["2.10.26", "2.12.8", "2.14.6", "2.15.1"])
+async def test_a_request_that_is_not_permitted_is_rejected_by_name(
+    run_server: RunServer, version: str
+) -> None:
+    rules = 'publish: { deny: ["$JS.API.STREAM.CREATE.>"] }'
+    server = run_server(version, config=permissions(rules))
+    async with connected(server.url, user="op", password=SECRET) as connection:
+        gateway = Gateway(connection)
+        before = time.monotonic()
+        with pytest.raises(Rejected, match=r"may not publish to \$JS.API.STREAM.CREATE.orders"):
+            await gateway.create_stream(STREAM)
+        assert time.monotonic() - before < 1
+        assert (await gateway.streams()).found == {}
+        assert connection.is_connected
+
+
+async def test_violations_that_cannot_be_told_apart_are_left_to_the_time_out(
+    run_server: RunServer,
+) -> None:
+    rules = 'publish: { deny: ["$JS.API.STREAM.CREATE.orders"] }'
+    server = run_server(config=permissions(rules))
+    # The violation is reported in lower case, and the stream ORDERS is permitted.
+    login = {"user": "op", "password": SECRET}
+    async with connected(server.url, request_timeout=0.5, **login) as connection:
+        gateway = Gateway(connection)
+        denied, created = await asyncio.gather(
+            gateway.create_stream(STREAM),
+            gateway.create_stream({**STREAM, "name": "ORDERS"}),
+            return_exceptions=True,
+        )
+    assert isinstance(denied, OutcomeUnknown)
+    assert isinstance(created, LiveStream)
+
+
+async def test_a_user_that_may_not_hear_the_answers_is_told_so(run_server: RunServer) -> None:
+    server = run_server(config=permissions('subscribe: { deny: ["_INBOX.>"] }'))
+    async with started(server.url, user="op", password=SECRET) as connection:
+        await until(lambda: connection.last_error)
+        assert "the user may not subscribe to _INBOX.>" in connection.last_error
