@@ -18,6 +18,9 @@ from coze_nats.core.resource import Key
 RETRY_DELAY = 1.0
 """Seconds that Kopf lingers over a deletion that has to wait; the controller completes it."""
 
+EXIT_SECONDS = 5.0
+"""What Kopf's handlers get to finish when the operator ends."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
@@ -75,6 +78,8 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
     settings.posting.enabled = False
+    # Deletions that are being done when the operator ends.
+    settings.queueing.exit_timeout = EXIT_SECONDS
     # Without it, Kopf wants to watch namespaces and CRDs, and asks for the rights to.
     settings.scanning.disabled = True
     settings.watching.chunk_size = 500

@@ -53,9 +53,12 @@ class Existing:
     def __init__(self) -> None:
         self.reconciled: list[str] = []
         self.compared: list[str] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
 
     async def reconcile(self, key: Key) -> Next:
         self.reconciled.append(key.name)
+        await self.may_end.wait()
         return Next()
 
     def is_settled(
@@ -159,6 +162,18 @@ async def test_a_resource_whose_target_is_unknown_is_skipped() -> None:
     bench = Bench(Lists())
     bench.stream("broken", invalid=True)
     assert await bench.round() == []
+
+
+async def test_what_is_about_to_be_reconciled_is_not_enqueued_once_more() -> None:
+    bench = Bench(Lists())
+    bench.stream("lost")
+    bench.reconciler.may_end.clear()
+    bench.controller.queue.add(Key(names.STREAM_KIND, "coze", "lost"))
+    bench.resync.connected()
+    await bench.resync.round()
+    bench.reconciler.may_end.set()
+    await bench.controller.queue.idle()
+    assert bench.reconciler.reconciled == ["lost"]
 
 
 async def test_a_stream_that_vanishes_during_the_round_leaves_its_consumers_lost() -> None:
@@ -265,6 +280,21 @@ async def test_a_round_that_fails_is_followed_by_others(
     running.stream("lost")
     running.resync.connected()
     await eventually_async(put_off, 5)
+    running.lists.failures.clear()
+    running.resync.request()
+    await reconciled(running, "lost")
+
+
+async def test_a_bug_in_a_round_is_told_and_does_not_end_the_rounds(
+    running: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def told() -> bool:
+        return any(record.exc_info for record in caplog.records)
+
+    running.lists.failures["streams"] = ZeroDivisionError("oops")
+    running.stream("lost")
+    running.resync.connected()
+    await eventually_async(told, 5)
     running.lists.failures.clear()
     running.resync.request()
     await reconciled(running, "lost")

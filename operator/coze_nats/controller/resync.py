@@ -104,6 +104,8 @@ class Resync:
                     await self.round()
                 except Failure as failure:
                     log.warning("Comparing with JetStream is put off: %s", failure)
+                except Exception:
+                    log.exception("Bug: comparing with JetStream failed as nobody thought of")
         finally:
             self._cancel_away_timer()
 
@@ -180,11 +182,13 @@ class Resync:
         listing: Listing[LiveStream] | Listing[LiveConsumer],
         stream: LiveStream | None = None,
     ) -> None:
+        queue = self._controller.queue
         async for resource, name in _unhurried(resources):
-            if name not in listing.missing and not self._reconciler.is_settled(
-                resource, listing.found.get(name), stream
-            ):
-                self._controller.queue.add(resource.key)
+            # Who is being worked on, or about to be, knows better than a list from before.
+            if name in listing.missing or queue.is_active(resource.key):
+                continue
+            if not self._reconciler.is_settled(resource, listing.found.get(name), stream):
+                queue.add(resource.key)
 
     def _enqueue_all(self) -> None:
         for resource in self._cache:
