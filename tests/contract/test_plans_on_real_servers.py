@@ -94,8 +94,9 @@ def comparable(live: Live) -> dict[str, Any]:
     config.pop("durable_name", None)
     if config.get("subjects") == [name]:
         del config["subjects"]
-    metadata = config.pop("metadata")
-    return {**config, "metadata": {k: v for k, v in metadata.items() if not k.startswith("_nats.")}}
+    metadata = config["metadata"]
+    config["metadata"] = {k: v for k, v in metadata.items() if not k.startswith("_nats.")}
+    return specs.comparable(config)
 
 
 def chosen_freely(spec: Mapping[str, Any]) -> frozenset[str]:

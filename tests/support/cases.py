@@ -343,7 +343,7 @@ CONSUMER_CASES = (
     _case("maxWaiting", "max_waiting", 512, (5, 5), (2**31 - 1, 2**31 - 1)),
     _case("maxBatch", "max_batch", None, (5, 5), (2**31 - 1, 2**31 - 1)),
     _case("maxExpires", "max_expires", None, ("1ms", 10**6), ("1h", _HOUR)),
-    _case("maxBytes", "max_bytes", None, ("64Ki", 65_536), (2**53 + 1, 2**53 + 1)),
+    _case("maxBytes", "max_bytes", None, ("64Ki", 65_536), (2**53 + 1, 2**53 + 1), (-1, None)),
     _case("inactiveThreshold", "inactive_threshold", None, ("1h", _HOUR), ("36h", 36 * _HOUR)),
     _flag("headersOnly", "headers_only"),
     _case("sampleFreq", "sample_freq", None, ("30%", "30%"), ("100", "100")),

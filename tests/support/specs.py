@@ -4,6 +4,7 @@ Fields are drawn freely; `coherent_stream` and `coherent_consumer` then drop wha
 rest, rule by rule as in `coze_nats.core.api`. Specs are plain dicts, as users write them.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -360,3 +361,16 @@ def _mixed(before: Spec, other: Spec, kept: set[str]) -> Spec:
     return {k: v for k, v in before.items() if k in kept} | {
         k: v for k, v in other.items() if k not in kept
     }
+
+
+def comparable(config: Mapping[str, Any]) -> Spec:
+    """A configuration (wire) in which the order of subjects, tags, filters, sources has no part."""
+    return {key: value if key == "backoff" else _unordered(value) for key, value in config.items()}
+
+
+def _unordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unordered(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return sorted((_unordered(item) for item in value), key=json.dumps)
+    return value

@@ -129,7 +129,8 @@ class Codec:
 
 PLAIN = Codec()
 DURATION = Codec(parse_duration, format_duration)
-SIZE = Codec(parse_size, canonical=lambda value: max(value, 0))
+# Where 0 is unlimited; nats-server 2.10 would keep a -1.
+SIZE = Codec(lambda value: max(parse_size(value), 0), canonical=lambda value: max(value, 0))
 INSTANT = Codec(utc_instant, canonical=instant_ns)
 LIMIT = Codec(canonical=lambda value: value or -1)
 SIZE_LIMIT = Codec(parse_size, canonical=lambda value: value or -1)

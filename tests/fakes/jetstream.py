@@ -1,0 +1,322 @@
+"""A JetStream in memory, for tests of what stands above the port.
+
+Passes the same contract suite as the Gateway on real servers and is compared with them, one
+configuration after the other: tests/contract/test_jetstream_port.py. It is one server without
+replication; its messages have a subject, a size and an age, nothing else.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from coze_nats.core.codec import instant_ns
+from coze_nats.core.errors import Failure, NotFound, Rejected, from_api_error
+from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Server
+from fakes import configs
+from fakes.configs import Json
+
+OVERHEAD = 30
+"""Bytes that are counted for a message besides its subject and payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    subject: str
+    size: int
+    time_ns: int
+
+
+@dataclass(slots=True)
+class _Stream:
+    config: Json
+    created: str
+    messages: list[Message] = field(default_factory=list)
+    consumers: dict[str, LiveConsumer] = field(default_factory=dict)
+
+
+class FakeJetStream:
+    """One account of one server.
+
+    Args:
+        version: a released version; its API level decides what is known and how it behaves.
+        knows: keys of configurations that a newer server than the operator knows.
+        clock: the time in nanoseconds since 1970.
+
+    Attributes:
+        faults: raised by the next calls, one each, instead of doing what was asked.
+        calls: the names of the methods called so far.
+    """
+
+    def __init__(
+        self,
+        version: str = "2.14.6",
+        *,
+        knows: frozenset[str] = frozenset(),
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.faults: deque[Failure] = deque()
+        self.calls: list[str] = []
+        self._version = version
+        self._level = configs.LEVELS[version.rpartition(".")[0]]
+        self._knows = knows
+        self._clock = clock
+        self._streams: dict[str, _Stream] = {}
+        self._creations = 0
+
+    # --- what tests do behind the operator's back -------------------------------------------------
+
+    def publish(self, stream: str, count: int = 1, subject: str = "", size: int = 100) -> None:
+        """Store messages, on the stream's first subject unless another is given."""
+        found = self._streams[stream]
+        literal = subject or found.config["subjects"][0].replace("*", "x").replace(">", "x")
+        for _ in range(count):
+            found.messages.append(Message(literal, size, self._clock()))
+            self._enforce_limits(found)
+
+    def wipe(self) -> None:
+        """Lose everything, as a server that comes back with an empty store."""
+        self._streams.clear()
+
+    # --- the port ---------------------------------------------------------------------------------
+
+    async def server(self) -> Server:
+        """See `coze_nats.ports.JetStream`, here and below."""
+        self._called("server")
+        return Server(self._version, self._level)
+
+    async def stream(self, name: str) -> LiveStream | None:
+        self._called("stream")
+        return self._live(self._streams[name]) if name in self._streams else None
+
+    async def streams(self) -> Listing[LiveStream]:
+        self._called("streams")
+        return Listing({name: _listed(self._live(each)) for name, each in self._streams.items()})
+
+    async def streams_on(self, subject: str) -> tuple[str, ...]:
+        self._called("streams_on")
+        return tuple(sorted(self._overlapping([subject])))
+
+    async def create_stream(self, config: Config) -> LiveStream:
+        self._called("create_stream")
+        new = self._complete_stream(config)
+        existing = self._streams.get(new["name"])
+        if existing is not None:
+            if _without_server_metadata(existing.config) != _without_server_metadata(new):
+                raise from_api_error(10058, "stream name already in use with a different config")
+            return self._live(existing)
+        configs.judge_new_stream(new)
+        self._refuse_overlap(new)
+        made = self._streams[new["name"]] = _Stream(new, self._now())
+        return self._live(made)
+
+    async def update_stream(self, config: Config) -> LiveStream:
+        self._called("update_stream")
+        found = self._stream(config["name"])
+        new = configs.judge_stream_update(found.config, self._complete_stream(config), self._level)
+        self._judge_consumers_under(found, new)
+        self._refuse_overlap(new)
+        old, found.config = found.config, new
+        if self._level >= 5 and old["retention"] != "interest" == new["retention"]:
+            found.messages = found.messages if found.consumers else []
+        self._enforce_limits(found)
+        return self._live(found)
+
+    async def delete_stream(self, name: str) -> None:
+        self._called("delete_stream")
+        self._streams.pop(name, None)
+
+    async def consumer(self, stream: str, name: str) -> LiveConsumer | None:
+        self._called("consumer")
+        found = self._stream(stream).consumers.get(name)
+        return found and self._live_consumer(found)
+
+    async def consumers(self, stream: str) -> Listing[LiveConsumer]:
+        self._called("consumers")
+        found = self._stream(stream).consumers
+        return Listing({name: _listed(self._live_consumer(each)) for name, each in found.items()})
+
+    async def create_consumer(self, stream: str, config: Config) -> LiveConsumer:
+        self._called("create_consumer")
+        found = self._stream(stream)
+        new = self._complete_consumer(config, found)
+        existing = found.consumers.get(new["name"])
+        if existing is not None:
+            if _without_server_metadata(existing.config) != _without_server_metadata(new):
+                raise from_api_error(10148, "consumer already exists")
+            return self._live_consumer(existing)
+        if 0 < found.config["max_consumers"] <= len(found.consumers):
+            raise from_api_error(10026, "maximum consumers limit reached")
+        made = LiveConsumer(new, self._now(), stream=stream, pending=len(found.messages))
+        found.consumers[new["name"]] = made
+        return self._live_consumer(made)
+
+    async def update_consumer(self, stream: str, config: Config) -> LiveConsumer:
+        self._called("update_consumer")
+        found = self._stream(stream)
+        existing = found.consumers.get(config.get("durable_name") or config["name"])
+        if existing is None:
+            raise from_api_error(10149, "consumer does not exist")
+        # Pausing has its own request; an update can't do it.
+        paused = {k: v for k, v in existing.config.items() if k == "pause_until"}
+        rest = {k: v for k, v in config.items() if k != "pause_until"}
+        new = self._complete_consumer({**rest, **paused}, found)
+        configs.judge_consumer_update(dict(existing.config), new, self._level)
+        changed = found.consumers[new["name"]] = replace(existing, config=new)
+        return self._live_consumer(changed)
+
+    async def pause_consumer(self, stream: str, name: str, until: str | None) -> None:
+        self._called("pause_consumer")
+        if self._level < 1:
+            raise Rejected(
+                f"pausing a consumer needs nats-server 2.11; this one is {self._version}"
+            )
+        found = self._stream(stream)
+        if name not in found.consumers:
+            raise from_api_error(10014, "consumer not found")
+        config = {**found.consumers[name].config, "pause_until": until}
+        new = self._complete_consumer(config, found)
+        found.consumers[name] = replace(found.consumers[name], config=new)
+
+    async def delete_consumer(self, stream: str, name: str) -> None:
+        self._called("delete_consumer")
+        if stream in self._streams:
+            self._streams[stream].consumers.pop(name, None)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if self.faults:
+            raise self.faults.popleft()
+
+    def _now(self) -> str:
+        """The time, and never the same twice."""
+        self._creations += 1
+        seconds, nanoseconds = divmod(self._clock() + self._creations, 10**9)
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
+
+    def _stream(self, name: str) -> _Stream:
+        if name not in self._streams:
+            raise NotFound("stream not found", NotFound.STREAM)
+        return self._streams[name]
+
+    def _complete_stream(self, config: Config) -> Json:
+        given = deepcopy(dict(config))
+        new = configs.complete_stream(given, self._version, self._level, self._knows)
+        origin = self._streams.get(new.get("mirror", {}).get("name", ""))
+        if origin is not None and "external" not in new["mirror"]:
+            new["mirror_direct"] = origin.config["allow_direct"]
+        return new
+
+    def _complete_consumer(self, config: Config, stream: _Stream) -> Json:
+        given = deepcopy(dict(config))
+        return configs.complete_consumer(
+            given, stream.config, self._version, self._level, self._knows
+        )
+
+    def _overlapping(self, subjects: list[str]) -> set[str]:
+        return {
+            name
+            for name, found in self._streams.items()
+            for mine in found.config.get("subjects", ())
+            if any(_overlap(mine.split("."), other.split(".")) for other in subjects)
+        }
+
+    def _refuse_overlap(self, config: Json) -> None:
+        if self._overlapping(config.get("subjects", [])) - {config["name"]}:
+            raise from_api_error(10065, "subjects overlap with an existing stream")
+
+    def _judge_consumers_under(self, stream: _Stream, new: Json) -> None:
+        old_limits, limits = stream.config["consumer_limits"], new["consumer_limits"]
+        over = [
+            name
+            for name, each in stream.consumers.items()
+            for key in ("max_ack_pending", "inactive_threshold")
+            if old_limits.get(key, 0) != limits.get(key, 0)
+            # Before 2.14, no limit any more counts as a limit of nothing.
+            and (key in limits or self._level < 4)
+            and each.config.get(key, 0) > limits.get(key, 0)
+        ]
+        if over:
+            raise from_api_error(10069, f"change to limits violates consumers: {', '.join(over)}")
+
+    def _enforce_limits(self, stream: _Stream) -> None:
+        config, messages = stream.config, stream.messages
+        if config["max_age"]:
+            oldest = self._clock() - config["max_age"]
+            messages = [each for each in messages if each.time_ns > oldest]
+        if config["discard"] == "old":
+            while _exceeds(config["max_msgs"], len(messages)) or _exceeds(
+                config["max_bytes"], _size(messages)
+            ):
+                messages = messages[1:]
+        counts = Counter(each.subject for each in messages)
+        kept = []
+        for each in messages:
+            if _exceeds(config["max_msgs_per_subject"], counts[each.subject]):
+                counts[each.subject] -= 1
+            else:
+                kept.append(each)
+        stream.messages = kept
+
+    def _live(self, stream: _Stream) -> LiveStream:
+        self._enforce_limits(stream)
+        messages = stream.messages
+        return LiveStream(
+            config=deepcopy(stream.config),
+            created=stream.created,
+            messages=len(messages),
+            bytes=_size(messages),
+            first_time=_rfc3339(messages[0].time_ns) if messages else "0001-01-01T00:00:00Z",
+            subjects=len({each.subject for each in messages}),
+            consumers=len(stream.consumers),
+        )
+
+    def _live_consumer(self, found: LiveConsumer) -> LiveConsumer:
+        until = found.config.get("pause_until")
+        paused = until is not None and instant_ns(until) > self._clock()
+        return replace(found, config=deepcopy(found.config), paused=paused)
+
+
+def _exceeds(limit: int, count: int) -> bool:
+    return 0 < limit < count
+
+
+def _size(messages: list[Message]) -> int:
+    return sum(OVERHEAD + len(each.subject) + each.size for each in messages)
+
+
+def _rfc3339(time_ns: int) -> str:
+    seconds, nanoseconds = divmod(time_ns, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
+
+
+_Live = TypeVar("_Live", LiveStream, LiveConsumer)
+
+
+def _listed(live: _Live) -> _Live:
+    """The item as a list has it: without what is added to the answer about one object only."""
+    metadata = {**live.config.get("metadata", {})}
+    for key in ("_nats.ver", "_nats.level"):
+        metadata.pop(key, None)
+    rest = {key: value for key, value in live.config.items() if key != "metadata"}
+    return replace(live, config=rest | ({"metadata": metadata} if metadata else {}))
+
+
+def _without_server_metadata(config: Config) -> dict[str, Any]:
+    metadata = config.get("metadata", {})
+    rest = {key: value for key, value in metadata.items() if not key.startswith("_nats.")}
+    return {**config, "metadata": rest}
+
+
+def _overlap(one: list[str], other: list[str]) -> bool:
+    """Whether a subject could match both patterns."""
+    if not one or not other:
+        return not one and not other
+    if ">" in (one[0], other[0]):
+        return True
+    return (one[0] == other[0] or "*" in (one[0], other[0])) and _overlap(one[1:], other[1:])
