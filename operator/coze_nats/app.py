@@ -35,6 +35,9 @@ FINISH_SECONDS = 15.0
 """What is in flight gets so long at the end, after what Kopf's handlers get; a pod has 30 s in all
 between SIGTERM and SIGKILL."""
 
+LEAVE_SECONDS = 10.0
+"""What Kopf gets to end when all else has ended."""
+
 STUCK_SECONDS = 300.0
 """A reconcile that takes longer is stuck for good: every request in it has a deadline."""
 
@@ -49,10 +52,14 @@ class CannotRun(Exception):
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raises CannotRun."""
     logs.configure(settings.log_format, settings.log_level)
+    # Not asyncio.run: it waits for every task to end, also for one that Kopf has lost.
+    loop = asyncio.new_event_loop()
     try:
-        asyncio.run(_run(settings))
+        loop.run_until_complete(_run(settings))
     except (NotConfigured, Forbidden, OSError) as error:
         raise CannotRun(str(error)) from error
+    finally:
+        loop.close()
 
 
 async def _run(settings: Settings) -> None:
@@ -91,6 +98,21 @@ async def _unless(stop: asyncio.Event, work: Awaitable[Value]) -> Value | None:
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
+async def _watch(
+    kopf_operator: Awaitable[None], stopped: asyncio.Event, within: float = LEAVE_SECONDS
+) -> None:
+    """Let Kopf run; raises CannotRun when it fails, also when it then doesn't come to its end."""
+    running = asyncio.ensure_future(kopf_operator)
+    stopping = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((running,), timeout=within)
+    stopping.cancel()
+    if not running.done():
+        raise CannotRun("Watching the Kubernetes API has failed (see the log) and can't be ended")
+    if error := running.exception():
+        raise CannotRun(f"Watching the Kubernetes API has failed: {error}") from error
+
+
 class Operator:
     """One operator process: its parts, and how they start and end."""
 
@@ -105,6 +127,7 @@ class Operator:
         self._controller: Controller | None = None
         self._waiting_for = "the Kubernetes API server"
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = asyncio.Event()
 
     async def prepare(self) -> str:
         """Wait until the cluster has what the operator needs; returns the cluster's identity.
@@ -146,21 +169,24 @@ class Operator:
         self._watches.on_relist = resync.request_sweep
         self._connection.on_connected(resync.connected)
         self._connection.on_disconnected(resync.disconnected)
-        await kopf.operator(
-            registry=handlers.build_registry(
-                handlers.Dependencies(
-                    login=self._session.login,
-                    start=lambda: self._start(resync, stop),
-                    stop=lambda: self._stop(stop),
-                    controller=self._controller,
-                    resync=resync,
-                )
+        await _watch(
+            kopf.operator(
+                registry=handlers.build_registry(
+                    handlers.Dependencies(
+                        login=self._session.login,
+                        start=lambda: self._start(resync, stop),
+                        stop=lambda: self._stop(stop),
+                        controller=self._controller,
+                        resync=resync,
+                    )
+                ),
+                settings=handlers.configure(kopf.OperatorSettings()),
+                clusterwide=not self._settings.namespaces,
+                namespaces=self._settings.namespaces,
+                standalone=True,
+                stop_flag=stop,
             ),
-            settings=handlers.configure(kopf.OperatorSettings()),
-            clusterwide=not self._settings.namespaces,
-            namespaces=self._settings.namespaces,
-            standalone=True,
-            stop_flag=stop,
+            self._stopped,
         )
 
     def health_server(self) -> HealthServer | None:
@@ -200,6 +226,7 @@ class Operator:
         await self._events.close(2.0)
         await self._connection.close(2.0)
         log.info("Stopped")
+        self._stopped.set()
 
     async def _asked(self, ask: Callable[[], Awaitable[Value]]) -> Value:
         while True:

@@ -5,11 +5,18 @@ had to list anew because it lost track; readiness and the cache depend on all th
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Iterable
+from http import HTTPStatus
 
 import aiohttp
 
 from coze_nats.core import names
+
+log = logging.getLogger(__name__)
+
+UNSERVED_DELAY = 5.0
+"""Seconds until a kind whose CRD is missing is asked for again."""
 
 Place = tuple[str, str | None]
 """A kind, and a namespace or None for all: what one list or watch covers."""
@@ -31,7 +38,9 @@ class Watches:
             event and never will.
     """
 
-    def __init__(self, namespaces: Iterable[str] = ()) -> None:
+    def __init__(
+        self, namespaces: Iterable[str] = (), *, unserved_delay: float = UNSERVED_DELAY
+    ) -> None:
         scopes: Collection[str | None] = tuple(namespaces) or (None,)
         self.places = tuple((kind, scope) for kind in names.PLURALS for scope in scopes)
         self.filled = asyncio.Event()
@@ -39,11 +48,14 @@ class Watches:
         self._by_path = {path_of(*place): place for place in self.places}
         self._listed: set[Place] = set()
         self._open: dict[Place, aiohttp.ClientResponse] = {}
+        self._unserved: set[Place] = set()
+        self._unserved_delay = unserved_delay
 
     def closed(self) -> list[str]:
         """What should be watched and is not now, in words."""
         return [
             f"{names.PLURALS[kind]} in {namespace or 'all namespaces'}"
+            + (": its CRD is not installed" if (kind, namespace) in self._unserved else "")
             for kind, namespace in self.places
             if (response := self._open.get((kind, namespace))) is None or response.closed
         ]
@@ -58,12 +70,27 @@ class Watches:
         if "watch" not in request.url.query:
             if place in self._listed and "continue" not in request.url.query:
                 self.on_relist(place)
-            return await send(request)
+            return await self._send_while_unserved(place, request, send)
         # Kopf starts to watch when it has read the last page.
         self._listed.add(place)
         if self._listed.issuperset(self.places):
             self.filled.set()
-        response = await send(request)
+        response = await self._send_while_unserved(place, request, send)
         if response.ok:
             self._open[place] = response
+        return response
+
+    async def _send_while_unserved(
+        self, place: Place, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Ask until the kind is served: a 404 would end Kopf's watcher, and Kopf hangs without."""
+        response = await send(request)
+        while response.status == HTTPStatus.NOT_FOUND:
+            if place not in self._unserved:
+                log.warning("%s: its CRD is not installed any more; waiting for it", place[0])
+            self._unserved.add(place)
+            response.release()
+            await asyncio.sleep(self._unserved_delay)
+            response = await send(request)
+        self._unserved.discard(place)
         return response

@@ -4,12 +4,13 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from controlplane import ports
+from controlplane.errors import ControlPlaneError
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
@@ -119,13 +120,30 @@ def test_it_waits_for_the_crds_and_says_so(cluster: Cluster, run: Run) -> None:
     assert operator.stop() == 0
 
 
+def test_crds_that_are_taken_away_are_waited_for_again(cluster: Cluster, run: Run) -> None:
+    operator = run()
+    cluster.api.kubectl("delete", "crd", f"cozeconsumers.{names.GROUP}", "--timeout=30s")
+    eventually(lambda: "CRD is not installed" in operator.probe("/readyz")[1], 20, "the reason")
+    assert "cozestreams" not in operator.probe("/readyz")[1], "the other kind is watched on"
+    cluster.install_crds()
+    eventually(lambda: operator.probe("/readyz")[0] == 200, 60, "readiness")
+    assert operator.stop() == 0
+
+
 def test_it_ends_with_an_error_when_it_cannot_know_which_cluster_this_is(
-    cluster: Cluster, run: Run
+    cluster: Cluster, nats: NatsServer
 ) -> None:
     cluster.api.kubectl("create", "serviceaccount", "nobody")
     kubeconfig = cluster.api.service_account_kubeconfig("default", "nobody")
-    with pytest.raises(Exception, match="kube-system"):
-        run(kubeconfig=kubeconfig, until_ready=False)
+    operator = OperatorProcess(kubeconfig, nats.url)
+    # It may already have ended when it is asked how it is.
+    with suppress(ControlPlaneError):
+        operator.start(until_ready=False)
+    eventually(lambda: not operator.running, 20, "its end")
+    assert 'resourceNames: ["kube-system"]' in operator.log
+    assert "--cluster-id" in operator.log
+    assert operator.stop() == 1
+    operator.remove()
 
 
 def test_rights_in_its_namespaces_and_a_cluster_id_are_enough(cluster: Cluster, run: Run) -> None:
@@ -163,7 +181,7 @@ def test_a_health_port_that_is_taken_is_named(cluster: Cluster, nats: NatsServer
     operator = OperatorProcess(cluster.api.kubeconfig, nats.url)
     with socket.create_server((ports.LOOPBACK, operator.health_port)) as taken:
         taken.listen()
-        with pytest.raises(Exception, match="already in use"):
+        with pytest.raises(ControlPlaneError, match="already in use"):
             operator.start(until_ready=False)
     operator.remove()
 
