@@ -6,7 +6,6 @@ kubernetes library, which also renews what expires: projected tokens, and those 
 
 import asyncio
 import ssl
-from contextlib import suppress
 
 import aiohttp
 import kopf
@@ -94,17 +93,19 @@ def _configuration(kubeconfig: str) -> kubernetes.client.Configuration:
     configuration = kubernetes.client.Configuration()
     # Proxies of the environment lead out of the cluster; one for the apiserver is in KUBECONFIG.
     configuration.proxy = None
-    with suppress(kubernetes.config.ConfigException):
+    try:
         kubernetes.config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         return configuration
+    except kubernetes.config.ConfigException as error:
+        no_pod = error
     try:
         kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
             kubeconfig or "~/.kube/config", client_configuration=configuration
         )
     except kubernetes.config.ConfigException as error:
         raise NotConfigured(
-            "There is no Kubernetes cluster to work for: this is no pod with a service account, "
-            f"and the file that KUBECONFIG names, by default ~/.kube/config, has none: {error}"
+            f"There is no Kubernetes cluster to work for. As in a pod: {no_pod} As outside, by the "
+            f"file that KUBECONFIG names or else ~/.kube/config: {error}"
         ) from error
     return configuration
 
