@@ -54,20 +54,34 @@ WAYS_TO_LOG_IN = [
 ]
 
 
-async def test_a_server_that_hangs_up_during_the_login_is_a_reason() -> None:
+@pytest.mark.parametrize(
+    "farewell, reason",
+    [
+        (b"", "the server closed the connection"),
+        (b"-ERR 'Authorization Violation'\r\n", "authorization violation"),
+        # Logged in, and out again at once: as with a JWT that expires within this second.
+        (b"PONG\r\n-ERR 'User Authentication Expired'\r\n", "user authentication expired"),
+        (b"PONG\r\n", "the server closed the connection"),
+    ],
+)
+async def test_a_server_that_hangs_up_during_the_login_is_a_reason(
+    farewell: bytes, reason: str
+) -> None:
     greeting = f"INFO {json.dumps(INFO)}\r\n".encode()
     async with (
-        impostor(greeting, hangs_up=True) as host,
+        impostor(greeting, farewell=farewell) as host,
         started(f"nats://127.0.0.1:{host.port}") as connection,
     ):
         await until(lambda: connection.last_error)
-        assert "the server closed the connection" in connection.last_error
+        assert reason in connection.last_error
 
 
-@pytest.mark.parametrize("hangs_up", [False, True])
-async def test_closing_in_any_moment_of_a_login_leaves_nothing_behind(hangs_up: bool) -> None:
+@pytest.mark.parametrize("farewell", [None, b"", b"PONG\r\n-ERR 'Expired'\r\n"])
+async def test_closing_in_any_moment_of_a_login_leaves_nothing_behind(
+    farewell: bytes | None,
+) -> None:
     greeting = f"INFO {json.dumps(INFO)}\r\n".encode()
-    async with impostor(greeting, hangs_up=hangs_up) as host:
+    async with impostor(greeting, farewell=farewell) as host:
         for turns in range(60):
             async with started(f"nats://127.0.0.1:{host.port}"):
                 for _ in range(turns):

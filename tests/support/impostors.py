@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 @dataclass
 class Impostor:
-    """Something that listens, greets, keeps every byte that it is sent, and answers nothing."""
+    """Something that listens, greets, keeps every byte that it is sent, and answers nothing.
+
+    With a farewell, it says that to the first PING and hangs up.
+    """
 
     greeting: bytes
-    hangs_up: bool = False
+    farewell: bytes | None = None
     port: int = 0
     visits: int = 0
     received: bytes = b""
@@ -22,16 +25,17 @@ class Impostor:
         with suppress(OSError):
             while data := await reader.read(4096):
                 self.received += data
-                if self.hangs_up:
+                if self.farewell is not None and b"PING" in self.received:
+                    writer.write(self.farewell)
                     break
         writer.close()
 
 
 @asynccontextmanager
 async def impostor(
-    greeting: bytes, port: int = 0, *, hangs_up: bool = False
+    greeting: bytes, port: int = 0, *, farewell: bytes | None = None
 ) -> AsyncIterator[Impostor]:
-    host = Impostor(greeting, hangs_up)
+    host = Impostor(greeting, farewell)
     server = await asyncio.start_server(host.serve, "127.0.0.1", port)
     host.port = server.sockets[0].getsockname()[1]
     async with server:

@@ -24,13 +24,10 @@ class Client(NatsClient):
         return str(self._server_info.get("version", ""))
 
     async def discard(self) -> None:
-        """Drop the connection and everything not sent yet, without waiting for the other side.
+        """Drop the connection, without waiting for the other side.
 
-        nats-py's own close flushes first and waits for TLS to say goodbye: with a dead peer that
-        takes half a minute or for ever, and what was flushed may run long after its time-out.
+        nats-py's own close waits for TLS to say goodbye: with a dead peer that takes half a minute.
         """
-        self._pending = []
-        self._pending_data_size = 0
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
@@ -38,6 +35,13 @@ class Client(NatsClient):
         self._transport = None
         if self._flush_queue is not None:
             await self.close()
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
+        # nats-py flushes first. That can block for ever, or fail, and then nobody hears of the end;
+        # and what is flushed so late may run long after its time-out.
+        self._pending = []
+        self._pending_data_size = 0
+        await super()._close(status, do_cbs)
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
         if initial_connection and self._require_tls:

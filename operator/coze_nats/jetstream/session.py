@@ -25,6 +25,7 @@ from coze_nats.jetstream.options import Address, ConnectionOptions
 
 _logger = logging.getLogger(__name__)
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
+_MERE_ENDS = (nats.errors.ConnectionClosedError, nats.errors.UnexpectedEOF, OSError)
 _NO_RESPONDERS = "503"
 _NEVER = 10**6
 
@@ -90,8 +91,9 @@ class Session:
             raise
         except Exception as error:
             # nats-py lets foreign exceptions through: none of them may stop our caller's loop.
+            reason = session._why(error)
             await session._abandon(login)
-            raise NotConnected(explain(error)) from error
+            raise NotConnected(reason) from error
         session._on_lost = on_lost
         session._watchdog = asyncio.create_task(session._watch(), name="nats-watchdog")
         return session
@@ -177,6 +179,16 @@ class Session:
         await asyncio.gather(login, return_exceptions=True)
         await self._client.discard()
 
+    def _why(self, error: Exception) -> str:
+        """Say what ended the session, rather than that it has ended.
+
+        A server's last words come before the end of the stream; permissions are no reason to end.
+        """
+        words = self._client.last_error
+        if isinstance(error, _MERE_ENDS) and words and not _VIOLATION.search(str(words)):
+            error = words
+        return self.reason or explain(error)
+
     async def _watch(self) -> None:
         """Notice a connection that is silently dead, or a client that has come to a halt."""
         while True:
@@ -188,7 +200,7 @@ class Session:
                 self._lose(f"no answer to PING within {self._ping_interval:g} s")
                 return
             except (nats.errors.Error, OSError) as error:
-                self._lose(explain(error))
+                self._lose(self._why(error))
                 return
 
     async def _ping(self) -> None:
@@ -223,7 +235,7 @@ class Session:
             raise error
         violation = _VIOLATION.search(str(error))
         if isinstance(error, nats.errors.UnexpectedEOF):
-            self._lose(explain(error))
+            self._lose(self._why(error))
         elif violation:
             self._refuse(*violation.groups())
         else:
