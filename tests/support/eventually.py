@@ -15,7 +15,9 @@ def eventually(look: Callable[[], Value], within: float = 20.0, what: str = "") 
     deadline = time.monotonic() + within
     while not (seen := look()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what or 'it'} did not come about in {within:g} s; last: {seen!r}")
+            raise AssertionError(
+                f"{what or 'it'} did not come about in {within:g} s; last: {seen!r}"
+            )
         time.sleep(POLL_SECONDS)
     return seen
 
@@ -27,6 +29,8 @@ async def eventually_async(
     deadline = time.monotonic() + within
     while not (seen := await look()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what or 'it'} did not come about in {within:g} s; last: {seen!r}")
+            raise AssertionError(
+                f"{what or 'it'} did not come about in {within:g} s; last: {seen!r}"
+            )
         await asyncio.sleep(POLL_SECONDS)
     return seen
