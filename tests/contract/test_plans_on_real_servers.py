@@ -101,8 +101,12 @@ def comparable(live: Live) -> dict[str, Any]:
 
 def chosen_freely(spec: Mapping[str, Any]) -> frozenset[str]:
     """What the server may choose anew or keep, where the spec says nothing."""
-    is_free = "sources" in spec and "duplicateWindow" not in spec
-    return frozenset({"duplicate_window"} if is_free else ())
+    found = set()
+    if "sources" in spec and "duplicateWindow" not in spec:
+        found.add("duplicate_window")
+    if "external" not in spec.get("mirror", {"external"}) and "mirrorDirect" not in spec:
+        found.add("mirror_direct")
+    return frozenset(found)
 
 
 async def publish(publisher: Client, live: Live, count: int) -> None:

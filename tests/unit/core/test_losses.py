@@ -1,0 +1,128 @@
+"""Which changes would throw messages away; tests/contract/test_losses.py asks the servers."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.core.codec import instant_ns
+from coze_nats.core.diff import Verdict, diff
+from coze_nats.core.live import LiveStream, Server
+from coze_nats.core.losses import counted, with_losses
+from fakes.configs import complete_stream
+from support.convergence import stream
+
+SERVER = Server("2.14.6", 4)
+FIRST_TIME = "2026-01-31T12:00:00.5Z"
+NOW = instant_ns("2026-01-31T13:00:00.5Z")
+
+
+def losses(before: dict[str, Any], after: dict[str, Any], **state: Any) -> dict[str, str]:
+    """Why fields of a stream, of 10 messages on 2 subjects unless `state` differs, are held."""
+    config = complete_stream(dict(stream("work", before).declared), SERVER.version, 4)
+    holds = {"messages": 10, "bytes": 1000, "subjects": 2, "first_time": FIRST_TIME, **state}
+    live = LiveStream(config, "2026-01-01T00:00:00Z", **holds)
+    desired = stream("work", after)
+    found = with_losses(diff(desired, config, SERVER), desired, live, NOW)
+    return {change.name: change.why for change in found if change.verdict is Verdict.LOSES_DATA}
+
+
+@pytest.mark.parametrize(
+    "before, after, field, why",
+    [
+        ({}, {"maxMsgs": 7}, "maxMsgs", "would discard 3 of 10 messages"),
+        ({}, {"maxBytes": 400}, "maxBytes", "would discard the oldest 600 of 1,000 bytes"),
+        ({}, {"maxMsgsPerSubject": 2}, "maxMsgsPerSubject", "could discard up to 7 of 10 messages"),
+        (
+            {"maxMsgsPerSubject": 5},
+            {"maxMsgsPerSubject": 2},
+            "maxMsgsPerSubject",
+            "could discard up to 7 of 10 messages",
+        ),
+        (
+            {"maxMsgs": 7, "discard": "new"},
+            {"maxMsgs": 7},
+            "discard",
+            "would discard 3 of 10 messages",
+        ),
+        (
+            {"maxBytes": 400, "discard": "new"},
+            {"maxBytes": 400},
+            "discard",
+            "would discard the oldest 600 of 1,000 bytes",
+        ),
+        (
+            {},
+            {"maxAge": "1h"},
+            "maxAge",
+            (
+                "would discard messages older than 1h; the oldest of 10 is from "
+                "2026-01-31T12:00:00.5Z"
+            ),
+        ),
+        (
+            {},
+            {"retention": "interest"},
+            "retention",
+            (
+                "could discard up to 10 messages: with interest retention only those stay that a "
+                "consumer still needs"
+            ),
+        ),
+    ],
+)
+def test_a_change_that_discards_messages_says_how_many(
+    before: dict[str, Any], after: dict[str, Any], field: str, why: str
+) -> None:
+    assert losses(before, after) == {field: why}
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ({}, {"maxMsgs": 10}),
+        ({}, {"maxMsgs": 7, "discard": "new"}),
+        ({"maxMsgs": 7}, {}),
+        ({}, {"maxBytes": 1000}),
+        ({}, {"maxBytes": 400, "discard": "new"}),
+        ({}, {"maxMsgsPerSubject": 9}),
+        ({"maxMsgsPerSubject": 5}, {"maxMsgsPerSubject": 6}),
+        ({"maxMsgsPerSubject": 5}, {}),
+        ({}, {"maxAge": "1h1ns"}),
+        ({"maxAge": "2h"}, {}),
+        ({"retention": "interest"}, {}),
+        ({"discard": "new"}, {}),
+        ({}, {"sealed": True}),
+        ({}, {"description": "new"}),
+    ],
+)
+def test_a_change_that_keeps_all_messages_is_let_through(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    assert losses(before, after) == {}
+
+
+def test_an_empty_stream_has_nothing_to_lose() -> None:
+    assert losses({}, {"maxMsgs": 1, "maxAge": "1s", "retention": "interest"}, messages=0) == {}
+
+
+def test_all_losses_of_a_change_are_named() -> None:
+    found = losses({}, {"maxMsgs": 7, "maxBytes": 400})
+    assert set(found) == {"maxMsgs", "maxBytes"}
+
+
+def test_a_change_that_nats_refuses_anyway_keeps_that_reason() -> None:
+    assert losses({}, {"retention": "workqueue"}) == {}
+
+
+def test_messages_of_unknown_age_could_all_be_too_old() -> None:
+    assert losses({}, {"maxAge": "1h"}, first_time="") == {
+        "maxAge": "could discard messages of unknown age"
+    }
+    assert losses({"maxAge": "1h"}, {}, first_time="") == {}
+
+
+@pytest.mark.parametrize(
+    "count, shown", [(0, "0 messages"), (1, "1 message"), (4000, "4,000 messages")]
+)
+def test_a_count_agrees_with_its_noun(count: int, shown: str) -> None:
+    assert counted(count, "message") == shown

@@ -1,0 +1,417 @@
+"""Desired + live + owner → a Plan."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.core.codec import instant_ns
+from coze_nats.core.desired import Target
+from coze_nats.core.live import LiveConsumer, LiveStream, Server
+from coze_nats.core.names import OWNER_METADATA, Reason
+from coze_nats.core.plan import (
+    Action,
+    Create,
+    Delete,
+    Live,
+    Pause,
+    Plan,
+    Situation,
+    Update,
+    is_ours,
+    plan,
+    plan_deletion,
+)
+from fakes.configs import complete_consumer, complete_stream
+from support.convergence import OWNER, consumer, stream
+
+Spec = dict[str, Any]
+CREATED = "2026-01-01T00:00:00Z"
+NOW = instant_ns("2026-06-01T00:00:00Z")
+PAST, FUTURE, LATER = "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
+SERVER = Server("2.15.1", 5)
+OURS = {OWNER_METADATA: OWNER}
+
+
+def situation(**more: Any) -> Situation:
+    return Situation(**{"owner": OWNER, "server": SERVER, "now_ns": NOW, **more})
+
+
+def a_stream(spec: Spec, metadata: dict[str, str], messages: int = 0, **raw: Any) -> LiveStream:
+    declared = {**stream("work", spec).declared, "metadata": metadata}
+    config = complete_stream(declared, SERVER.version, SERVER.api_level)
+    return LiveStream({**config, **raw}, CREATED, messages=messages)
+
+
+def a_consumer(spec: Spec, metadata: dict[str, str], **raw: Any) -> LiveConsumer:
+    declared = {**consumer("work", "reader", spec).declared, "metadata": metadata}
+    of = complete_stream({"name": "work"}, SERVER.version, SERVER.api_level)
+    config = complete_consumer(declared, of, SERVER.version, SERVER.api_level)
+    return LiveConsumer({**config, **raw}, CREATED)
+
+
+def only_update(found: Plan) -> dict[str, Any]:
+    """The configuration that a plan of one update sends."""
+    (step,) = found.steps
+    assert isinstance(step, Update)
+    return dict(step.config)
+
+
+# --- creation -------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_created_with_its_owner() -> None:
+    desired = stream("work", {"maxMsgs": 5, "metadata": {"team": "a"}})
+    assert plan(desired, None, situation()) == Plan(
+        Action.CREATE,
+        (
+            Create(
+                Target("work"), {"name": "work", "max_msgs": 5, "metadata": {"team": "a", **OURS}}
+            ),
+        ),
+    )
+
+
+def test_a_sealed_stream_is_created_open_and_then_sealed() -> None:
+    created, sealed = plan(stream("work", {"sealed": True}), None, situation()).steps
+    assert isinstance(created, Create)
+    assert isinstance(sealed, Update)
+    assert "sealed" not in created.config
+    assert sealed.config == {**created.config, "sealed": True}
+
+
+def test_a_stream_that_shall_stay_open_is_created_at_once() -> None:
+    assert len(plan(stream("work", {"sealed": False}), None, situation()).steps) == 1
+
+
+@pytest.mark.parametrize("until, sent", [(FUTURE, FUTURE), (PAST, None), (None, None)])
+def test_a_consumer_is_created_paused_unless_the_time_has_passed(
+    until: str | None, sent: str | None
+) -> None:
+    (step,) = plan(consumer("work", "reader", {"pauseUntil": until}), None, situation()).steps
+    assert isinstance(step, Create)
+    assert step.config.get("pause_until") == sent
+
+
+# --- what is there already ------------------------------------------------------------------------
+
+
+def test_what_is_as_declared_and_ours_is_left_alone() -> None:
+    found = plan(stream("work", {"maxMsgs": 5}), a_stream({"maxMsgs": 5}, OURS), situation())
+    assert found == Plan(Action.NOTHING)
+
+
+def test_what_is_identical_and_has_no_owner_is_adopted() -> None:
+    live = a_stream({"maxMsgs": 5}, {"coze.dev/note": "kept"})
+    found = plan(stream("work", {"maxMsgs": 5}), live, situation())
+    assert found.action is Action.ADOPT
+    assert only_update(found) == {
+        **live.config,
+        "metadata": {**live.config["metadata"], **OURS},
+    }
+
+
+def test_a_consumer_is_adopted_and_paused_as_declared() -> None:
+    desired = consumer("work", "reader", {"pauseUntil": FUTURE})
+    found = plan(desired, a_consumer({}, {}), situation())
+    assert found.action is Action.ADOPT
+    assert found.steps[1:] == (Pause(desired.target, FUTURE),)
+
+
+def test_what_differs_and_has_no_owner_is_not_touched() -> None:
+    found = plan(stream("work", {"maxMsgs": 5}), a_stream({}, {}), situation())
+    assert found.action is Action.REFUSE
+    assert found.steps == ()
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.NOT_IDENTICAL
+    assert found.refusal.message == (
+        "stream work exists, has no owner, and is not as declared (maxMsgs -1 → 5): make the spec "
+        "say what it is, or remove it from NATS"
+    )
+
+
+def test_a_long_list_of_differences_is_cut() -> None:
+    spec = {
+        "description": "a",
+        "maxMsgs": 1,
+        "maxBytes": 1,
+        "maxAge": "1h",
+        "maxMsgSize": 1,
+        "maxMsgsPerSubject": 1,
+        "maxConsumers": 1,
+        "noAck": True,
+        "allowDirect": True,
+        "denyDelete": True,
+    }
+    refusal = plan(stream("work", spec), a_stream({}, {}), situation()).refusal
+    assert refusal is not None
+    assert "noAck false → true and 2 more): make" in refusal.message
+
+
+@pytest.mark.parametrize("spec", [{}, {"maxMsgs": 5}])
+def test_what_belongs_to_another_is_not_touched(spec: Spec) -> None:
+    live = a_stream({}, {OWNER_METADATA: "other/shop/orders"})
+    found = plan(stream("work", spec), live, situation(incarnation=CREATED))
+    assert found.steps == ()
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.OWNED_BY_ANOTHER
+    assert found.refusal.message == (
+        "stream work belongs to other/shop/orders (cluster/namespace/name): choose another name, "
+        "or delete that resource first"
+    )
+
+
+def test_owner_metadata_that_was_stripped_by_hand_is_put_back() -> None:
+    live = a_stream({}, {})
+    found = plan(stream("work", {}), live, situation(incarnation=CREATED))
+    assert found.action is Action.UPDATE
+    assert found.changes == ()
+    assert only_update(found)["metadata"][OWNER_METADATA] == OWNER
+
+
+def test_another_incarnation_without_an_owner_is_not_ours() -> None:
+    live = a_stream({"maxMsgs": 5}, {})
+    found = plan(stream("work", {}), live, situation(incarnation="2025-01-01T00:00:00Z"))
+    assert found.action is Action.REFUSE
+
+
+@pytest.mark.parametrize(
+    "metadata, incarnation, ours",
+    [
+        (OURS, "", True),
+        (OURS, "another", True),
+        ({}, CREATED, True),
+        ({}, "another", False),
+        ({}, "", False),
+        ({OWNER_METADATA: "other/shop/orders"}, CREATED, False),
+    ],
+)
+def test_an_object_is_ours_by_its_metadata_or_its_incarnation(
+    metadata: dict[str, str], incarnation: str, ours: bool
+) -> None:
+    assert is_ours(a_stream({}, metadata), OWNER, incarnation) is ours
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+
+def test_an_update_sends_all_that_is_there_with_only_the_changes_made() -> None:
+    live = a_stream(
+        {"maxMsgs": 5, "metadata": {"team": "a"}},
+        {**OURS, "team": "a", "coze.dev/note": "kept", "_nats.hint": "kept"},
+        from_the_future=True,
+        placement={"preferred": "kept"},
+    )
+    desired = stream("work", {"maxAge": "1h", "placement": {"cluster": "east"}})
+    found = plan(desired, live, situation())
+    expected = {
+        **live.config,
+        "max_age": 3600 * 10**9,
+        "placement": {"preferred": "kept", "cluster": "east"},
+        "metadata": {k: v for k, v in live.config["metadata"].items() if k != "team"},
+    }
+    # Dropped, so that the server gives them the defaults.
+    del expected["max_msgs"]
+    assert only_update(found) == expected
+    assert found.action is Action.UPDATE
+    assert {change.name for change in found.changes} == {
+        "maxMsgs",
+        "maxAge",
+        "placement",
+        "metadata",
+    }
+
+
+def test_an_object_inside_is_dropped_when_nothing_unknown_is_left_in_it() -> None:
+    live = a_stream({"placement": {"cluster": "east"}}, OURS)
+    assert "placement" not in only_update(plan(stream("work", {}), live, situation()))
+    live = a_stream({}, OURS, placement={"cluster": "east", "preferred": "kept"})
+    update = only_update(plan(stream("work", {}), live, situation()))
+    assert update["placement"] == {"preferred": "kept"}
+
+
+@pytest.mark.parametrize(
+    "before, after, first, second",
+    [
+        # More replicas are made where they shall be.
+        (
+            {"replicas": 1},
+            {"replicas": 3, "placement": {"tags": ["a"]}, "maxMsgs": 5},
+            {"num_replicas": 1, "placement": {"tags": ["a"]}, "max_msgs": -1},
+            {"num_replicas": 3, "placement": {"tags": ["a"]}, "max_msgs": 5},
+        ),
+        (
+            {"replicas": 1, "placement": {"tags": ["a"]}},
+            {"replicas": 3},
+            {"num_replicas": 1, "max_msgs": -1},
+            {"num_replicas": 3, "max_msgs": -1},
+        ),
+        # Fewer need not be moved.
+        (
+            {"replicas": 3},
+            {"replicas": 1, "placement": {"tags": ["a"]}, "maxMsgs": 5},
+            {"num_replicas": 1, "max_msgs": -1},
+            {"num_replicas": 1, "placement": {"tags": ["a"]}, "max_msgs": 5},
+        ),
+    ],
+)
+def test_replicas_and_placement_are_changed_one_after_the_other(
+    before: Spec, after: Spec, first: Spec, second: Spec
+) -> None:
+    live = a_stream({**before, "replicas": 1}, OURS, num_replicas=before["replicas"])
+    steps = plan(stream("work", after), live, situation()).steps
+    assert len(steps) == 2
+    for step, expected in zip(steps, (first, second), strict=True):
+        assert isinstance(step, Update)
+        shown = {
+            k: step.config[k] for k in ("num_replicas", "placement", "max_msgs") if k in step.config
+        }
+        assert shown == expected
+    assert isinstance(steps[0], Update)
+    assert steps[0].config["metadata"] == live.config["metadata"]
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+def refusal_of(desired: Any, live: Live, **more: Any) -> tuple[Reason, str]:
+    found = plan(desired, live, situation(**more))
+    assert found.action is Action.REFUSE
+    assert found.steps == ()
+    assert found.refusal is not None
+    assert found.changes or "needs nats-server" in found.refusal.message
+    return found.refusal.reason, found.refusal.message
+
+
+def test_a_field_that_the_server_lacks_is_refused_before_anything_else() -> None:
+    live = a_stream({}, {OWNER_METADATA: "other/shop/orders"})
+    desired = stream("work", {"allowBatched": True})
+    for found in (None, live):
+        refusal = plan(desired, found, situation(server=Server("2.12.8", 3))).refusal
+        assert refusal is not None
+        assert refusal.reason is Reason.UNSUPPORTED_BY_SERVER
+        assert refusal.message == (
+            "allowBatched needs nats-server 2.14 or newer, and this is 2.12.8: remove the field or "
+            "upgrade the server"
+        )
+
+
+def test_a_change_that_nats_cannot_make_holds_all_others() -> None:
+    desired = stream("work", {"storage": "memory", "maxMsgs": 5})
+    assert refusal_of(desired, a_stream({}, OURS)) == (
+        Reason.IMMUTABLE_FIELD,
+        (
+            "storage file → memory: NATS can't change it once the object exists. Nothing was "
+            "changed: set the field back, or delete the object and let it be created anew"
+        ),
+    )
+
+
+def test_a_change_that_the_server_is_too_old_for_says_so() -> None:
+    live = a_stream({}, OURS)
+    reason, message = refusal_of(
+        stream("work", {"maxConsumers": 5}), live, server=Server("2.10.26", 0)
+    )
+    assert reason is Reason.UNSUPPORTED_BY_SERVER
+    assert message == (
+        "maxConsumers -1 → 5: changing it needs nats-server 2.12 or newer, and this is 2.10.26. "
+        "Nothing was changed: set the field back or upgrade the server"
+    )
+
+
+def test_a_change_that_would_lose_messages_is_held() -> None:
+    assert refusal_of(stream("work", {"maxMsgs": 5}), a_stream({}, OURS, messages=8)) == (
+        Reason.WOULD_LOSE_DATA,
+        (
+            "maxMsgs -1 → 5: would discard 3 of 8 messages. Nothing was changed: choose a value "
+            "that keeps the messages, or purge them first"
+        ),
+    )
+
+
+def test_several_refused_changes_are_all_named() -> None:
+    desired = stream("work", {"storage": "memory", "allowMsgCounter": True})
+    _, message = refusal_of(desired, a_stream({}, OURS))
+    assert "storage file → memory: " in message
+    assert "; allowMsgCounter false → true: " in message
+
+
+# --- pausing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "declared, has, steps",
+    [
+        (None, None, ()),
+        (FUTURE, FUTURE, ()),
+        (FUTURE, "2099-01-01T01:00:00+01:00", ()),
+        (FUTURE, None, (FUTURE,)),
+        (FUTURE, PAST, (FUTURE,)),
+        (LATER, FUTURE, (LATER,)),
+        (None, FUTURE, (None,)),
+        (PAST, FUTURE, (None,)),
+        (PAST, None, ()),
+        (None, PAST, ()),
+        (PAST, PAST, ()),
+    ],
+)
+def test_a_pause_is_set_moved_and_lifted_and_means_nothing_once_passed(
+    declared: str | None, has: str | None, steps: tuple[str | None, ...]
+) -> None:
+    desired = consumer("work", "reader", {"pauseUntil": declared})
+    live = a_consumer({}, OURS, **({"pause_until": has} if has else {}))
+    found = plan(desired, live, situation())
+    assert found.steps == tuple(Pause(desired.target, until) for until in steps)
+    assert found.action is (Action.UPDATE if steps else Action.NOTHING)
+
+
+def test_a_change_and_a_pause_are_made_one_after_the_other() -> None:
+    desired = consumer("work", "reader", {"pauseUntil": FUTURE, "maxDeliver": 3})
+    update, pause = plan(desired, a_consumer({}, OURS), situation()).steps
+    assert isinstance(update, Update)
+    assert pause == Pause(desired.target, FUTURE)
+
+
+# --- deletion -------------------------------------------------------------------------------------
+
+TARGET = Target("work")
+
+
+def test_an_empty_stream_of_ours_is_deleted() -> None:
+    found = plan_deletion(TARGET, a_stream({}, OURS), OWNER)
+    assert found == Plan(Action.DELETE, (Delete(TARGET),))
+
+
+def test_a_consumer_of_ours_is_deleted_whatever_it_holds() -> None:
+    target = Target("work", "reader")
+    assert plan_deletion(target, a_consumer({}, OURS), OWNER).steps == (Delete(target),)
+
+
+def test_a_stream_that_holds_messages_is_kept_without_an_owner() -> None:
+    live = a_stream({}, {**OURS, "team": "a"}, messages=1)
+    found = plan_deletion(TARGET, live, OWNER)
+    assert found.action is Action.RELEASE
+    update = only_update(found)
+    assert OWNER_METADATA not in update["metadata"]
+    assert update["metadata"]["team"] == "a"
+    assert {**update, "metadata": 0} == {**live.config, "metadata": 0}
+
+
+def test_a_stream_that_lost_its_metadata_is_still_deleted_by_its_incarnation() -> None:
+    live = a_stream({}, {})
+    assert plan_deletion(TARGET, live, OWNER, CREATED).action is Action.DELETE
+    bare = LiveStream({"name": "work"}, CREATED, messages=1)
+    assert plan_deletion(TARGET, bare, OWNER, CREATED).action is Action.RELEASE
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        None,
+        a_stream({}, {}),
+        a_stream({}, {OWNER_METADATA: "other/shop/orders"}),
+        a_consumer({}, {OWNER_METADATA: "other/shop/orders"}),
+    ],
+    ids=["absent", "nobody's", "another's stream", "another's consumer"],
+)
+def test_what_is_not_ours_or_not_there_is_not_touched(live: Live | None) -> None:
+    assert plan_deletion(TARGET, live, OWNER) == Plan(Action.NOTHING)
