@@ -1,0 +1,212 @@
+"""Outcome + previous status + now → the next status."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.core import names
+from coze_nats.core.codec import instant_ns
+from coze_nats.core.conditions import (
+    Difference,
+    Health,
+    Outcome,
+    condition,
+    difference,
+    is_true,
+    next_status,
+    timestamp,
+    turns,
+)
+from coze_nats.core.live import LiveConsumer, LiveStream, Raft
+from coze_nats.core.names import Reason
+from coze_nats.core.resource import Key, Resource
+from support.convergence import consumer, stream
+
+Status = dict[str, Any]
+BEFORE, NOW = "2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"
+NOW_NS = instant_ns(NOW) + 999_999_999
+READY = Outcome(Health.READY, Reason.CONVERGED, "as declared")
+STALLED = Outcome(Health.STALLED, Reason.IMMUTABLE_FIELD, "storage: can't")
+AWAY = Outcome(Health.RECONCILING, Reason.NATS_UNAVAILABLE, "away", observed=False)
+
+
+def resource(status: Status, requested: str = "") -> Resource:
+    return Resource(
+        key=Key(names.STREAM_KIND, "shop", "orders"),
+        uid="u",
+        generation=7,
+        finalized=True,
+        deleting=False,
+        reconcile_requested_at=requested,
+        spec={},
+        status=status,
+    )
+
+
+def after(outcome: Outcome, previous: Status | None = None, requested: str = "") -> Status:
+    return next_status(resource(previous or {}, requested), None, outcome, NOW_NS)
+
+
+def shown(status: Status) -> dict[str, str]:
+    """The conditions as type: status."""
+    return {item["type"]: item["status"] for item in status["conditions"]}
+
+
+# --- conditions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "outcome, conditions",
+    [
+        (READY, {"Ready": "True"}),
+        (STALLED, {"Ready": "False", "Stalled": "True"}),
+        (AWAY, {"Ready": "False", "Reconciling": "True"}),
+    ],
+)
+def test_ready_stands_always_and_what_is_in_its_way_while_it_is(
+    outcome: Outcome, conditions: dict[str, str]
+) -> None:
+    assert shown(after(outcome)) == conditions
+
+
+def test_a_condition_tells_reason_message_and_the_generation_it_is_about() -> None:
+    status = after(STALLED)
+    assert status["observedGeneration"] == 7
+    for item in status["conditions"]:
+        assert item["reason"] == "ImmutableField"
+        assert item["message"] == "storage: can't"
+        assert item["observedGeneration"] == 7
+
+
+def test_a_transition_has_its_time_in_whole_seconds() -> None:
+    assert timestamp(NOW_NS) == NOW
+    assert condition(after(READY), "Ready")["lastTransitionTime"] == NOW  # type: ignore[index]
+
+
+@pytest.mark.parametrize("outcome, since", [(READY, BEFORE), (STALLED, NOW)])
+def test_the_time_stays_while_the_condition_stays(outcome: Outcome, since: str) -> None:
+    previous = after(READY)
+    previous["conditions"][0]["lastTransitionTime"] = BEFORE
+    found = condition(after(outcome, previous), "Ready")
+    assert found is not None
+    assert found["lastTransitionTime"] == since
+
+
+def test_a_condition_is_true_only_if_it_is_there_and_says_so() -> None:
+    assert is_true(after(READY), "Ready")
+    assert not is_true(after(STALLED), "Ready")
+    assert not is_true(after(READY), "Stalled")
+    assert condition({}, "Ready") is None
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+def test_the_status_of_a_stream_tells_what_is_there() -> None:
+    config = {
+        "name": "ORDERS",
+        "max_age": 3600 * 10**9,
+        "sealed": False,
+        "metadata": {"team": "a", "coze.dev/owner": "x", "_nats.ver": "2"},
+    }
+    live = LiveStream(config, BEFORE, messages=3, bytes=300, consumers=2, raft=Raft("n1", ("n2",)))
+    desired = stream("ORDERS", {})
+    outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live)
+    status = next_status(resource({}), desired, outcome, NOW_NS)
+    del status["conditions"], status["observedGeneration"]
+    assert status == {
+        "stream": "ORDERS",
+        "created": BEFORE,
+        "leader": "n1",
+        "replicas": 2,
+        "messages": 3,
+        "bytes": 300,
+        "consumers": 2,
+        "effective": {"maxAge": "1h", "metadata": {"team": "a"}},
+    }
+
+
+def test_the_status_of_a_consumer_tells_what_is_there() -> None:
+    config = {"durable_name": "reader", "ack_policy": "all", "pause_until": NOW}
+    live = LiveConsumer(config, BEFORE, pending=3, ack_pending=2)
+    outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live)
+    desired = consumer("orders", "reader", {})
+    status = next_status(resource({}), desired, outcome, NOW_NS)
+    del status["conditions"], status["observedGeneration"]
+    assert status == {
+        "stream": "orders",
+        "consumer": "reader",
+        "created": BEFORE,
+        "replicas": 1,
+        "pending": 3,
+        "ackPending": 2,
+        "effective": {"name": "reader", "ackPolicy": "all", "pauseUntil": NOW},
+    }
+
+
+def test_what_was_known_stays_while_jetstream_cannot_be_seen() -> None:
+    previous = {"created": BEFORE, "messages": 3, "stream": "orders", "foreign": 1}
+    status = after(AWAY, previous)
+    assert {key: status.get(key) for key in previous} == {**previous, "foreign": None}
+
+
+def test_what_was_known_goes_when_it_is_seen_to_be_gone() -> None:
+    assert "created" not in after(STALLED, {"created": BEFORE})
+
+
+@pytest.mark.parametrize(
+    "outcome, requested, before, handled",
+    [
+        (READY, "now", None, "now"),
+        (READY, "now", "earlier", "now"),
+        (READY, "", "earlier", "earlier"),
+        (AWAY, "now", "earlier", "earlier"),
+        (AWAY, "now", None, None),
+        (READY, "", None, None),
+    ],
+)
+def test_a_request_to_reconcile_is_echoed_once_jetstream_was_looked_at(
+    outcome: Outcome, requested: str, before: str | None, handled: str | None
+) -> None:
+    previous = {"lastHandledReconcileAt": before} if before else {}
+    assert after(outcome, previous, requested).get("lastHandledReconcileAt") == handled
+
+
+# --- worth a write --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "status, following, found",
+    [
+        ({"messages": 1}, {"messages": 1}, Difference.NONE),
+        ({"consumers": 1}, {"consumers": 2}, Difference.NONE),
+        ({"messages": 1, "consumers": 1}, {"messages": 2}, Difference.COUNTERS),
+        ({"leader": "a"}, {"leader": "b"}, Difference.COUNTERS),
+        ({"messages": 1}, {"messages": 2, "created": "x"}, Difference.REAL),
+        ({"conditions": []}, {}, Difference.REAL),
+    ],
+)
+def test_what_moves_by_itself_is_no_reason_to_write(
+    status: Status, following: Status, found: Difference
+) -> None:
+    assert difference(status, following) is found
+
+
+@pytest.mark.parametrize(
+    "before, now, news",
+    [
+        (None, READY, ""),
+        (None, STALLED, "stalled"),
+        (READY, STALLED, "stalled"),
+        (STALLED, STALLED, ""),
+        (STALLED, Outcome(Health.STALLED, Reason.INVALID_SPEC, "x"), "stalled"),
+        (STALLED, READY, "recovered"),
+        (STALLED, AWAY, ""),
+        (AWAY, READY, ""),
+    ],
+)
+def test_stalling_and_recovering_are_news_once(
+    before: Outcome | None, now: Outcome, news: str
+) -> None:
+    previous = after(before) if before else {}
+    assert turns(previous, after(now)["conditions"]) == news

@@ -1,0 +1,145 @@
+"""Models → CRDs: structural, described, without defaults; tests/integration asks the apiserver."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from coze_nats.core import names
+from coze_nats.core.api.crds import (
+    DEFINITIONS,
+    Definition,
+    custom_resource_definition,
+    schema_of,
+)
+
+Schema = dict[str, Any]
+all_kinds = pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda found: found.kind)
+
+
+def version_of(definition: Definition) -> Schema:
+    (version,) = custom_resource_definition(definition)["spec"]["versions"]
+    return dict(version)
+
+
+def schema(definition: Definition) -> Schema:
+    return dict(version_of(definition)["schema"]["openAPIV3Schema"])
+
+
+def walk(found: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every schema inside a schema, with its path."""
+    yield path, found
+    for name, inner in found.get("properties", {}).items():
+        yield from walk(inner, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(found.get(key), dict):
+            yield from walk(found[key], f"{path}[]")
+
+
+@all_kinds
+def test_every_field_of_the_spec_and_status_is_described(definition: Definition) -> None:
+    properties = schema(definition)["properties"]
+    for part in ("spec", "status"):
+        for path, found in walk(properties[part], part):
+            if not path.endswith("[]"):
+                assert found.get("description"), path
+                assert "\n" not in found["description"], path
+
+
+@all_kinds
+def test_nothing_has_a_default_a_title_a_reference_or_a_null(definition: Definition) -> None:
+    for path, found in walk(schema(definition)):
+        assert not found.keys() & {"default", "title", "$ref", "const"}, path
+        assert {"type": "null"} not in found.get("anyOf", []), path
+        assert "type" in found or "x-kubernetes-int-or-string" in found, path
+
+
+@all_kinds
+def test_unknown_fields_are_pruned_but_in_the_effective_configuration(
+    definition: Definition,
+) -> None:
+    kept = [
+        path
+        for path, found in walk(schema(definition))
+        if found.get("x-kubernetes-preserve-unknown-fields")
+    ]
+    assert kept == [".status.effective"]
+
+
+@all_kinds
+def test_every_rule_says_what_to_do(definition: Definition) -> None:
+    found = [
+        rule
+        for _, inner in walk(schema(definition))
+        for rule in inner.get("x-kubernetes-validations", ())
+    ]
+    assert len(found) > 10
+    for rule in found:
+        assert rule["rule"]
+        assert rule["message"]
+        assert "\n" not in rule["rule"] + rule["message"]
+
+
+@all_kinds
+def test_a_kind_is_served_with_its_names(definition: Definition) -> None:
+    crd = custom_resource_definition(definition)
+    assert crd["metadata"]["name"] == f"{names.PLURALS[definition.kind]}.{names.GROUP}"
+    assert crd["spec"]["scope"] == "Namespaced"
+    assert crd["spec"]["names"]["categories"] == ["coze"]
+    assert crd["spec"]["names"]["shortNames"] == list(definition.short_names)
+    version = version_of(definition)
+    assert version["name"] == names.VERSION
+    assert version["subresources"] == {"status": {}}
+
+
+@all_kinds
+def test_columns_and_selectable_fields_exist_in_the_schema(definition: Definition) -> None:
+    version, root = version_of(definition), schema(definition)
+    paths = {path for path, _ in walk(root)}
+    for selectable in version["selectableFields"]:
+        assert selectable["jsonPath"] in paths
+    for column in version["additionalPrinterColumns"]:
+        path = column["jsonPath"]
+        assert path.startswith((".status.conditions[?", ".metadata.")) or path in paths
+    shown = [column["name"] for column in version["additionalPrinterColumns"]]
+    assert shown[:2] == ["Ready", "Reason"]
+    assert shown[-1] == "Age"
+
+
+def test_a_consumer_must_name_its_stream_so_its_spec_is_required() -> None:
+    required = {each.kind: schema(each).get("required") for each in DEFINITIONS}
+    assert required == {names.STREAM_KIND: None, names.CONSUMER_KIND: ["spec"]}
+
+
+class Inner(BaseModel):
+    """What is inside."""
+
+    value: int | None = Field(default=None, description="A number\nor none.")
+    kind: Literal["only"] | None = None
+
+
+class Outer(BaseModel):
+    """What is outside."""
+
+    inner: Inner = Field(default=Inner(), description="Described where it is used.")
+    many: tuple[Inner, ...] = ()
+
+
+def test_a_model_inside_a_model_stands_where_it_is_used() -> None:
+    inner = {
+        "type": "object",
+        "description": "What is inside.",
+        "properties": {
+            "value": {"type": "integer", "description": "A number or none."},
+            "kind": {"type": "string", "enum": ["only"]},
+        },
+    }
+    assert schema_of(Outer) == {
+        "type": "object",
+        "description": "What is outside.",
+        "properties": {
+            "inner": {**inner, "description": "Described where it is used."},
+            "many": {"type": "array", "items": inner},
+        },
+    }

@@ -1,0 +1,92 @@
+"""What JetStream answers → frozen values."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.core.live import LiveConsumer, LiveStream, Raft
+
+CREATED = "2026-01-31T12:00:00Z"
+
+
+def test_a_stream_is_read_from_its_info() -> None:
+    info = {
+        "config": {"name": "orders"},
+        "created": CREATED,
+        "state": {
+            "messages": 3,
+            "bytes": 300,
+            "first_ts": "2026-02-01T00:00:00Z",
+            "num_subjects": 2,
+            "consumer_count": 1,
+        },
+        "cluster": {"name": "c", "leader": "n1", "replicas": [{"name": "n3"}, {"name": "n2"}]},
+    }
+    live = LiveStream.from_info(info)
+    assert live == LiveStream(
+        {"name": "orders"},
+        CREATED,
+        messages=3,
+        bytes=300,
+        first_time="2026-02-01T00:00:00Z",
+        subjects=2,
+        consumers=1,
+        raft=Raft("n1", ("n2", "n3")),
+    )
+    assert live.name == "orders"
+
+
+def test_a_consumer_is_read_from_its_info() -> None:
+    info = {
+        "stream_name": "orders",
+        "config": {"durable_name": "reader"},
+        "created": CREATED,
+        "num_pending": 3,
+        "num_ack_pending": 2,
+        "num_redelivered": 1,
+        "paused": True,
+    }
+    live = LiveConsumer.from_info(info)
+    assert live == LiveConsumer(
+        {"durable_name": "reader"},
+        CREATED,
+        stream="orders",
+        pending=3,
+        ack_pending=2,
+        redelivered=1,
+        paused=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "config, name",
+    [
+        ({"durable_name": "a", "name": "a"}, "a"),
+        ({"name": "b"}, "b"),
+        ({}, ""),
+    ],
+)
+def test_a_consumer_is_named_by_its_durable_name_or_its_name(
+    config: dict[str, Any], name: str
+) -> None:
+    assert LiveConsumer(config, CREATED).name == name
+
+
+def test_what_an_answer_leaves_out_is_nothing() -> None:
+    info = {"config": {"name": "orders"}, "created": CREATED}
+    assert LiveStream.from_info(info) == LiveStream({"name": "orders"}, CREATED)
+    assert LiveConsumer.from_info(info) == LiveConsumer({"name": "orders"}, CREATED)
+
+
+@pytest.mark.parametrize(
+    "info, raft",
+    [
+        ({}, Raft()),
+        ({"cluster": None}, Raft()),
+        ({"cluster": {"leader": "lone"}}, Raft()),
+        ({"cluster": {"name": "c"}}, Raft()),
+        ({"cluster": {"name": "c", "leader": "n1", "replicas": None}}, Raft("n1")),
+    ],
+)
+def test_a_server_in_no_cluster_has_no_leader(info: dict[str, Any], raft: Raft) -> None:
+    assert Raft.from_info(info) == raft

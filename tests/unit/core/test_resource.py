@@ -1,0 +1,52 @@
+"""A custom resource as the operator holds it."""
+
+from typing import Any
+
+from coze_nats.core import names
+from coze_nats.core.resource import Key, Resource
+
+BODY: dict[str, Any] = {
+    "kind": "CozeStream",
+    "metadata": {
+        "namespace": "shop",
+        "name": "orders",
+        "uid": "u",
+        "generation": 3,
+        "resourceVersion": "17",
+        "finalizers": [names.FINALIZER],
+        "annotations": {names.RECONCILE_REQUESTED_ANNOTATION: "now"},
+    },
+    "spec": {"maxMsgs": 5},
+    "status": {"messages": 1},
+}
+
+
+def test_a_resource_is_read_as_the_apiserver_serves_it() -> None:
+    found = Resource.from_body(BODY)
+    assert found == Resource(
+        key=Key("CozeStream", "shop", "orders"),
+        uid="u",
+        generation=3,
+        finalized=True,
+        deleting=False,
+        reconcile_requested_at="now",
+        spec={"maxMsgs": 5},
+        status={"messages": 1},
+        resource_version="17",
+    )
+    assert str(found.key) == "CozeStream shop/orders"
+
+
+def test_what_a_new_resource_lacks_is_empty() -> None:
+    metadata = {"namespace": "shop", "name": "orders", "uid": "u", "deletionTimestamp": "now"}
+    found = Resource.from_body({"kind": "CozeStream", "metadata": metadata})
+    assert (found.generation, found.finalized, found.deleting) == (0, False, True)
+    assert (found.spec, found.status, found.resource_version) == ({}, {}, "")
+
+
+def test_a_status_alone_makes_no_new_revision() -> None:
+    found = Resource.from_body(BODY)
+    assert found.with_status({"messages": 2}).revision == found.revision
+    assert found.with_status({"messages": 2}).status == {"messages": 2}
+    changed = Resource.from_body({**BODY, "metadata": {**BODY["metadata"], "generation": 4}})
+    assert changed.revision != found.revision
