@@ -118,7 +118,7 @@ async def test_a_stream_with_messages_is_kept_when_its_resource_is_deleted(
     assert stream
     assert stream.messages == 1
     assert owner_of(stream) == ""
-    assert "holds 1 messages" in await tenant.event("full", "Retained")
+    assert "holds 1 message" in await tenant.event("full", "Retained")
 
     tenant.stream("full", subjects=["full"])
     await tenant.ready(STREAM, "full")
