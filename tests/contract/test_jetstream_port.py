@@ -346,6 +346,18 @@ async def test_the_limits_of_a_stream_hold_for_its_consumers(port: JetStream) ->
     assert caught.value.err_code == 10069
 
 
+async def test_older_servers_keep_the_limits_that_consumers_live_by(port: JetStream) -> None:
+    made = await port.create_stream({**ORDERS, "consumer_limits": {"max_ack_pending": 50}})
+    await port.create_consumer("orders", READER)
+    removal = port.update_stream({**made.config, "consumer_limits": {}})
+    if await level(port) >= 4:
+        assert (await removal).config["consumer_limits"] == {}
+    else:
+        with pytest.raises(Rejected) as caught:
+            await removal
+        assert caught.value.err_code == 10069
+
+
 async def test_a_mirror_follows_its_origin_in_direct_reads(port: JetStream) -> None:
     await port.create_stream({**ORDERS, "allow_direct": True})
     made = await port.create_stream({"name": "copy", "mirror": {"name": "orders"}})

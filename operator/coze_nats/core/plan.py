@@ -193,7 +193,7 @@ def _update(
     if changes or owner_of(live) != situation.owner:
         config = _updated(desired, live.config, changes, situation.owner)
         steps = tuple(
-            Update(desired.target, item) for item in _staged(config, live.config, changes)
+            Update(desired.target, item) for item in _staged(desired, config, live.config, changes)
         )
     steps += _pausing(desired, live, situation)
     return Plan(Action.UPDATE if steps else Action.NOTHING, steps, changes)
@@ -253,7 +253,7 @@ def _updated(
 
 
 def _staged(
-    config: dict[str, Any], live: Config, changes: tuple[FieldChange, ...]
+    desired: Desired, config: Config, live: Config, changes: tuple[FieldChange, ...]
 ) -> tuple[Config, ...]:
     """A cluster refuses replicas and placement in one update (10123): the first step does one.
 
@@ -261,8 +261,9 @@ def _staged(
     """
     if not {"replicas", "placement"} <= {change.name for change in changes}:
         return (config,)
-    if config["num_replicas"] < live["num_replicas"]:
-        return ({**live, "num_replicas": config["num_replicas"]}, config)
+    replicas = desired.after("num_replicas")
+    if replicas < live["num_replicas"]:
+        return ({**live, "num_replicas": replicas}, config)
     moved = {key: value for key, value in live.items() if key != "placement"}
     if "placement" in config:
         moved["placement"] = config["placement"]

@@ -86,6 +86,7 @@ def test_a_change_that_discards_messages_says_how_many(
         ({}, {"maxBytes": 400, "discard": "new"}),
         ({}, {"maxMsgsPerSubject": 9}),
         ({"maxMsgsPerSubject": 5}, {"maxMsgsPerSubject": 6}),
+        ({"maxMsgsPerSubject": 1}, {"maxMsgsPerSubject": 2}),
         ({"maxMsgsPerSubject": 5}, {}),
         ({}, {"maxAge": "1h1ns"}),
         ({"maxAge": "2h"}, {}),
@@ -103,6 +104,14 @@ def test_a_change_that_keeps_all_messages_is_let_through(
 
 def test_an_empty_stream_has_nothing_to_lose() -> None:
     assert losses({}, {"maxMsgs": 1, "maxAge": "1s", "retention": "interest"}, messages=0) == {}
+
+
+@pytest.mark.parametrize("subjects", [0, 1])
+def test_a_subject_may_hold_all_messages_of_a_stream(subjects: int) -> None:
+    assert losses({}, {"maxMsgsPerSubject": 10}, subjects=subjects) == {}
+    assert losses({}, {"maxMsgsPerSubject": 9}, subjects=subjects) == {
+        "maxMsgsPerSubject": "could discard up to 1 of 10 messages"
+    }
 
 
 def test_all_losses_of_a_change_are_named() -> None:

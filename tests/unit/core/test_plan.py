@@ -145,6 +145,10 @@ def test_a_long_list_of_differences_is_cut() -> None:
     refusal = plan(stream("work", spec), a_stream({}, {}), situation()).refusal
     assert refusal is not None
     assert "noAck false → true and 2 more): make" in refusal.message
+    del spec["allowDirect"], spec["denyDelete"]
+    refusal = plan(stream("work", spec), a_stream({}, {}), situation()).refusal
+    assert refusal is not None
+    assert "noAck false → true): make" in refusal.message
 
 
 @pytest.mark.parametrize("spec", [{}, {"maxMsgs": 5}])
@@ -246,6 +250,12 @@ def test_an_object_inside_is_dropped_when_nothing_unknown_is_left_in_it() -> Non
             {"num_replicas": 3, "max_msgs": -1},
         ),
         # Fewer need not be moved.
+        (
+            {"replicas": 3, "placement": {"tags": ["a"]}},
+            {},
+            {"num_replicas": 1, "placement": {"tags": ["a"]}, "max_msgs": -1},
+            {"max_msgs": -1},
+        ),
         (
             {"replicas": 3},
             {"replicas": 1, "placement": {"tags": ["a"]}, "maxMsgs": 5},
@@ -352,6 +362,8 @@ def test_several_refused_changes_are_all_named() -> None:
         (PAST, None, ()),
         (None, PAST, ()),
         (PAST, PAST, ()),
+        ("2026-06-01T00:00:00Z", None, ()),
+        ("2026-06-01T00:00:00.000000001Z", None, ("2026-06-01T00:00:00.000000001Z",)),
     ],
 )
 def test_a_pause_is_set_moved_and_lifted_and_means_nothing_once_passed(

@@ -1,0 +1,125 @@
+"""Where the spec says nothing, the server chooses: what it chose is right, and is kept.
+
+Each time, what is left of the plan after acting is undeclared, and remembered it is no difference.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.nats import NatsServer
+from coze_nats.core.desired import Desired
+from coze_nats.core.fields import in_spec_terms
+from coze_nats.core.live import Config
+from coze_nats.core.plan import Action, Plan, Situation, plan
+from coze_nats.jetstream.connection import Connection
+from coze_nats.jetstream.gateway import Gateway
+from coze_nats.jetstream.options import ConnectionOptions
+from coze_nats.perform import observe
+from coze_nats.ports import JetStream
+from support.convergence import OWNER, apply, consumer, stream
+
+LIMITS = {"max_ack_pending": 100, "duplicate_window": "30s", "max_request_batch": 10}
+
+
+@pytest.fixture
+async def limited(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """A server of the same version whose operator has set limits of his own."""
+    jetstream = {"store_dir": str(tmp_path), "limits": LIMITS}
+    config = f"jetstream: {json.dumps(jetstream)}"
+    with NatsServer(nats_server.version, name="limited", store_dir=tmp_path, config=config) as it:
+        connection = Connection(ConnectionOptions(servers=(it.url,), request_timeout=10))
+        await connection.start()
+        await connection.wait_connected()
+        yield Gateway(connection)
+        await connection.close()
+
+
+async def remembering(jetstream: JetStream, desired: Desired, config: Config) -> Plan:
+    """The plan when `config` is what the object was left with when this spec last converged."""
+    chosen = in_spec_terms(desired.fields, config)
+    situation = Situation(OWNER, await jetstream.server(), time.time_ns(), chosen=chosen)
+    return plan(desired, await observe(jetstream, desired.target), situation)
+
+
+async def expect_choice(jetstream: JetStream, desired: Desired, **wire: Any) -> None:
+    """The server chooses these values; they are accepted, remembered, and put back."""
+    found = await apply(jetstream, desired)
+    assert found.live is not None
+    assert {key: found.live.config.get(key) for key in wire} == wire
+    assert found.left == ()
+    chosen = found.live.config
+    assert (await remembering(jetstream, desired, chosen)).action is Action.NOTHING
+    # Somebody changes another one of the same fields by hand.
+    other = {**chosen, "description": "by hand"}
+    if desired.target.consumer is None:
+        await jetstream.update_stream(other)
+    else:
+        await jetstream.update_consumer(desired.target.stream, other)
+    (change,) = (await remembering(jetstream, desired, chosen)).changes
+    assert change.name == "description"
+
+
+async def test_a_server_with_a_shorter_duplicate_window_chooses_that(limited: Gateway) -> None:
+    await expect_choice(limited, stream("work", {}), duplicate_window=30 * 10**9)
+
+
+async def test_a_server_with_limits_for_consumers_chooses_those(limited: Gateway) -> None:
+    await apply(limited, stream("work", {}))
+    desired = consumer("work", "reader", {})
+    await expect_choice(limited, desired, max_ack_pending=100, max_batch=10)
+
+
+@pytest.mark.parametrize("policy", ["explicit", "none"])
+async def test_the_limits_of_a_stream_are_its_consumers_defaults(
+    jetstream: Gateway, policy: str
+) -> None:
+    limits = {"maxAckPending": 50, "inactiveThreshold": "1h"}
+    await apply(jetstream, stream("work", {"consumerLimits": limits}))
+    desired = consumer("work", "reader", {"ackPolicy": policy})
+    await expect_choice(jetstream, desired, max_ack_pending=50, inactive_threshold=3600 * 10**9)
+
+
+async def test_a_mirror_follows_its_origin_without_a_difference(jetstream: Gateway) -> None:
+    for is_direct in (True, False):
+        origin, name = f"origin-{is_direct}", f"copy-{is_direct}"
+        await apply(jetstream, stream(origin, {"allowDirect": is_direct}))
+        desired = stream(name, {"mirror": {"name": origin}})
+        await expect_choice(jetstream, desired, mirror_direct=is_direct)
+
+
+async def test_a_mirror_that_contradicts_its_origin_is_left_over_as_declared(
+    jetstream: Gateway,
+) -> None:
+    await apply(jetstream, stream("origin", {"allowDirect": True}))
+    found = await apply(
+        jetstream, stream("copy", {"mirror": {"name": "origin"}, "mirrorDirect": False})
+    )
+    assert [str(change) for change in found.left] == ["mirrorDirect true → false"]
+
+
+async def test_a_sourced_stream_has_a_window_or_none_and_both_are_right(
+    jetstream: Gateway,
+) -> None:
+    desired = stream("work", {"sources": [{"name": "far"}]})
+    usual = {"duplicate_window": 120 * 10**9}
+    newest = (await jetstream.server()).api_level >= 4
+    await expect_choice(jetstream, desired, **({"duplicate_window": None} if newest else usual))
+
+
+async def test_a_stream_that_somebody_else_made_so_is_adopted(jetstream: Gateway) -> None:
+    """Adoption compares without a memory: what any server might have chosen is identical."""
+    await jetstream.create_stream(
+        {"name": "work", "sources": [{"name": "b"}, {"name": "a"}], "duplicate_window": 120 * 10**9}
+    )
+    spec = {"sources": [{"name": "a"}, {"name": "b"}]}
+    found = await apply(jetstream, stream("work", spec))
+    assert found.plan.action is Action.ADOPT
+    assert found.before is not None
+    assert found.live is not None
+    for key in found.before.config.keys() - {"metadata"}:
+        assert found.live.config[key] == found.before.config[key]
