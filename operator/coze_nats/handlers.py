@@ -78,6 +78,8 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
     settings.posting.enabled = False
+    # Each object that was heard of lately costs a task and its whole body.
+    settings.queueing.idle_timeout = 1
     # Deletions that are being done when the operator ends.
     settings.queueing.exit_timeout = EXIT_SECONDS
     # Without it, Kopf wants to watch namespaces and CRDs, and asks for the rights to.
@@ -87,7 +89,8 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.watching.client_timeout = 310
     settings.watching.inactivity_timeout = 70
     settings.watching.connect_timeout = 10
-    settings.networking.request_timeout = 30
+    # In line and all; how long an answer may take is the session's business.
+    settings.networking.request_timeout = 300
     settings.networking.connect_timeout = 10
     settings.networking.enforce_retry_after = True
     settings.networking.error_backoffs = _Backoffs()

@@ -10,7 +10,8 @@ import aiohttp
 from coze_nats.core.errors import Failure
 from coze_nats.kube.session import Session
 
-TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+# A request has its deadline when it is its turn (see `lane`); this is for the rest of the answer.
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -65,8 +66,7 @@ class Api:
                 headers=headers,
                 params=params,
                 timeout=TIMEOUT,
-                # Only Kopf's requests are to be followed by Watches.
-                middlewares=(self._session.authorize,),
+                middlewares=self._session.own_requests,
             ) as response:
                 body_text = await response.text()
                 status = response.status

@@ -12,12 +12,12 @@ import kopf
 import kubernetes.client
 import kubernetes.config
 
+from coze_nats.kube.lane import Lane
 from coze_nats.kube.watches import Watches
 
-CONNECTIONS = 32
-"""Concurrent connections besides the watches, each of which keeps one. Without a bound, a burst of
-events opens hundreds, and each costs memory here and at the apiserver."""
-
+LANE_WIDTH = 16
+"""Requests at once, of Kopf and of our own each. An apiserver is not faster with more, and each
+connection costs memory here and there."""
 
 RELOGIN_DELAY = 5.0
 """Seconds between being refused and trying again."""
@@ -39,6 +39,8 @@ class Session:
         self._kubeconfig = kubeconfig
         self._configuration = _configuration(kubeconfig)
         self._http: aiohttp.ClientSession | None = None
+        self._kopfs_lane = Lane(LANE_WIDTH)
+        self._own_lane = Lane(LANE_WIDTH)
 
     @property
     def server(self) -> str:
@@ -64,24 +66,29 @@ class Session:
             self._http = self._open()
         return self._http
 
+    @property
+    def own_requests(self) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+        """The middlewares that the operator's own requests want instead of those for Kopf."""
+        return self._authorize, self._own_lane
+
     async def close(self) -> None:
         """Close the session if Kopf didn't."""
         if self._http:
             await self._http.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        limit = CONNECTIONS + len(self._watches.places)
+        # A watch keeps its connection.
+        limit = 2 * LANE_WIDTH + len(self._watches.places)
         connector = aiohttp.TCPConnector(limit=limit, ssl=_ssl_context(self._configuration))
         return aiohttp.ClientSession(
             connector=connector,
-            middlewares=(self.authorize, self._watches.follow),
+            middlewares=(self._authorize, self._watches.follow, self._kopfs_lane),
             proxy=self._configuration.proxy,
         )
 
-    async def authorize(
+    async def _authorize(
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Middleware that adds who we are; the session has it already."""
         # Asking for it renews it when its time is up; the second name is that of older releases.
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:

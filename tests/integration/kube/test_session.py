@@ -164,8 +164,10 @@ async def test_a_watch_counts_while_it_is_open(session: Session, watches: Watche
     neither = ["cozestreams in all namespaces", "cozeconsumers in all namespaces"]
     assert watches.closed() == neither
     url = session.server + path_of(*STREAMS)
-    async with session.http.get(url, params={"watch": "true"}):
+    query = {"watch": "true", "timeoutSeconds": "1"}
+    async with session.http.get(url, params=query) as response:
         assert watches.closed() == neither[1:]
+        await response.read()
     assert watches.closed() == neither
 
 

@@ -1,0 +1,50 @@
+"""The lane: how many requests at once, and whose time in line counts."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from coze_nats.kube.lane import Lane
+
+
+class Server:
+    """Answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.may_answer = asyncio.Event()
+
+    async def send(self, _: Any) -> Any:
+        self.asked += 1
+        await self.may_answer.wait()
+        return "answer"
+
+
+def request(lane: Lane, server: Server) -> "asyncio.Task[Any]":
+    return asyncio.ensure_future(lane(cast(Any, None), server.send))
+
+
+async def breathe() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_requests_are_sent_at_once_than_it_is_wide() -> None:
+    server, lane = Server(), Lane(2)
+    requests = [request(lane, server) for _ in range(5)]
+    await breathe()
+    assert server.asked == 2
+    server.may_answer.set()
+    assert await asyncio.gather(*requests) == ["answer"] * 5
+
+
+async def test_a_request_that_is_not_answered_in_time_makes_room_for_the_next() -> None:
+    server, lane = Server(), Lane(1, answer_within=0.05)
+    first, second = request(lane, server), request(lane, server)
+    with pytest.raises(TimeoutError):
+        await first
+    await breathe()
+    assert server.asked == 2, "the time of the second began with its turn"
+    server.may_answer.set()
+    assert await second == "answer"
