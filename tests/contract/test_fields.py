@@ -40,6 +40,8 @@ def said(config: Config, case: Case) -> object:
     value = config.get(case.wire)
     if value is None and case.default is False:
         return False  # what is off may be left out
+    if value == "0":
+        return None  # how sampling is turned off
     if case.name == "subjects" and value == [config["name"]]:
         return ["work"]
     if case.name == "metadata":

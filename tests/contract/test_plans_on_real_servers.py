@@ -94,6 +94,8 @@ def comparable(live: Live) -> dict[str, Any]:
     config.pop("durable_name", None)
     if config.get("subjects") == [name]:
         del config["subjects"]
+    if config.get("sample_freq") == "0":
+        del config["sample_freq"]
     metadata = config["metadata"]
     config["metadata"] = {k: v for k, v in metadata.items() if not k.startswith("_nats.")}
     return specs.comparable(config)

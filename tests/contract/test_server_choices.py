@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 
 from controlplane.nats import NatsServer
@@ -123,3 +124,29 @@ async def test_a_stream_that_somebody_else_made_so_is_adopted(jetstream: Gateway
     assert found.live is not None
     for key in found.before.config.keys() - {"metadata"}:
         assert found.live.config[key] == found.before.config[key]
+
+
+async def test_sampling_ends_when_its_field_is_removed(
+    jetstream: Gateway, nats_server: NatsServer
+) -> None:
+    await apply(jetstream, stream("work", {}))
+    await apply(jetstream, consumer("work", "reader", {"sampleFreq": "100%"}))
+    client = await nats.connect(nats_server.url)
+    samples = await client.subscribe("$JS.EVENT.METRIC.CONSUMER.ACK.work.reader")
+
+    async def acknowledge_one() -> None:
+        await client.request("work", b"message")
+        request = "$JS.API.CONSUMER.MSG.NEXT.work.reader"
+        message = await client.request(request, b"1", old_style=True)
+        await client.request(message.reply, b"+ACK", old_style=True)
+
+    await acknowledge_one()
+    await samples.next_msg(timeout=5)
+    await apply(jetstream, consumer("work", "reader", {}))
+    await acknowledge_one()
+    await apply(jetstream, consumer("work", "reader", {"sampleFreq": "100%"}))
+    await acknowledge_one()
+    # The sample of the third; of the second there is none.
+    sample = json.loads((await samples.next_msg(timeout=5)).data)
+    await client.close()
+    assert sample["stream_seq"] == 3

@@ -42,6 +42,7 @@ class Field:
         absent: what a key that the server leaves out means.
         defaults: which values the server may choose when the spec says nothing; the first is usual.
         level: the API level that a value needs; 0 is nats-server 2.10.
+        removal: what is sent to remove a value where leaving the key out has no effect.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Field:
     defaults: Defaults | None = None
     change: Change = Change.IN_PLACE
     level: Callable[[Any], int] = lambda _: 0
+    removal: Any = None
 
     def acceptable(self, declared: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values (wire) that are right, given all that is declared."""
@@ -307,7 +309,8 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
     Field("maxBytes", "max_bytes", codec.SIZE, absent=0),
     Field("inactiveThreshold", "inactive_threshold", codec.DURATION, absent=0),
     Field("headersOnly", "headers_only", absent=False),
-    Field("sampleFreq", "sample_freq", codec.PERCENTAGE, absent=""),
+    # Without the key, nats-servers from 2.11 on would go on sampling until they restart.
+    Field("sampleFreq", "sample_freq", codec.PERCENTAGE, absent="0", removal="0"),
     Field("rateLimitBps", "rate_limit_bps", absent=0),
     Field("replicas", "num_replicas", absent=0),
     Field("memStorage", "mem_storage", absent=False, change=Change.IMMUTABLE),

@@ -243,8 +243,8 @@ def _updated(
     for item in desired.fields:
         if item.name in changed:
             value = item.codec.merged(live.get(item.wire), desired.declared.get(item.wire))
-            config[item.wire] = value
-            if value is None:
+            config[item.wire] = item.removal if value is None else value
+            if config[item.wire] is None:
                 del config[item.wire]
     reserved = (names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX)
     kept = {k: v for k, v in (live.get("metadata") or {}).items() if k.startswith(reserved)}

@@ -126,6 +126,11 @@ def test_metadata_that_somebody_added_or_changed_is_a_difference() -> None:
     assert change.after == {"team": "a"}
 
 
+def test_metadata_is_declared_even_where_the_spec_leaves_it_out() -> None:
+    (change,) = stream_changes({"metadata": {"team": "a"}}, {}, metadata={"team": "a"})
+    assert change.declared
+
+
 def test_a_durable_that_was_made_ephemeral_is_a_difference() -> None:
     live = live_consumer({})
     del live["durable_name"]
@@ -211,6 +216,13 @@ def test_an_older_server_cannot_make_it(name: str, before: Spec, after: Spec, wh
     verdict, said = verdict_on(name, stream_changes(before, after, OLDEST))
     assert verdict is Verdict.UNSUPPORTED
     assert said == f"{why} or newer, and this is 2.10.26"
+
+
+def test_the_first_server_that_can_make_it_does() -> None:
+    first = Server("2.12.0", 2)
+    for before, after in (({"mirror": {"name": "far"}}, {}), ({}, {"maxConsumers": 5})):
+        changes = stream_changes(before, after, first)
+        assert {change.verdict for change in changes} == {Verdict.IN_PLACE}
 
 
 def test_a_pull_consumer_stays_one() -> None:

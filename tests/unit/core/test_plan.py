@@ -233,6 +233,14 @@ def test_an_object_inside_is_dropped_when_nothing_unknown_is_left_in_it() -> Non
     assert update["placement"] == {"preferred": "kept"}
 
 
+def test_sampling_is_turned_off_in_so_many_words() -> None:
+    live = a_consumer({"sampleFreq": "30%"}, OURS)
+    desired = consumer("work", "reader", {})
+    update = only_update(plan(desired, live, situation()))
+    assert update["sample_freq"] == "0"
+    assert plan(desired, LiveConsumer(update, CREATED), situation()).action is Action.NOTHING
+
+
 @pytest.mark.parametrize(
     "before, after, first, second",
     [
