@@ -165,6 +165,8 @@ def test_values_of_the_same_meaning_are_equal(kind: codec.Codec, one: Any, other
         (codec.STRINGS, ["a"], ["a", "b"]),
         (list_of(codec.DURATION), [1, 2], [2, 1]),
         (codec.LIMIT, 1, -1),
+        (codec.SIZE_LIMIT, 1, -1),
+        (codec.SIZE, 1, -1),
         (codec.PERCENTAGE, "30%", "3%"),
         (codec.INSTANT, "2024-01-31T12:00:00Z", "2024-01-31T12:00:00.000000001Z"),
     ],

@@ -55,6 +55,10 @@ def consumer_changes(before: Spec, after: Spec, **by_hand: Any) -> tuple[FieldCh
         ({}, {"from_the_future": True}),
         ({"mirror": {"name": "far"}}, {"mirror_direct": True}),
         ({"sources": [{"name": "far"}]}, {"duplicate_window": 120 * 10**9}),
+        ({"maxAge": "1m"}, {}),
+        ({"maxAge": "1h", "mirror": {"name": "far"}}, {}),
+        ({"subjectDeleteMarkerTtl": "1s"}, {}),
+        ({"allowMsgSchedules": True}, {}),
         ({"sources": [{"name": "a"}, {"name": "b"}]}, {"sources": [{"name": "b"}, {"name": "a"}]}),
         ({}, {"metadata": {"_nats.ver": "3", "coze.dev/note": "x"}}),
     ],
@@ -68,6 +72,10 @@ def test_what_means_the_same_is_no_difference(spec: Spec, by_hand: Spec) -> None
     [
         ({}, {}),
         ({"sampleFreq": "30"}, {"sample_freq": "30%"}),
+        ({"priorityGroups": ["a"], "priorityPolicy": "pinnedClient"}, {}),
+        ({"ackPolicy": "flowControl", "deliverSubject": "a"}, {}),
+        ({"backoff": ["1s", "2s"]}, {}),
+        ({"deliverSubject": "a"}, {}),
         ({"ackPolicy": "none"}, {"ack_wait": 30 * 10**9}),
         (
             {"deliverPolicy": "byStartTime", "optStartTime": "2024-01-31T12:00:00Z"},
@@ -271,6 +279,16 @@ def test_a_pull_consumer_stays_one() -> None:
             {"mirror": {"name": "a", "consumer": {"name": "b", "deliverSubject": "c"}}},
             3,
             ["mirror needs nats-server 2.14 or newer, and this is 2.x"],
+        ),
+        (
+            {
+                "sources": [
+                    {"name": "a"},
+                    {"name": "a", "consumer": {"name": "b", "deliverSubject": "c"}},
+                ]
+            },
+            3,
+            ["sources needs nats-server 2.14 or newer, and this is 2.x"],
         ),
     ],
 )
