@@ -5,6 +5,7 @@ changeable is changed, and what is called immutable is refused by the server, to
 """
 
 import itertools
+import json
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from coze_nats.core.errors import Rejected
 from coze_nats.core.live import Config, LiveStream
 from coze_nats.core.names import Reason
 from coze_nats.core.plan import Action, Live, _updated
+from coze_nats.jetstream.gateway import Gateway
 from coze_nats.perform import observe
 from coze_nats.ports import JetStream
 from support.cases import CONSUMER_CASES, STREAM_CASES, Case, Spec, State
@@ -131,3 +133,11 @@ async def test_a_field_of_a_consumer_is_set_changed_and_removed_or_refused(
             return
         await take(jetstream, case, declare, before, after)
         await jetstream.delete_consumer(name, "reader")
+
+
+async def test_a_first_sequence_that_is_given_later_has_no_effect(jetstream: Gateway) -> None:
+    name = next(_names)
+    live = await create(jetstream, stream(name, {}))
+    await jetstream.update_stream({**live.config, "first_seq": 50})
+    stored = json.loads(await jetstream._connection.request(name, b"message"))
+    assert stored["seq"] == 1
