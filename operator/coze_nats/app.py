@@ -31,9 +31,8 @@ log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
-FINISH_SECONDS = 15.0
-"""What is in flight gets so long at the end, after what Kopf's handlers get; a pod has 30 s in all
-between SIGTERM and SIGKILL."""
+FINISH_SECONDS = 20.0
+"""What is in flight gets so long at the end; a pod has 30 s between SIGTERM and SIGKILL."""
 
 LEAVE_SECONDS = 10.0
 """What Kopf gets to end when all else has ended."""

@@ -1,4 +1,4 @@
-"""Kopf's handlers, and how Kopf is set up so that it writes the finalizer and nothing else.
+"""Kopf's handlers, and how Kopf is set up so that the finalizer is all that it writes.
 
 They hand over to the controller; the only module with Kopf's decorators.
 """
@@ -13,13 +13,6 @@ import kopf
 from coze_nats.controller.controller import Controller
 from coze_nats.controller.resync import Resync
 from coze_nats.core import names
-from coze_nats.core.resource import Key
-
-RETRY_DELAY = 1.0
-"""Seconds that Kopf lingers over a deletion that has to wait; the controller completes it."""
-
-EXIT_SECONDS = 5.0
-"""What Kopf's handlers get to finish when the operator ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +52,14 @@ def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
         if not dependencies.controller.observe(event["type"], event["object"]):
             dependencies.resync.request()
 
-    async def finalize(body: kopf.Body, uid: str, **_: Any) -> None:
-        key = Key(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
-        if not await dependencies.controller.finalize(key, uid):
-            raise kopf.TemporaryError("It waits for JetStream.", delay=RETRY_DELAY)
+    async def guard(**_: Any) -> None:
+        # With a handler that is never done, Kopf puts the finalizer on and leaves it there. The
+        # controller takes it off, when it has finalized the resource.
+        raise kopf.TemporaryError("The controller finalizes it.", delay=0)
 
     for plural in names.PLURALS.values():
         kopf.on.event(names.GROUP, names.VERSION, plural, id="observe", registry=registry)(observe)
-        kopf.on.delete(names.GROUP, names.VERSION, plural, id="finalize", registry=registry)(
-            finalize
-        )
+        kopf.on.delete(names.GROUP, names.VERSION, plural, id="guard", registry=registry)(guard)
     return registry
 
 
@@ -80,8 +71,6 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.posting.enabled = False
     # Each object that was heard of lately costs a task and its whole body.
     settings.queueing.idle_timeout = 1
-    # Deletions that are being done when the operator ends.
-    settings.queueing.exit_timeout = EXIT_SECONDS
     # Without it, Kopf wants to watch namespaces and CRDs, and asks for the rights to.
     settings.scanning.disabled = True
     settings.watching.chunk_size = 500

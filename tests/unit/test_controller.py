@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.controller import KOPFS_TURN, Controller
+from coze_nats.controller.controller import Controller
 from coze_nats.core import names
 from coze_nats.core.errors import Transient
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
-from support.clock import ManualClock
 
 ORDERS = Key(names.STREAM_KIND, "coze", "orders")
 WORKER = Key(names.CONSUMER_KIND, "coze", "worker")
@@ -27,16 +26,12 @@ class ScriptedReconciler:
     def __init__(self) -> None:
         self.reconciled: list[Key] = []
         self.outcome: Next | Exception = DONE
-        self.may_end = asyncio.Event()
-        self.may_end.set()
 
     async def reconcile(self, key: Key) -> Next:
         self.reconciled.append(key)
-        outcome = self.outcome
-        await self.may_end.wait()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
 
     def is_settled(
         self,
@@ -58,8 +53,7 @@ class Bench:
         self.cache = Cache()
         self.released: list[tuple[str, tuple[str, ...]]] = []
         self.release: Callable[[], Awaitable[None]] | None = None
-        self.clock = ManualClock()
-        self.controller = Controller(self.reconciler, self.cache, self._release, clock=self.clock)
+        self.controller = Controller(self.reconciler, self.cache, self._release)
 
     async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
         if self.release:
@@ -160,6 +154,7 @@ async def test_a_listed_resource_that_looks_settled_is_left_to_the_resync(bench:
     [
         body(),
         body(generation=2, status={"observedGeneration": 1}),
+        deleting(status={"observedGeneration": 2}),
     ],
 )
 async def test_a_listed_resource_that_is_not_settled_is_reconciled(
@@ -189,44 +184,39 @@ async def test_a_failure_that_escapes_is_retried_with_backoff(
 ) -> None:
     bench.reconciler.outcome = Transient("the apiserver is away")
     await bench.observe("ADDED", body())
-    assert bench.controller.queue.is_waiting(ORDERS)
+    assert bench.controller.queue.is_known(ORDERS)
     assert "the apiserver is away" in caplog.text
     assert not caplog.records[0].exc_info, "no bug, no traceback"
 
 
-async def test_kopf_takes_the_finalizer_off_while_its_handler_waits(bench: Bench) -> None:
+async def test_the_finalizer_is_taken_off_when_jetstreams_side_is_done(bench: Bench) -> None:
     bench.reconciler.outcome = GONE
-    bench.controller.observe("MODIFIED", deleting())
-    assert await bench.controller.finalize(ORDERS, "uid of orders")
-    assert bench.released == []
-    assert bench.reconciled == [ORDERS]
-
-
-async def test_what_is_finalized_is_left_alone_although_others_wake_it(bench: Bench) -> None:
-    bench.reconciler.outcome = GONE
-    bench.controller.observe("MODIFIED", deleting())
-    assert await bench.controller.finalize(ORDERS, "uid of orders")
-    bench.reconciled.clear()
-    bench.controller.queue.add(ORDERS)
-    await breathe()
-    assert bench.reconciled == []
-    assert bench.released == []
+    await bench.observe("MODIFIED", deleting())
+    assert bench.released == [("uid of orders", ("another.example.com/finalizer", names.FINALIZER))]
 
 
 @pytest.mark.parametrize("outcome", [Next(parked=True), Next(backoff=True), Next(after=9)])
-async def test_a_deletion_that_must_wait_is_completed_without_kopf(
+async def test_the_finalizer_stays_while_a_deletion_has_to_wait(
     bench: Bench, outcome: Next
 ) -> None:
     bench.reconciler.outcome = outcome
-    bench.controller.observe("MODIFIED", deleting())
-    assert not await bench.controller.finalize(ORDERS, "uid of orders")
-    assert not await bench.controller.finalize(ORDERS, "uid of orders"), "at once, while it waits"
+    await bench.observe("MODIFIED", deleting())
     assert bench.reconciled == [ORDERS]
-
+    assert bench.released == []
     bench.reconciler.outcome = GONE
     bench.controller.queue.add(ORDERS)
     await bench.controller.queue.idle()
-    assert bench.released == [("uid of orders", ("another.example.com/finalizer", names.FINALIZER))]
+    assert len(bench.released) == 1
+
+
+async def test_what_is_released_is_left_alone_although_others_wake_it(bench: Bench) -> None:
+    bench.reconciler.outcome = GONE
+    await bench.observe("MODIFIED", deleting())
+    bench.reconciler.reconciled.clear()
+    bench.controller.queue.add(ORDERS)
+    await bench.controller.queue.idle()
+    assert bench.reconciled == []
+    assert len(bench.released) == 1
 
 
 async def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(bench: Bench) -> None:
@@ -235,86 +225,42 @@ async def test_a_finalizer_that_could_not_be_taken_off_is_tried_again(bench: Ben
 
     bench.release = fail
     bench.reconciler.outcome = GONE
-    bench.controller.observe("MODIFIED", deleting())
-    bench.controller.queue.add(ORDERS)
-    await bench.controller.queue.idle()
-    assert bench.controller.queue.is_waiting(ORDERS)
+    await bench.observe("MODIFIED", deleting())
+    assert bench.controller.queue.is_known(ORDERS)
     bench.release = None
     bench.controller.queue.add(ORDERS)
     await bench.controller.queue.idle()
     assert len(bench.released) == 1
 
 
-async def test_a_finalizer_that_kopf_did_not_take_off_is_taken_off(bench: Bench) -> None:
+async def test_a_change_of_what_is_being_deleted_ends_its_wait(bench: Bench) -> None:
+    bench.reconciler.outcome = Next(backoff=True)
+    await bench.observe("MODIFIED", deleting())
     bench.reconciler.outcome = GONE
-    bench.controller.observe("MODIFIED", deleting())
-    assert await bench.controller.finalize(ORDERS, "uid of orders")
-    bench.clock.advance(KOPFS_TURN - 1)
-    bench.controller.unstick_deletions()
-    await bench.controller.queue.idle()
-    assert bench.released == [], "it is still Kopf's turn"
-    bench.clock.advance(1)
-    bench.controller.unstick_deletions()
-    await bench.controller.queue.idle()
+    await bench.observe("MODIFIED", deleting(status={"conditions": []}))
+    assert bench.released == [], "a status is no change"
+    changed = deleting()
+    changed["metadata"]["generation"] = 3
+    await bench.observe("MODIFIED", changed)
     assert len(bench.released) == 1
 
 
-async def test_a_deletion_that_waits_for_its_turn_is_not_hurried(bench: Bench) -> None:
-    bench.reconciler.outcome = Next(backoff=True)
-    bench.controller.observe("MODIFIED", deleting())
-    assert not await bench.controller.finalize(ORDERS, "uid of orders")
-    bench.controller.unstick_deletions()
-    await breathe()
+async def test_a_deletion_that_is_in_nobodys_hands_is_resumed(bench: Bench) -> None:
+    bench.reconciler.outcome = DONE
+    await bench.observe("MODIFIED", deleting())
+    await bench.observe("ADDED", body(WORKER))
+    bench.reconciler.reconciled.clear()
+    bench.controller.resume_deletions()
+    await bench.controller.queue.idle()
     assert bench.reconciled == [ORDERS]
 
 
-async def test_a_deletion_that_kopf_never_asked_for_is_done_too(bench: Bench) -> None:
-    bench.reconciler.outcome = GONE
-    await bench.observe("MODIFIED", deleting())
-    assert bench.reconciled == []
-    bench.controller.unstick_deletions()
-    await bench.controller.queue.idle()
-    assert len(bench.released) == 1
-
-
-async def test_a_deletion_needs_a_run_that_begins_after_it(bench: Bench) -> None:
-    bench.reconciler.may_end.clear()
-    await bench.observe("ADDED", body())
-    bench.controller.observe("MODIFIED", deleting())
-    handler = asyncio.create_task(bench.controller.finalize(ORDERS, "uid of orders"))
-    await breathe()
-    bench.reconciler.outcome = GONE
-    bench.reconciler.may_end.set()
-    assert await handler
-    assert bench.reconciled == [ORDERS, ORDERS]
-
-
-async def test_a_change_of_what_is_being_deleted_ends_its_wait(bench: Bench) -> None:
+async def test_a_deletion_that_waits_is_not_hurried(bench: Bench) -> None:
     bench.reconciler.outcome = Next(backoff=True)
-    bench.controller.observe("MODIFIED", deleting())
-    assert not await bench.controller.finalize(ORDERS, "uid of orders")
-    bench.reconciler.outcome = GONE
-    bench.controller.observe("MODIFIED", deleting() | {"spec": {"suspend": True}})
-    assert not await bench.controller.finalize(ORDERS, "uid of orders"), "the same generation"
-    changed = deleting()
-    changed["metadata"]["generation"] = 3
-    bench.controller.observe("MODIFIED", changed)
-    assert await bench.controller.finalize(ORDERS, "uid of orders")
-
-
-async def test_a_handler_that_is_cancelled_leaves_the_finalizer_to_the_controller(
-    bench: Bench,
-) -> None:
-    bench.reconciler.outcome = GONE
-    bench.reconciler.may_end.clear()
-    bench.controller.observe("MODIFIED", deleting())
-    handler = asyncio.create_task(bench.controller.finalize(ORDERS, "uid of orders"))
-    await breathe()
-    handler.cancel()
-    await asyncio.gather(handler, return_exceptions=True)
-    bench.reconciler.may_end.set()
+    await bench.observe("MODIFIED", deleting())
+    bench.controller.resume_deletions()
     await bench.controller.queue.idle()
-    assert len(bench.released) == 1
+    assert bench.reconciled == [ORDERS]
 
 
 async def test_a_deletion_without_our_finalizer_is_not_ours(bench: Bench) -> None:

@@ -117,7 +117,8 @@ async def test_a_failing_key_is_tried_again_with_growing_delays_until_it_succeed
     await bench.add(A)
     for ceiling in (1, 2, 4):
         await bench.end(A, Next(backoff=True))
-        assert bench.queue.is_waiting(A)
+        assert bench.queue.is_known(A)
+        assert not bench.queue.is_active(A)
         await bench.advance(ceiling)
         assert A in bench.running
     await bench.end(A)
@@ -193,19 +194,6 @@ async def test_an_exception_is_logged_with_its_traceback_and_retried(
     assert A in bench.running
 
 
-async def test_at_rest_waits_for_the_run_that_is_due_too() -> None:
-    bench = Bench()
-    await bench.add(A)
-    await bench.add(A)
-    resting = asyncio.create_task(bench.queue.at_rest(A))
-    await bench.end(A)
-    still_busy = not resting.done()
-    await bench.end(A, Next(after=5))
-    await asyncio.wait_for(resting, 1)
-    assert still_busy
-    await bench.queue.at_rest(B)
-
-
 async def test_idle_waits_until_nothing_is_ready_or_running() -> None:
     bench = Bench(concurrency=1)
     await bench.queue.idle()
@@ -253,15 +241,6 @@ async def test_a_stop_cuts_off_what_takes_too_long(caplog: pytest.LogCaptureFixt
     await bench.queue.stop(grace=0.01)
     assert not bench.running
     assert "2 reconciles were cut off" in caplog.text
-
-
-async def test_those_who_wait_for_a_key_are_not_left_behind_by_a_stop() -> None:
-    bench = Bench(concurrency=1)
-    await bench.add(A, B)
-    waiting = asyncio.gather(bench.queue.at_rest(A), bench.queue.at_rest(B))
-    await breathe()
-    await bench.queue.stop(grace=0.01)
-    await asyncio.wait_for(waiting, 1)
 
 
 async def test_work_does_not_run_in_the_context_of_whoever_added_the_key() -> None:

@@ -1,13 +1,12 @@
 """Turns what is heard of resources into reconciles, and done deletions into released finalizers."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from coze_nats import logs
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.queue import Clock, KeyedQueue
+from coze_nats.controller.queue import KeyedQueue
 from coze_nats.core import names
 from coze_nats.core.errors import Failure
 from coze_nats.core.live import LiveConsumer, LiveStream
@@ -15,9 +14,6 @@ from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
 
 log = logging.getLogger(__name__)
-
-KOPFS_TURN = 30.0
-"""Seconds that Kopf has for taking a finalizer off; afterwards it won't any more."""
 
 Target = tuple[str, str | None]
 """Names in JetStream: of a stream and, for a consumer, of the consumer."""
@@ -48,7 +44,9 @@ class Controller:
     """Keeps the cache, decides what is enqueued, and finalizes deleted resources.
 
     A resource is reconciled only once it bears the finalizer, so that nothing is made in JetStream
-    which a deletion could leave behind.
+    which a deletion could leave behind. Kopf puts the finalizer on; it is taken off here, when
+    JetStream's side is done: Kopf could do so only in a handler that waits for that, one task and
+    one body for each resource that is being deleted, and after a delay only upon another write.
     """
 
     def __init__(
@@ -58,17 +56,14 @@ class Controller:
         release_finalizer: ReleaseFinalizer,
         *,
         concurrency: int = 32,
-        clock: Clock | None = None,
     ) -> None:
-        self._clock = clock or asyncio.get_running_loop()
         self._reconciler = reconciler
         self._cache = cache
         self._release_finalizer = release_finalizer
-        self.queue = KeyedQueue(self._reconcile, concurrency=concurrency, clock=self._clock)
+        self.queue = KeyedQueue(self._reconcile, concurrency=concurrency)
+        # By uid, of resources that are being deleted.
         self._finalizers: dict[str, tuple[str, ...]] = {}
-        # By uid: for which Kopf's handler is waiting, and when it was told to go ahead.
-        self._awaited: set[str] = set()
-        self._finalized: dict[str, float] = {}
+        self._released: set[str] = set()
 
     def observe(self, event: str | None, body: Mapping[str, Any]) -> bool:
         """Take in what the apiserver says of a resource.
@@ -88,41 +83,17 @@ class Controller:
             self._finalizers[resource.uid] = tuple(body["metadata"].get("finalizers") or ())
         if known and known.revision == resource.revision:
             return True
-        if resource.deleting and resource.finalized:
-            # Kopf calls `finalize` in a moment. Begun now, the deletion could be done before, and
-            # both would take the finalizer off.
-            self.queue.discard(resource.key)
-            return True
         if event is None and known is None and _looks_settled(resource):
             return False
         self.queue.add(resource.key)
         return True
 
-    async def finalize(self, key: Key, uid: str) -> bool:
-        """Whether JetStream's side of a deleted resource is done, after trying now.
-
-        False when that has to wait; the controller then takes the finalizer off itself, later.
-        """
-        if self.queue.is_waiting(key):
-            return False
-        self._awaited.add(uid)
-        try:
-            self.queue.add(key)
-            await self.queue.at_rest(key)
-        finally:
-            self._awaited.discard(uid)
-        return uid in self._finalized
-
-    def unstick_deletions(self) -> None:
-        """Go on with deletions that nobody is at: those that Kopf was told of and dropped."""
-        long_ago = self._clock.time() - KOPFS_TURN
+    def resume_deletions(self) -> None:
+        """Go on with deletions that nobody is at, should there be any."""
         for resource in self._cache:
-            if not resource.deleting or not resource.finalized:
-                continue
-            if self._finalized.get(resource.uid, long_ago) <= long_ago:
-                self._finalized.pop(resource.uid, None)
-                if not self.queue.is_waiting(resource.key):
-                    self.queue.add(resource.key)
+            key = resource.key
+            if resource.deleting and not self.queue.is_known(key):
+                self.queue.add(key)
 
     def sweep(self, known_before: Mapping[Key, str], existing_uids: frozenset[str]) -> None:
         """Forget the resources, given by key and uid, that vanished while nobody was watching."""
@@ -132,8 +103,8 @@ class Controller:
                 self._gone(resource)
 
     def _gone(self, resource: Resource) -> None:
-        self._finalized.pop(resource.uid, None)
         self._finalizers.pop(resource.uid, None)
+        self._released.discard(resource.uid)
         known = self._cache.get(resource.key)
         if known and known.uid != resource.uid:
             return
@@ -145,25 +116,21 @@ class Controller:
 
     async def _reconcile(self, key: Key) -> Next:
         resource = self._cache.get(key)
-        if resource is None or not resource.finalized or resource.uid in self._finalized:
+        if resource is None or not resource.finalized or resource.uid in self._released:
             return Next()
         with logs.about(key):
             try:
                 outcome = await self._reconciler.reconcile(key)
                 if outcome.finalized:
-                    await self._finish(resource)
+                    await self._release(resource)
             except Failure as failure:
                 log.warning("Not done, trying again: %s", failure)
                 return Next(backoff=True)
             return outcome
 
-    async def _finish(self, resource: Resource) -> None:
-        if resource.uid in self._awaited:
-            self._finalized[resource.uid] = self._clock.time()
-        else:
-            # Kopf isn't waiting any more, and only an event would make it ask again. Instead of a
-            # write that makes one, this is the write that Kopf would do then.
-            await self._release_finalizer(resource, self._finalizers.get(resource.uid, ()))
+    async def _release(self, resource: Resource) -> None:
+        await self._release_finalizer(resource, self._finalizers.get(resource.uid, ()))
+        self._released.add(resource.uid)
 
 
 def _looks_settled(resource: Resource) -> bool:

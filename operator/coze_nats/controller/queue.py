@@ -92,7 +92,6 @@ class KeyedQueue:
         self._timers: dict[Key, Timer] = {}
         self._parked: set[Key] = set()
         self._failures: dict[Key, int] = {}
-        self._waiters: dict[Key, list[asyncio.Future[None]]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
@@ -115,7 +114,7 @@ class KeyedQueue:
         self._ready.pop(key, None)
         self._again.discard(key)
         self._failures.pop(key, None)
-        self._note_rest(key)
+        self._note_rest()
 
     def release_parked(self) -> None:
         """Make every parked key ready: NATS is back."""
@@ -126,9 +125,9 @@ class KeyedQueue:
         """Whether the key is ready or running."""
         return key in self._ready or key in self._running
 
-    def is_waiting(self, key: Key) -> bool:
-        """Whether the key is waiting for its timer or parked."""
-        return key in self._timers or key in self._parked
+    def is_known(self, key: Key) -> bool:
+        """Whether the key will run by itself: it is active, or waits for its timer or for NATS."""
+        return self.is_active(key) or key in self._timers or key in self._parked
 
     @property
     def oldest_run(self) -> tuple[Key, float] | None:
@@ -136,13 +135,6 @@ class KeyedQueue:
         for key, run in self._running.items():
             return key, self._clock.time() - run.started
         return None
-
-    async def at_rest(self, key: Key) -> None:
-        """Wait until the key is neither ready nor running."""
-        if self.is_active(key):
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.setdefault(key, []).append(waiter)
-            await waiter
 
     async def idle(self) -> None:
         """Wait until no key is ready or running; keys may still be waiting."""
@@ -193,7 +185,7 @@ class KeyedQueue:
         elif not self._stopping and not self.is_active(key):
             self._wait(key, outcome, failures)
         self._start_ready()
-        self._note_rest(key)
+        self._note_rest()
 
     def _wait(self, key: Key, outcome: Next, failures: int) -> None:
         delay = self._backoff.delay(failures) if outcome.backoff else outcome.after
@@ -209,10 +201,6 @@ class KeyedQueue:
         if timer := self._timers.pop(key, None):
             timer.cancel()
 
-    def _note_rest(self, key: Key) -> None:
-        if not self.is_active(key):
-            for waiter in self._waiters.pop(key, ()):
-                if not waiter.done():
-                    waiter.set_result(None)
+    def _note_rest(self) -> None:
         if not self._ready and not self._running:
             self._idle.set()

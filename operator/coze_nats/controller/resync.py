@@ -112,7 +112,7 @@ class Resync:
     async def round(self) -> None:
         """Compare everything once; raises the Failure of the apiserver or of JetStream."""
         await self._sweep()
-        self._controller.unstick_deletions()
+        self._controller.resume_deletions()
         if self._connected:
             await self._compare()
 
