@@ -193,7 +193,7 @@ async def tenant(world: World, resources: Resources) -> AsyncIterator[Tenant]:
     start = len(world.operator.log)
     yield found
     # Shown by pytest when the test failed.
-    logging.getLogger("operator").info("%s", world.operator.log[start:][-6000:])
+    logging.getLogger("operator").warning("%s", world.operator.log[start:][-6000:])
     kinds = (names.CONSUMER_KIND, names.STREAM_KIND)
     if not world.operator.running:
         return
