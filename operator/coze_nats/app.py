@@ -145,6 +145,28 @@ class Operator:
 
     async def run(self, cluster_id: str, stop: asyncio.Event) -> None:
         """Look after the resources until `stop` is set; what is in flight is finished."""
+        self._controller, resync = self._assemble(cluster_id)
+        dependencies = handlers.Dependencies(
+            login=self._session.login,
+            start=lambda: self._start(resync, stop),
+            stop=lambda: self._stop(stop),
+            controller=self._controller,
+            resync=resync,
+        )
+        await _watch(
+            kopf.operator(
+                registry=handlers.build_registry(dependencies),
+                settings=handlers.configure(kopf.OperatorSettings()),
+                clusterwide=not self._settings.namespaces,
+                namespaces=self._settings.namespaces,
+                standalone=True,
+                stop_flag=stop,
+            ),
+            self._stopped,
+        )
+
+    def _assemble(self, cluster_id: str) -> tuple[Controller, Resync]:
+        """Connect the parts that know who they work for."""
         gateway = Gateway(self._connection)
         resources = Resources(self._api, self._events)
         reconciler = Reconciler(
@@ -156,9 +178,9 @@ class Operator:
             cluster_id=cluster_id,
             default_replicas=self._settings.stream_replicas,
         )
-        self._controller = Controller(reconciler, self._cache, resources.release_finalizer)
+        controller = Controller(reconciler, self._cache, resources.release_finalizer)
         resync = Resync(
-            self._controller,
+            controller,
             reconciler,
             self._cache,
             gateway,
@@ -168,25 +190,7 @@ class Operator:
         self._watches.on_relist = resync.request_sweep
         self._connection.on_connected(resync.connected)
         self._connection.on_disconnected(resync.disconnected)
-        await _watch(
-            kopf.operator(
-                registry=handlers.build_registry(
-                    handlers.Dependencies(
-                        login=self._session.login,
-                        start=lambda: self._start(resync, stop),
-                        stop=lambda: self._stop(stop),
-                        controller=self._controller,
-                        resync=resync,
-                    )
-                ),
-                settings=handlers.configure(kopf.OperatorSettings()),
-                clusterwide=not self._settings.namespaces,
-                namespaces=self._settings.namespaces,
-                standalone=True,
-                stop_flag=stop,
-            ),
-            self._stopped,
-        )
+        return controller, resync
 
     def health_server(self) -> HealthServer | None:
         """What answers the kubelet, unless that is switched off."""

@@ -78,6 +78,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_operator_flags(operator: argparse.ArgumentParser) -> None:
+    _add_flags_for_the_work(operator)
+    _add_flags_for_the_process(operator)
+
+
+def _add_flags_for_the_work(operator: argparse.ArgumentParser) -> None:
     operator.add_argument(
         "--namespace",
         type=settings.namespace,
@@ -98,6 +103,9 @@ def _add_operator_flags(operator: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="tells clusters on one NATS system apart (default: UID of namespace kube-system)",
     )
+
+
+def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
     operator.add_argument(
         "--health-port",
         type=settings.port,
