@@ -5,6 +5,7 @@ kubernetes library, which also renews what expires: projected tokens, and those 
 """
 
 import asyncio
+import logging
 import ssl
 
 import aiohttp
@@ -14,6 +15,8 @@ import kubernetes.config
 
 from coze_nats.kube.lane import Lane
 from coze_nats.kube.watches import Watches
+
+log = logging.getLogger(__name__)
 
 LANE_WIDTH = 16
 """Requests at once, of Kopf and of our own each. An apiserver is not faster with more, and each
@@ -39,6 +42,7 @@ class Session:
         self._kubeconfig = kubeconfig
         self._configuration = _configuration(kubeconfig)
         self._http: aiohttp.ClientSession | None = None
+        self._logged_in = False
         self._kopfs_lane = Lane(LANE_WIDTH)
         self._own_lane = Lane(LANE_WIDTH)
 
@@ -48,16 +52,20 @@ class Session:
         return str(self._configuration.host).rstrip("/")
 
     async def login(self) -> kopf.AiohttpSession:
-        """The session in the form that Kopf wants; opened anew, after a while, if it closed it."""
-        if self._http and self._http.closed:
+        """The session in the form that Kopf wants; it asks again whenever it was refused."""
+        if self._logged_in:
             # Kopf asks as fast as it is refused.
             await asyncio.sleep(self._relogin_delay)
             self.renew()
+        self._logged_in = True
         return kopf.AiohttpSession(server=self.server, aiohttp_session=self.http)
 
     def renew(self) -> None:
         """Read the credentials anew: the apiserver refused the current ones."""
-        self._configuration = _configuration(self._kubeconfig)
+        try:
+            self._configuration = _configuration(self._kubeconfig)
+        except NotConfigured as error:
+            log.warning("The credentials stay as they were. %s", error)
 
     @property
     def http(self) -> aiohttp.ClientSession:

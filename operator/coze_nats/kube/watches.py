@@ -48,14 +48,14 @@ class Watches:
         self._by_path = {path_of(*place): place for place in self.places}
         self._listed: set[Place] = set()
         self._open: dict[Place, aiohttp.ClientResponse] = {}
-        self._unserved: set[Place] = set()
+        self._troubles: dict[Place, str] = {}
         self._unserved_delay = unserved_delay
 
     def closed(self) -> list[str]:
         """What should be watched and is not now, in words."""
         return [
             f"{names.PLURALS[kind]} in {namespace or 'all namespaces'}"
-            + (": its CRD is not installed" if (kind, namespace) in self._unserved else "")
+            f"{self._troubles.get((kind, namespace), '')}"
             for kind, namespace in self.places
             if (response := self._open.get((kind, namespace))) is None or response.closed
         ]
@@ -86,11 +86,13 @@ class Watches:
         """Ask until the kind is served: a 404 would end Kopf's watcher, and Kopf hangs without."""
         response = await send(request)
         while response.status == HTTPStatus.NOT_FOUND:
-            if place not in self._unserved:
+            if place not in self._troubles:
                 log.warning("%s: its CRD is not installed any more; waiting for it", place[0])
-            self._unserved.add(place)
+            self._troubles[place] = ": its CRD is not installed"
             response.release()
             await asyncio.sleep(self._unserved_delay)
             response = await send(request)
-        self._unserved.discard(place)
+        self._troubles.pop(place, None)
+        if response.status == HTTPStatus.FORBIDDEN:
+            self._troubles[place] = ": not allowed; it takes the verbs list and watch"
         return response

@@ -19,7 +19,7 @@ from coze_nats.kube.watches import Watches, path_of
 STREAMS = (names.STREAM_KIND, None)
 CONSUMERS = (names.CONSUMER_KIND, None)
 
-Login = Callable[[Mapping[str, Any]], Session]
+Login = Callable[..., Session]
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ async def login(apiserver: KubernetesAPI, tmp_path: Path) -> AsyncIterator[Login
     """Open a session as a user of a KUBECONFIG."""
     sessions: list[Session] = []
 
-    def open_(user: Mapping[str, Any], server: str = apiserver.url) -> Session:
+    def open_(
+        user: Mapping[str, Any], server: str = apiserver.url, watches: Watches | None = None
+    ) -> Session:
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -54,7 +56,7 @@ async def login(apiserver: KubernetesAPI, tmp_path: Path) -> AsyncIterator[Login
         }
         path = tmp_path / "kubeconfig"
         path.write_text(yaml.safe_dump(config))
-        sessions.append(Session(Watches(), str(path)))
+        sessions.append(Session(watches or Watches(), str(path)))
         return sessions[-1]
 
     yield open_
@@ -117,7 +119,17 @@ async def test_kopf_gets_a_new_session_when_it_has_closed_the_old_one(session: S
     assert await works(session)
 
 
-async def test_a_server_that_is_away_is_an_error_that_says_so(login: Any, token: str) -> None:
+async def test_credentials_that_cannot_be_read_again_stay_as_they_were(
+    login: Login, token: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = login({"token": token})
+    (tmp_path / "kubeconfig").unlink()
+    session.renew()
+    assert await works(session)
+    assert "The credentials stay as they were" in caplog.text
+
+
+async def test_a_server_that_is_away_is_an_error_that_says_so(login: Login, token: str) -> None:
     nowhere = f"https://{ports.LOOPBACK}:{ports.free()}"
     session = login({"token": token}, server=nowhere)
     with pytest.raises(ApiServerError, match="doesn't answer") as raised:
@@ -158,6 +170,15 @@ async def test_only_listing_again_after_watching_is_losing_track(
     assert relisted == []
     await list_(session, STREAMS, limit="1")
     assert relisted == [STREAMS]
+
+
+async def test_a_watch_that_is_not_allowed_is_told(login: Login, token: str) -> None:
+    watches = Watches()
+    session = login({"token": token}, watches=watches)
+    await list_(session, STREAMS, watch="true")
+    told, other = watches.closed()
+    assert told == "cozestreams in all namespaces: not allowed; it takes the verbs list and watch"
+    assert other == "cozeconsumers in all namespaces"
 
 
 async def test_a_watch_counts_while_it_is_open(session: Session, watches: Watches) -> None:
