@@ -7,12 +7,14 @@ kubernetes library, which also renews what expires: projected tokens, and those 
 import asyncio
 import logging
 import ssl
+from importlib.metadata import version
 
 import aiohttp
 import kopf
 import kubernetes.client
 import kubernetes.config
 
+from coze_nats.core import names
 from coze_nats.kube.lane import Lane
 from coze_nats.kube.watches import Watches
 
@@ -92,6 +94,8 @@ class Session:
             connector=connector,
             middlewares=(self._authorize, self._watches.follow, self._kopfs_lane),
             proxy=self._configuration.proxy,
+            # The apiserver names by it who manages the finalizer.
+            headers={"User-Agent": f"{names.FIELD_MANAGER}/{version('coze-nats-operator')}"},
         )
 
     async def _authorize(

@@ -1,5 +1,6 @@
 """What the operator needs to start, and what it does while that isn't there or goes away."""
 
+import json
 import os
 import signal
 import socket
@@ -163,6 +164,33 @@ def test_rights_in_its_namespaces_and_a_cluster_id_are_enough(cluster: Cluster, 
     cluster.await_ready("ours", "ours")
     assert cluster.finalizers("theirs", "theirs") == ""
     kubectl("delete", "cozestream", "ours", "--namespace=ours", "--timeout=30s")
+
+
+def test_it_writes_its_finalizer_and_the_status_and_nothing_else(
+    cluster: Cluster, run: Run
+) -> None:
+    run()
+    cluster.declare("orders")
+    cluster.await_ready("orders")
+    shown = cluster.api.kubectl("get", "cozestream", "orders", "-o=json", "--show-managed-fields")
+    resource = json.loads(shown.stdout)
+    assert resource["metadata"]["finalizers"] == [names.FINALIZER]
+    assert list(resource["metadata"]["annotations"]) == [
+        "kubectl.kubernetes.io/last-applied-configuration"
+    ]
+    ours = {
+        (entry["operation"], entry.get("subresource", ""), *entry["fieldsV1"])
+        for entry in resource["metadata"]["managedFields"]
+        if entry["manager"] != "kubectl-client-side-apply"
+    }
+    assert ours == {("Update", "", "f:metadata"), ("Apply", "status", "f:status")}
+    [finalizers] = [
+        entry["fieldsV1"]["f:metadata"]
+        for entry in resource["metadata"]["managedFields"]
+        if entry["manager"] == names.FIELD_MANAGER and entry["operation"] == "Update"
+    ]
+    assert list(finalizers) == ["f:finalizers"]
+    cluster.api.kubectl("delete", "cozestream", "orders", "--timeout=30s")
 
 
 def test_an_api_server_that_is_away_at_the_start_is_told_and_awaited(
