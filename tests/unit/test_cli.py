@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coze_nats.cli import main
+from support import logging_state
 
 NATS = {"NATS_SERVER_URL": "nats://127.0.0.1:4222"}
 
@@ -66,7 +67,8 @@ def test_without_a_cluster_it_ends_with_1_and_says_where_it_looked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environ = NATS | {"KUBECONFIG": str(tmp_path / "missing")}
-    assert exit_code("operator", "--health-port=0", environ=environ) == 1
+    with logging_state.restored():
+        assert exit_code("operator", "--health-port=0", environ=environ) == 1
     assert "KUBECONFIG" in capsys.readouterr().err
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from coze_nats import logs
 from coze_nats.core.resource import Key
+from support import logging_state
 
 ORDERS = Key("CozeStream", "coze", "orders")
 KOPFS_REFERENCE = {"k8s_ref": {"kind": "CozeStream", "namespace": "coze", "name": "orders"}}
@@ -18,20 +19,13 @@ Output = Callable[[], list[str]]
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str]) -> Iterator[Output]:
-    """What was logged to standard error, by line; logging is as before after the test."""
+    """What was logged to standard error, by line."""
 
     def read() -> list[str]:
         return capsys.readouterr().err.splitlines()
 
-    root, kopf = logging.getLogger(), logging.getLogger("kopf.objects")
-    handlers, level, filters = root.handlers[:], root.level, kopf.filters[:]
-    # Configuring closes the handlers that it replaces, and pytest still needs its own.
-    root.handlers.clear()
-    yield read
-    root.handlers[:], kopf.filters[:] = handlers, filters
-    root.setLevel(level)
-    for name in ("kopf.objects", "kopf.activities", "kopf._core", "kopf._cogs", "asyncio"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    with logging_state.restored():
+        yield read
 
 
 def test_a_text_line_has_time_level_resource_and_message(output: Output) -> None:
