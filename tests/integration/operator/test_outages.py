@@ -40,7 +40,7 @@ async def test_nats_restarted_empty_gets_everything_back(
         except Exception:  # noqa: BLE001 - the test's own connection is coming back too
             return False
 
-    await eventually_async(seen, 30, "all streams and consumers")
+    await eventually_async(seen, 60, "all streams and consumers")
     for number in range(10):
         await tenant.ready(STREAM, f"s{number}")
         await tenant.ready(CONSUMER, f"c{number}")
