@@ -102,6 +102,25 @@ def test_a_live_field_of_a_stream_reads_as_it_is_declared(case: Case) -> None:
             )
 
 
+def test_a_live_configuration_is_shown_in_the_terms_of_the_spec() -> None:
+    config = {
+        "name": "work",
+        "max_msgs": 1,
+        "max_bytes": -1,
+        "max_age": 90 * 10**9,
+        "sealed": True,
+        "subject_transform": {"src": "a", "dest": "b"},
+        "unknown": 1,
+    }
+    assert in_spec_terms(STREAM_FIELDS, config) == {
+        "maxMsgs": 1,
+        "maxBytes": -1,
+        "maxAge": "1m30s",
+        "sealed": True,
+        "subjectTransform": {"source": "a", "destination": "b"},
+    }
+
+
 def test_what_is_absent_empty_or_off_is_not_shown() -> None:
     config = {"max_age": 0, "sealed": False, "description": "", "subjects": [], "placement": {}}
     assert in_spec_terms(STREAM_FIELDS, config) == {}

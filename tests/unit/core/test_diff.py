@@ -55,6 +55,23 @@ def consumer_changes(before: Spec, after: Spec, **by_hand: Any) -> tuple[FieldCh
         ({}, {"from_the_future": True}),
         ({"mirror": {"name": "far"}}, {"mirror_direct": True}),
         ({"sources": [{"name": "far"}]}, {"duplicate_window": 120 * 10**9}),
+        (
+            {
+                "mirror": {
+                    "name": "far",
+                    "subjectTransforms": [
+                        {"source": "a", "destination": "b"},
+                        {"source": "c", "destination": "d"},
+                    ],
+                }
+            },
+            {
+                "mirror": {
+                    "name": "far",
+                    "subject_transforms": [{"src": "c", "dest": "d"}, {"src": "a", "dest": "b"}],
+                }
+            },
+        ),
         ({"maxAge": "1m"}, {}),
         ({"maxAge": "1h", "mirror": {"name": "far"}}, {}),
         ({"subjectDeleteMarkerTtl": "1s"}, {}),
