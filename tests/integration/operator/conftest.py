@@ -1,6 +1,7 @@
 """The operator as a process of its own, with the rights of its ServiceAccount, on real servers."""
 
 import itertools
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -40,6 +41,7 @@ class Resources(Protocol):
     def delete(self, resource: Json) -> Any: ...
     def get(self, resource: Json) -> Any: ...
     def all_of(self, kind: str, namespace: str) -> list[dict[str, Any]]: ...
+    def release(self, resource: Json) -> Any: ...
     def create_namespace(self, name: str) -> None: ...
     def events(self, namespace: str) -> list[dict[str, Any]]: ...
 
@@ -161,7 +163,17 @@ RunOperator = Callable[..., World]
 
 
 @pytest.fixture(scope="module")
-def run_operator(installed: KubernetesAPI) -> Iterator[RunOperator]:
+def nothing_declared(installed: KubernetesAPI, resources: Resources) -> None:
+    """What other tests have declared is gone: an operator would make it real, and take its names."""
+    for kind in (names.STREAM_KIND, names.CONSUMER_KIND):
+        listed = installed.kubectl("get", names.PLURALS[kind], "-A", "-o", "json").stdout
+        for resource in json.loads(listed)["items"]:
+            resources.delete(resource)
+            resources.release(resource)
+
+
+@pytest.fixture(scope="module")
+def run_operator(installed: KubernetesAPI, nothing_declared: None) -> Iterator[RunOperator]:
     """Start an operator with a NATS server of its own; both end with the module."""
     with ExitStack() as running:
 
