@@ -164,7 +164,7 @@ RunOperator = Callable[..., World]
 
 @pytest.fixture(scope="module")
 def nothing_declared(installed: KubernetesAPI, resources: Resources) -> None:
-    """What other tests have declared is gone: an operator would make it real, and take its names."""
+    """What other tests have declared is gone: an operator would make it real."""
     for kind in (names.STREAM_KIND, names.CONSUMER_KIND):
         listed = installed.kubectl("get", names.PLURALS[kind], "-A", "-o", "json").stdout
         for resource in json.loads(listed)["items"]:
