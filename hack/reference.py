@@ -13,7 +13,6 @@ from pydantic import BaseModel
 
 from coze_nats.core.api import types
 from coze_nats.core.api.crds import Definition
-from coze_nats.core.api.status import Condition
 from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Change, Field, version_of
 from coze_nats.core.names import CONSUMER_KIND, STREAM_KIND
 
@@ -28,6 +27,8 @@ _BESIDES = {
     "name": Change.IMMUTABLE,
     "metadata": Change.IN_PLACE,
     "pauseUntil": Change.IN_PLACE,
+    "policies": Change.IN_PLACE,
+    "suspend": Change.IN_PLACE,
 }
 _PAUSE_SERVER = "2.11"
 
@@ -60,6 +61,7 @@ _TYPES: tuple[tuple[Any, str], ...] = (
     (types.Mapping, "subject mapping"),
     (types.Subjects, "list of subjects"),
     (types.Metadata, "map of strings"),
+    (dict[str, str], "map of strings"),
     (types.QueueGroup, "queue group"),
 )
 
@@ -122,23 +124,25 @@ def _nested(model: type[BaseModel]) -> Iterator[str]:
             (f"`{member.name}`", _type(member.annotation), _default(member), _effect(member))
             for member in _members(inner)
         ]
-        summary = " ".join((inner.__doc__ or "").split())
-        table = _table(("Field", "Type", "Default", "Effect"), *rows)
-        yield f"### {inner.__name__}\n\n{summary}\n\n{table}"
+        yield _titled(inner, _table(("Field", "Type", "Default", "Effect"), *rows))
+
+
+def _titled(model: type[BaseModel], table: str) -> str:
+    return f"### {model.__name__}\n\n{' '.join((model.__doc__ or '').split())}\n\n{table}"
 
 
 def _status(definition: Definition) -> str:
-    tables = [
-        _table(
-            ("Field", "Type", "Meaning"),
-            *(
-                (f"`{member.name}`", _type(member.annotation), _effect(member))
-                for member in members
-            ),
-        )
-        for members in (_members(definition.status), _members(Condition))
+    """What is reported, and a table for each model in it."""
+    nested = (_titled(inner, _meanings(inner)) for inner in _models_in(definition.status))
+    return "\n\n".join([_meanings(definition.status), *nested])
+
+
+def _meanings(model: type[BaseModel]) -> str:
+    rows = [
+        (f"`{member.name}`", _type(member.annotation), _effect(member))
+        for member in _members(model)
     ]
-    return f"{tables[0]}\n\n### Condition\n\n{tables[1]}"
+    return _table(("Field", "Type", "Meaning"), *rows)
 
 
 def _columns(definition: Definition) -> str:

@@ -23,8 +23,7 @@ from coze_nats.kube.events import EventPoster
 from coze_nats.kube.resources import Resources
 from coze_nats.kube.session import NotConfigured, Session
 from coze_nats.kube.watches import Watches
-from coze_nats.reconcile import Reconciler
-from coze_nats.report import Reporter
+from coze_nats.reconcile import Context, Reconciler, Reporter, Rules
 from coze_nats.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -169,15 +168,19 @@ class Operator:
         """Connect the parts that know who they work for."""
         gateway = Gateway(self._connection)
         resources = Resources(self._api, self._events)
-        reconciler = Reconciler(
-            resources=self._cache,
-            jetstream=gateway,
-            session=self._connection,
-            reporter=Reporter(self._cache, resources, time),
-            clock=time,
+        settings = self._settings
+        rules = Rules(
             cluster_id=cluster_id,
-            default_replicas=self._settings.stream_replicas,
+            default_replicas=settings.stream_replicas,
+            default_policies=settings.default_policies,
+            dry_run=settings.dry_run,
+            most_deletions=settings.most_deletions,
         )
+        reporter = Reporter(self._cache, resources, time, settings.default_policies)
+        context = Context(
+            resources=self._cache, jetstream=gateway, reporter=reporter, clock=time, rules=rules
+        )
+        reconciler = Reconciler(context, self._connection)
         controller = Controller(reconciler, self._cache, resources.release_finalizer)
         resync = Resync(
             controller,

@@ -24,6 +24,7 @@ _ENVIRONMENT = dedent("""\
       NATS_JWT_TOKEN        or with this JWT and the seed in the file NATS_NKEY_SEED
       NATS_STREAM_REPLICAS  replicas of streams that name no number
       COZE_NATS_CLUSTER_ID  the same as --cluster-id
+      COZE_NATS_DEFAULT_POLICIES  the same as --default-policy, with commas between
       KUBECONFIG            the cluster to work for, outside of a pod
 
     examples:
@@ -106,6 +107,26 @@ def _add_flags_for_the_work(operator: argparse.ArgumentParser) -> None:
 
 
 def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
+    operator.add_argument(
+        "--default-policy",
+        type=settings.policy,
+        action="append",
+        metavar="NAME=VALUE",
+        help="policy of resources that name none, such as deletion=Retain; repeatable",
+    )
+    operator.add_argument(
+        "--max-deletions-per-minute",
+        type=settings.deletions,
+        default=settings.Settings.most_deletions,
+        metavar="NUMBER",
+        help="when more streams that hold messages are to be deleted within a minute, the others "
+        "wait for a yes (default: 0, any number)",
+    )
+    operator.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="change nothing in JetStream; status says what would be done",
+    )
     operator.add_argument(
         "--health-port",
         type=settings.port,

@@ -6,6 +6,9 @@ Kopf's own probes aren't used: one that fails never answers.
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from coze_nats import metrics
 
 Findings = Mapping[str, str]
 """What is wrong, by part; empty when nothing is."""
@@ -22,6 +25,7 @@ class HealthServer:
         application = web.Application()
         application.router.add_get("/healthz", _answering(healthy))
         application.router.add_get("/readyz", _answering(ready))
+        application.router.add_get("/metrics", _metrics)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
 
     async def start(self) -> None:
@@ -33,6 +37,11 @@ class HealthServer:
     async def stop(self) -> None:
         """Stop listening."""
         await self._runner.cleanup()
+
+
+async def _metrics(_: web.Request) -> web.StreamResponse:
+    headers = {"Content-Type": CONTENT_TYPE_LATEST}
+    return web.Response(body=metrics.exposition(), headers=headers)
 
 
 def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -4,7 +4,7 @@
 contract suites (tests/contract) as the real things.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Server
@@ -21,6 +21,9 @@ class JetStream(Protocol):
     async def server(self) -> Server:
         """The server's version and API level; remembered for as long as the session lasts."""
 
+    async def account(self) -> Mapping[str, Any]:
+        """The account's limits and what is reserved of them: the answer of `$JS.API.INFO`."""
+
     async def stream(self, name: str) -> LiveStream | None:
         """The stream, or None when it does not exist."""
 
@@ -29,6 +32,9 @@ class JetStream(Protocol):
 
     async def streams_on(self, subject: str) -> tuple[str, ...]:
         """Names of the streams whose subjects overlap `subject`."""
+
+    async def messages_on(self, stream: str, subject: str) -> Mapping[str, int]:
+        """How many messages a stream holds on each subject that matches, of 100,000 at most."""
 
     async def create_stream(self, config: Config) -> LiveStream:
         """Create a stream; AlreadyExists when one of that name has another configuration."""
@@ -91,6 +97,9 @@ class Session(Protocol):
 
 class Resources(Protocol):
     """The resources as last seen, kept by the controller."""
+
+    def __iter__(self) -> Iterator[Resource]:
+        """All of them, as of now."""
 
     def get(self, key: Key) -> Resource | None:
         """The resource, or None when it is gone."""

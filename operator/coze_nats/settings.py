@@ -6,12 +6,13 @@ The parsers stand here, the flags and their help in `coze_nats.cli`.
 import argparse
 import logging
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from coze_nats import logs
 from coze_nats.core.codec import InvalidValue, parse_duration
+from coze_nats.core.policies import UnknownPolicy, parse_default
 from coze_nats.jetstream.options import ConnectionOptions, InvalidOptions
 
 Value = TypeVar("Value")
@@ -24,6 +25,7 @@ LOG_LEVELS = {
 }
 CLUSTER_ID = "COZE_NATS_CLUSTER_ID"
 STREAM_REPLICAS = "NATS_STREAM_REPLICAS"
+DEFAULT_POLICIES = "COZE_NATS_DEFAULT_POLICIES"
 
 _IN_A_POD = "KUBERNETES_SERVICE_HOST"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -52,6 +54,9 @@ class Settings:
         cluster_id: first part of the owner that is written into JetStream objects; "" means the UID
             of namespace kube-system.
         stream_replicas: of streams that name no number; None leaves it to the server.
+        default_policies: by name, for resources that name none.
+        dry_run: change nothing in JetStream.
+        most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
     """
 
     nats: ConnectionOptions
@@ -64,6 +69,9 @@ class Settings:
     log_level: int = logging.INFO
     cluster_id: str = ""
     stream_replicas: int | None = None
+    default_policies: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    most_deletions: int = 0
 
     @classmethod
     def load(cls, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Self:
@@ -87,6 +95,9 @@ class Settings:
             log_level=LOG_LEVELS[arguments.log_level],
             cluster_id=arguments.cluster_id or from_environment or "",
             stream_replicas=_named(STREAM_REPLICAS, replicas, environ),
+            default_policies=_policies(arguments.default_policy, environ),
+            dry_run=arguments.dry_run,
+            most_deletions=arguments.max_deletions_per_minute,
         )
 
 
@@ -131,6 +142,28 @@ def replicas(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_REPLICAS:
         raise InvalidSetting(f"{text!r} is no number of replicas; write 1 to {_MOST_REPLICAS}")
     return int(text)
+
+
+def policy(text: str) -> tuple[str, str]:
+    """A default policy, `NAME=VALUE`."""
+    try:
+        return parse_default(text.strip())
+    except UnknownPolicy as error:
+        raise InvalidSetting(str(error)) from error
+
+
+def deletions(text: str) -> int:
+    """A number of deletions, or 0."""
+    if not text.isdecimal():
+        raise InvalidSetting(f"{text!r} is no number of deletions; write such as 10, or 0 for any")
+    return int(text)
+
+
+def _policies(
+    flags: Iterable[tuple[str, str]] | None, environ: Mapping[str, str]
+) -> Mapping[str, str]:
+    named = _named(DEFAULT_POLICIES, lambda text: dict(map(policy, text.split(","))), environ)
+    return {**(named or {}), **dict(flags or ())}
 
 
 def _named(

@@ -10,14 +10,16 @@ from collections.abc import Callable
 
 import pytest
 
+from coze_nats.core.configs import updated
 from coze_nats.core.desired import Desired
 from coze_nats.core.errors import Rejected
 from coze_nats.core.live import Config, LiveStream
 from coze_nats.core.names import Reason
-from coze_nats.core.plan import Action, Live, _updated
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Action
 from coze_nats.jetstream.gateway import Gateway
-from coze_nats.perform import observe
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.performing import observe
 from support.cases import CONSUMER_CASES, STREAM_CASES, Case, Spec, State
 from support.convergence import OWNER, Applied, apply, consumer, planned, stream
 
@@ -89,7 +91,7 @@ async def expect_server_to_refuse(
 ) -> None:
     """Make the change that the plan refuses; the server must refuse it, too, or only pretend."""
     assert refused.live is not None
-    config = _updated(desired, refused.live.config, refused.plan.changes, OWNER)
+    config = updated(desired, refused.live.config, refused.plan.changes, OWNER)
     is_pretence = WITHOUT_EFFECT.get(case.name, -1) >= (await jetstream.server()).api_level
     try:
         if isinstance(refused.live, LiveStream):

@@ -23,7 +23,7 @@ from coze_nats.core.errors import (
     SubjectOverlap,
 )
 from coze_nats.core.live import Config, LiveConsumer, LiveStream
-from coze_nats.core.plan import Live
+from coze_nats.core.ownership import Live
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.ports import JetStream
 from fakes.jetstream import FakeJetStream

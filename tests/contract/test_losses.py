@@ -10,12 +10,12 @@ import pytest
 from nats.aio.client import Client
 
 from controlplane.nats import NatsServer
+from coze_nats.core.configs import updated
 from coze_nats.core.desired import Desired
 from coze_nats.core.live import LiveStream
 from coze_nats.core.names import Reason
-from coze_nats.core.plan import _updated
-from coze_nats.perform import observe
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.performing import observe
 from support.convergence import OWNER, apply, consumer, planned, stream
 from support.eventually import eventually_async
 
@@ -180,7 +180,7 @@ async def test_a_change_loses_messages_only_where_the_plan_says_so(
     assert plan.refusal.message.startswith(change.loses)
     assert await held(jetstream, desired) == before
 
-    await jetstream.update_stream(_updated(desired, before.config, plan.changes, OWNER))
+    await jetstream.update_stream(updated(desired, before.config, plan.changes, OWNER))
     # Servers before 2.14 enforce a new limit per subject when they store the next message.
     await publish(client, name, 2)
 

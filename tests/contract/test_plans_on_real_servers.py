@@ -19,9 +19,10 @@ from controlplane.nats import NatsServer
 from coze_nats.core.desired import Desired
 from coze_nats.core.live import Config, LiveStream
 from coze_nats.core.names import Reason
-from coze_nats.core.plan import Action, Live
-from coze_nats.perform import observe
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Action
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.performing import observe
 from support import specs
 from support.convergence import Applied, apply, consumer, planned, stream
 

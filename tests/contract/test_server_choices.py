@@ -20,8 +20,8 @@ from coze_nats.core.plan import Action, Plan, Situation, plan
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
-from coze_nats.perform import observe
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.performing import observe
 from support.convergence import OWNER, apply, consumer, stream
 
 LIMITS = {"max_ack_pending": 100, "duplicate_window": "30s", "max_request_batch": 10}

@@ -210,6 +210,16 @@ def _judge_consumer(config: Json, stream: Json) -> None:
         raise from_api_error(10153, "consumer inactive threshold exceeds system limit")
 
 
+def judge_new_consumer(config: Json, stream: Json) -> None:
+    """Refuse what the server refuses at creation only."""
+    if stream["retention"] != "workqueue":
+        return
+    if config["ack_policy"] != "explicit":
+        raise from_api_error(10084, "workqueue stream requires explicit ack")
+    if config["deliver_policy"] != "all":
+        raise from_api_error(10101, "consumer must be deliver all on workqueue stream")
+
+
 _FIXED = {
     "deliver_policy": "deliver policy",
     "opt_start_seq": "start sequence",

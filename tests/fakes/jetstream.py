@@ -2,40 +2,23 @@
 
 Passes the same contract suite as the Gateway on real servers and is compared with them, one
 configuration after the other: tests/contract/test_jetstream_port.py. It is one server without
-replication; its messages have a subject, a size and an age, nothing else.
+replication; what streams hold stands in `fakes.store`, how configurations are judged in
+`fakes.configs`.
 """
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from coze_nats.core.codec import instant_ns
 from coze_nats.core.errors import Failure, NotFound, Rejected, from_api_error
 from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Server
 from fakes import configs
 from fakes.configs import Json
-
-OVERHEAD = 30
-"""Bytes that are counted for a message besides its subject and payload."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    subject: str
-    size: int
-    time_ns: int
-
-
-@dataclass(slots=True)
-class _Stream:
-    config: Json
-    created: str
-    messages: list[Message] = field(default_factory=list)
-    consumers: dict[str, LiveConsumer] = field(default_factory=dict)
+from fakes.store import StoredStream, overlap
 
 
 class FakeJetStream:
@@ -45,9 +28,11 @@ class FakeJetStream:
         version: a released version; its API level decides what is known and how it behaves.
         knows: keys of configurations that a newer server than the operator knows.
         clock: the time in nanoseconds since 1970.
+        max_storage: bytes of the account on disk; -1 is unlimited. `max_memory` likewise.
 
     Attributes:
         faults: raised by the next calls, one each, instead of doing what was asked.
+        refusals: raised by every call of a method of that name.
         calls: the names of the methods called so far.
     """
 
@@ -57,14 +42,18 @@ class FakeJetStream:
         *,
         knows: frozenset[str] = frozenset(),
         clock: Callable[[], int] = time.time_ns,
+        max_storage: int = -1,
+        max_memory: int = -1,
     ) -> None:
         self.faults: deque[Failure] = deque()
+        self.refusals: dict[str, Failure] = {}
         self.calls: list[str] = []
         self._version = version
         self._level = configs.LEVELS[version.rpartition(".")[0]]
         self._knows = knows
         self._clock = clock
-        self._streams: dict[str, _Stream] = {}
+        self._limits = {"file": max_storage, "memory": max_memory}
+        self._streams: dict[str, StoredStream] = {}
         self._creations = 0
 
     # --- what tests do behind the operator's back -------------------------------------------------
@@ -74,8 +63,14 @@ class FakeJetStream:
         found = self._streams[stream]
         literal = subject or found.config["subjects"][0].replace("*", "x").replace(">", "x")
         for _ in range(count):
-            found.messages.append(Message(literal, size, self._clock()))
-            self._enforce_limits(found)
+            found.publish(literal, size, self._clock())
+
+    def deliver(self, stream: str, consumer: str, *acknowledged: bool) -> list[int]:
+        """Deliver as many messages, each acknowledged or not; returns their sequences."""
+        found = self._streams[stream]
+        sequences = found.consumers[consumer].deliver(found.messages, acknowledged)
+        found.keep_needed()
+        return sequences
 
     def wipe(self) -> None:
         """Lose everything, as a server that comes back with an empty store."""
@@ -87,6 +82,17 @@ class FakeJetStream:
         """See `coze_nats.ports.JetStream`, here and below."""
         self._called("server")
         return Server(self._version, self._level)
+
+    async def account(self) -> Mapping[str, Any]:
+        self._called("account")
+        return {
+            "reserved_storage": self._reserved("file"),
+            "reserved_memory": self._reserved("memory"),
+            "limits": {
+                "max_storage": self._limits["file"],
+                "max_memory": self._limits["memory"],
+            },
+        }
 
     async def stream(self, name: str) -> LiveStream | None:
         self._called("stream")
@@ -100,6 +106,10 @@ class FakeJetStream:
         self._called("streams_on")
         return tuple(sorted(self._overlapping([subject])))
 
+    async def messages_on(self, stream: str, subject: str) -> Mapping[str, int]:
+        self._called("messages_on")
+        return self._stream(stream).messages_on(subject)
+
     async def create_stream(self, config: Config) -> LiveStream:
         self._called("create_stream")
         new = self._complete_stream(config)
@@ -110,7 +120,8 @@ class FakeJetStream:
             return self._live(existing)
         configs.judge_new_stream(new)
         self._refuse_overlap(new)
-        made = self._streams[new["name"]] = _Stream(new, self._now())
+        self._reserve(new)
+        made = self._streams[new["name"]] = StoredStream(new, self._now())
         return self._live(made)
 
     async def update_stream(self, config: Config) -> LiveStream:
@@ -119,10 +130,12 @@ class FakeJetStream:
         new = configs.judge_stream_update(found.config, self._complete_stream(config), self._level)
         self._judge_consumers_under(found, new)
         self._refuse_overlap(new)
+        self._reserve(new)
         old, found.config = found.config, new
-        if self._level >= 5 and old["retention"] != "interest" == new["retention"]:
-            found.messages = found.messages if found.consumers else []
-        self._enforce_limits(found)
+        turns = old["retention"] != "interest" == new["retention"]
+        if turns and (found.consumers or self._level >= 5):
+            found.keep_needed()
+        found.enforce(self._clock())
         return self._live(found)
 
     async def delete_stream(self, name: str) -> None:
@@ -131,13 +144,15 @@ class FakeJetStream:
 
     async def consumer(self, stream: str, name: str) -> LiveConsumer | None:
         self._called("consumer")
-        found = self._stream(stream).consumers.get(name)
-        return found and self._live_consumer(found)
+        found = self._stream(stream)
+        return self._live_consumer(found, name) if name in found.consumers else None
 
     async def consumers(self, stream: str) -> Listing[LiveConsumer]:
         self._called("consumers")
-        found = self._stream(stream).consumers
-        return Listing({name: _listed(self._live_consumer(each)) for name, each in found.items()})
+        found = self._stream(stream)
+        return Listing(
+            {name: _listed(self._live_consumer(found, name)) for name in found.consumers}
+        )
 
     async def create_consumer(self, stream: str, config: Config) -> LiveConsumer:
         self._called("create_consumer")
@@ -147,12 +162,14 @@ class FakeJetStream:
         if existing is not None:
             if _without_server_metadata(existing.config) != _without_server_metadata(new):
                 raise from_api_error(10148, "consumer already exists")
-            return self._live_consumer(existing)
+            return self._live_consumer(found, new["name"])
+        configs.judge_new_consumer(new, found.config)
+        if found.config["retention"] == "workqueue":
+            found.refuse_rivals(new)
         if 0 < found.config["max_consumers"] <= len(found.consumers):
             raise from_api_error(10026, "maximum consumers limit reached")
-        made = LiveConsumer(new, self._now(), stream=stream, pending=len(found.messages))
-        found.consumers[new["name"]] = made
-        return self._live_consumer(made)
+        found.join(new, self._now())
+        return self._live_consumer(found, new["name"])
 
     async def update_consumer(self, stream: str, config: Config) -> LiveConsumer:
         self._called("update_consumer")
@@ -164,9 +181,9 @@ class FakeJetStream:
         paused = {k: v for k, v in existing.config.items() if k == "pause_until"}
         rest = {k: v for k, v in config.items() if k != "pause_until"}
         new = self._complete_consumer({**rest, **paused}, found)
-        configs.judge_consumer_update(dict(existing.config), new, self._level)
-        changed = found.consumers[new["name"]] = replace(existing, config=new)
-        return self._live_consumer(changed)
+        configs.judge_consumer_update(existing.config, new, self._level)
+        existing.config = new
+        return self._live_consumer(found, new["name"])
 
     async def pause_consumer(self, stream: str, name: str, until: str | None) -> None:
         self._called("pause_consumer")
@@ -178,13 +195,12 @@ class FakeJetStream:
         if name not in found.consumers:
             raise from_api_error(10014, "consumer not found")
         config = {**found.consumers[name].config, "pause_until": until}
-        new = self._complete_consumer(config, found)
-        found.consumers[name] = replace(found.consumers[name], config=new)
+        found.consumers[name].config = self._complete_consumer(config, found)
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         self._called("delete_consumer")
         if stream in self._streams:
-            self._streams[stream].consumers.pop(name, None)
+            self._streams[stream].leave(name)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -192,6 +208,8 @@ class FakeJetStream:
         self.calls.append(name)
         if self.faults:
             raise self.faults.popleft()
+        if name in self.refusals:
+            raise self.refusals[name]
 
     def _now(self) -> str:
         """The time, and never the same twice."""
@@ -199,7 +217,7 @@ class FakeJetStream:
         seconds, nanoseconds = divmod(self._clock() + self._creations, 10**9)
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
 
-    def _stream(self, name: str) -> _Stream:
+    def _stream(self, name: str) -> StoredStream:
         if name not in self._streams:
             raise NotFound("stream not found", NotFound.STREAM)
         return self._streams[name]
@@ -212,7 +230,7 @@ class FakeJetStream:
             new["mirror_direct"] = origin.config["allow_direct"]
         return new
 
-    def _complete_consumer(self, config: Config, stream: _Stream) -> Json:
+    def _complete_consumer(self, config: Config, stream: StoredStream) -> Json:
         given = deepcopy(dict(config))
         return configs.complete_consumer(
             given, stream.config, self._version, self._level, self._knows
@@ -223,14 +241,14 @@ class FakeJetStream:
             name
             for name, found in self._streams.items()
             for mine in found.config.get("subjects", ())
-            if any(_overlap(mine.split("."), other.split(".")) for other in subjects)
+            if any(overlap(mine.split("."), other.split(".")) for other in subjects)
         }
 
     def _refuse_overlap(self, config: Json) -> None:
         if self._overlapping(config.get("subjects", [])) - {config["name"]}:
             raise from_api_error(10065, "subjects overlap with an existing stream")
 
-    def _judge_consumers_under(self, stream: _Stream, new: Json) -> None:
+    def _judge_consumers_under(self, stream: StoredStream, new: Json) -> None:
         old_limits, limits = stream.config["consumer_limits"], new["consumer_limits"]
         over = [
             name
@@ -244,50 +262,31 @@ class FakeJetStream:
         if over:
             raise from_api_error(10069, f"change to limits violates consumers: {', '.join(over)}")
 
-    def _enforce_limits(self, stream: _Stream) -> None:
-        config, messages = stream.config, stream.messages
-        if config["max_age"]:
-            oldest = self._clock() - config["max_age"]
-            messages = [each for each in messages if each.time_ns > oldest]
-        if config["discard"] == "old":
-            while _exceeds(config["max_msgs"], len(messages)) or _exceeds(
-                config["max_bytes"], _size(messages)
-            ):
-                messages = messages[1:]
-        counts = Counter(each.subject for each in messages)
-        kept = []
-        for each in messages:
-            if _exceeds(config["max_msgs_per_subject"], counts[each.subject]):
-                counts[each.subject] -= 1
-            else:
-                kept.append(each)
-        stream.messages = kept
-
-    def _live(self, stream: _Stream) -> LiveStream:
-        self._enforce_limits(stream)
-        messages = stream.messages
-        return LiveStream(
-            config=deepcopy(stream.config),
-            created=stream.created,
-            messages=len(messages),
-            bytes=_size(messages),
-            first_time=_rfc3339(messages[0].time_ns) if messages else "0001-01-01T00:00:00Z",
-            subjects=len({each.subject for each in messages}),
-            consumers=len(stream.consumers),
+    def _reserved(self, storage: str) -> int:
+        return sum(
+            max(each.config["max_bytes"], 0)
+            for each in self._streams.values()
+            if each.config["storage"] == storage
         )
 
-    def _live_consumer(self, found: LiveConsumer) -> LiveConsumer:
-        until = found.config.get("pause_until")
-        paused = until is not None and instant_ns(until) > self._clock()
-        return replace(found, config=deepcopy(found.config), paused=paused)
+    def _reserve(self, new: Json) -> None:
+        """Refuse a stream that asks for more than its account has."""
+        storage, old = new["storage"], self._streams.get(new["name"])
+        mine = max(old.config["max_bytes"], 0) if old and old.config["storage"] == storage else 0
+        wanted, limit = max(new["max_bytes"], 0), self._limits[storage]
+        if wanted > mine and 0 <= limit < self._reserved(storage) - mine + wanted:
+            code, words = {"file": (10047, "storage"), "memory": (10028, "memory")}[storage]
+            raise from_api_error(code, f"insufficient {words} resources available")
 
+    def _live(self, stream: StoredStream) -> LiveStream:
+        stream.enforce(self._clock())
+        first = _rfc3339(stream.messages[0].time_ns) if stream.messages else "0001-01-01T00:00:00Z"
+        return stream.live(deepcopy(stream.config), first)
 
-def _exceeds(limit: int, count: int) -> bool:
-    return 0 < limit < count
-
-
-def _size(messages: list[Message]) -> int:
-    return sum(OVERHEAD + len(each.subject) + each.size for each in messages)
+    def _live_consumer(self, stream: StoredStream, name: str) -> LiveConsumer:
+        stream.enforce(self._clock())
+        found = stream.consumers[name]
+        return stream.live_consumer(found, deepcopy(found.config), self._clock())
 
 
 def _rfc3339(time_ns: int) -> str:
@@ -311,12 +310,3 @@ def _without_server_metadata(config: Config) -> dict[str, Any]:
     metadata = config.get("metadata", {})
     rest = {key: value for key, value in metadata.items() if not key.startswith("_nats.")}
     return {**config, "metadata": rest}
-
-
-def _overlap(one: list[str], other: list[str]) -> bool:
-    """Whether a subject could match both patterns."""
-    if not one or not other:
-        return not one and not other
-    if ">" in (one[0], other[0]):
-        return True
-    return (one[0] == other[0] or "*" in (one[0], other[0])) and _overlap(one[1:], other[1:])

@@ -5,7 +5,6 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,7 @@ import pytest
 from controlplane import ports
 from controlplane.kubernetes import KubernetesAPI
 from coze_nats.core import names
-
-ROOT = Path(__file__).resolve().parents[2]
-ESTABLISHED_SECONDS = 30
+from support import crds
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +117,7 @@ def _path(resource: Mapping[str, Any]) -> str:
 def apiserver() -> Iterator[KubernetesAPI]:
     """A running API server that serves our kinds; it stays for the session."""
     with KubernetesAPI() as api:
-        api.kubectl("apply", "-f", ROOT / "crds")
-        crds = [f"crd/{plural}.{names.GROUP}" for plural in names.PLURALS.values()]
-        within = f"--timeout={ESTABLISHED_SECONDS}s"
-        api.kubectl("wait", "--for=condition=Established", within, *crds)
+        crds.install(api)
         yield api
 
 

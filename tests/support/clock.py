@@ -3,9 +3,35 @@
 import contextvars
 import heapq
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(slots=True)
+class StandingClock:
+    """What `coze_nats.reconcile.reporting.Clock` wants; both of its hands stand still."""
+
+    ns: int = 1_780_000_000 * 10**9
+    seconds: float = 1000.0
+
+    def time_ns(self) -> int:
+        return self.ns
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.ns += int(seconds * 10**9)
+
+
+class WallClock(StandingClock):
+    """Tells the true time of day, for servers that live in it; the other hand stands still."""
+
+    def time_ns(self) -> int:
+        return time.time_ns()
 
 
 @dataclass(order=True)

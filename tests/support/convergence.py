@@ -10,9 +10,11 @@ from coze_nats.core.api.stream import StreamSpec
 from coze_nats.core.desired import Desired, desired_consumer, desired_stream
 from coze_nats.core.diff import FieldChange
 from coze_nats.core.errors import Transient
-from coze_nats.core.plan import Live, Plan, Situation, plan
-from coze_nats.perform import observe, perform
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Plan, Situation, plan
+from coze_nats.core.steps import Replacement
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.performing import observe, perform
 
 OWNER = "cluster/namespace/resource"
 
@@ -26,6 +28,10 @@ def consumer(stream_name: str, name: str, spec: Mapping[str, Any]) -> Desired:
     """What a CozeConsumer of that name desires."""
     parsed = ConsumerSpec.model_validate({**spec, "streamName": stream_name})
     return desired_consumer(name, parsed, stream_name)
+
+
+async def not_noted(replacement: Replacement) -> None:
+    """There is no status here to write a replacement down in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ async def apply(jetstream: JetStream, desired: Desired, attempts: int = 5) -> Ap
     before = await observe(jetstream, desired.target)
     found = await planned(jetstream, desired)
     try:
-        await perform(jetstream, found.steps)
+        await perform(jetstream, found.steps, not_noted)
     except Transient:
         if not attempts:
             raise

@@ -81,6 +81,23 @@ def messages(schema: Any) -> Iterator[str]:
             yield from messages(member)
 
 
+def strangers(schema: Schema, value: Any, path: str) -> Iterator[str]:
+    """The fields of a value that its schema doesn't know, and those that it lacks."""
+    if isinstance(value, Mapping) and "properties" in schema:
+        for name in schema.get("required", ()):
+            if name not in value:
+                yield f"{path}.{name} is missing"
+        for name, member in value.items():
+            known = schema["properties"].get(name)
+            if known is None:
+                yield f"{path}.{name} is unknown"
+            else:
+                yield from strangers(known, member, f"{path}.{name}")
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from strangers(schema["items"], item, f"{path}[{number}]")
+
+
 _BASE: Mapping[str, Spec] = {
     names.STREAM_KIND: {},
     names.CONSUMER_KIND: {"streamName": "orders"},

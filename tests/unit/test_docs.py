@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import reference
-from coze_nats import cli
+from coze_nats import cli, metrics
 from coze_nats.core.api.crds import DEFINITIONS, Definition
 from coze_nats.core.fields import Change, Field, version_of
 from coze_nats.core.names import EventReason, Reason
+from coze_nats.core.policies import ALLOWED, in_force
 from coze_nats.settings import LOG_LEVELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,6 +155,27 @@ def test_every_flag_and_variable_of_the_operator_is_documented(
     assert flags | variables
     for word in flags | variables | set(LOG_LEVELS):
         assert f"`{word}" in documentation
+
+
+def test_every_metric_is_documented() -> None:
+    page = text_of(DOCS / "connection.md")
+    exposed = re.findall(r"^# TYPE (\w+)", metrics.exposition().decode(), re.MULTILINE)
+    assert exposed
+    for name in exposed:
+        assert f"| `{name}` |" in page
+
+
+@pytest.mark.parametrize(
+    "kind, policy", [(kind, policy) for kind, found in ALLOWED.items() for policy in found]
+)
+def test_a_policy_is_explained_with_its_values_and_its_default_first(
+    kind: str, policy: str
+) -> None:
+    page = text_of(DOCS / "data-safety.md")
+    default = in_force(kind, None, {})[policy]
+    values = [default, *(value for value in ALLOWED[kind][policy] if value != default)]
+    listed = ", ".join(f"`{value}`" for value in values)
+    assert re.search(rf"^\| `{policy}` \| .* \| {re.escape(listed)} \|$", page, re.MULTILINE)
 
 
 def test_every_request_to_jetstream_is_among_the_documented_permissions() -> None:

@@ -14,17 +14,21 @@ from coze_nats.core.desired import Desired
 from coze_nats.core.diff import own_metadata
 from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, in_spec_terms
 from coze_nats.core.live import LiveConsumer, LiveStream
-from coze_nats.core.names import Reason
+from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.resource import Resource
 
-COUNTERS = frozenset({"messages", "bytes", "pending", "ackPending", "leader"})
+COUNTERS = frozenset(
+    {"messages", "bytes", "lastSequence", "pending", "ackPending", "leader"},
+)
 """Fields of status that move by themselves; they alone are no reason to write at once."""
 
 COMPANIONS = frozenset({"consumers"})
 """Fields of status that are written with others only: a stream's consumers follow it at once, and
 a second write for every new stream would tell nothing that `kubectl get coze` doesn't."""
 
-FACTS = COUNTERS | COMPANIONS | {"stream", "consumer", "created", "leader", "replicas", "effective"}
+FACTS = (
+    COUNTERS | COMPANIONS | {"stream", "consumer", "created", "replicas", "effective", "replacing"}
+)
 """Fields of status that tell what JetStream has."""
 
 
@@ -34,6 +38,8 @@ class Health(Enum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    HELD = "Held"
+    """Not as declared, and nothing is done about it because somebody said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,9 @@ class Outcome:
     Attributes:
         observed: whether JetStream was looked at; if not, what status told about it stays.
         live: what JetStream has and this resource owns; None: nothing.
+        todo: what would be done, were it not held back or refused.
+        warning: what is wrong although the resource is as declared.
+        lost: the resource's object was found gone, or another one, behind the operator's back.
     """
 
     health: Health
@@ -50,6 +59,9 @@ class Outcome:
     message: str
     observed: bool = True
     live: LiveStream | LiveConsumer | None = None
+    todo: str = ""
+    warning: str = ""
+    lost: bool = False
 
 
 def timestamp(now_ns: int) -> str:
@@ -73,11 +85,15 @@ def is_true(status: Mapping[str, Any], type_: str) -> bool:
 def _conditions(
     outcome: Outcome, previous: Mapping[str, Any], generation: int, now_ns: int
 ) -> list[dict[str, Any]]:
-    wanted = [("Ready", "True" if outcome.health is Health.READY else "False")]
-    if outcome.health is not Health.READY:
-        wanted.append((outcome.health.value, "True"))
+    said = (str(outcome.reason), outcome.message)
+    wanted = [("Ready", "True" if outcome.health is Health.READY else "False", *said)]
+    if outcome.health in (Health.RECONCILING, Health.STALLED):
+        wanted.append((outcome.health.value, "True", *said))
+    if outcome.warning:
+        name = str(EventReason.FILTER_MATCHES_NOTHING)
+        wanted.append((name, "True", name, outcome.warning))
     found = []
-    for type_, value in wanted:
+    for type_, value, reason, message in wanted:
         before = condition(previous, type_)
         unchanged = before is not None and before.get("status") == value
         since = before.get("lastTransitionTime") if before and unchanged else None
@@ -87,27 +103,34 @@ def _conditions(
                 "status": value,
                 "observedGeneration": generation,
                 "lastTransitionTime": since or timestamp(now_ns),
-                "reason": str(outcome.reason),
-                "message": outcome.message,
+                "reason": reason,
+                "message": message,
             }
         )
     return found
 
 
 def next_status(
-    resource: Resource, desired: Desired | None, outcome: Outcome, now_ns: int
+    resource: Resource,
+    desired: Desired | None,
+    outcome: Outcome,
+    now_ns: int,
+    policies: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The whole status that the resource shall have after this outcome."""
+    """The whole status that the resource shall have after this outcome.
+
+    Args:
+        policies: the ones in force, by their names in the spec.
+    """
     previous = resource.status
     status: dict[str, Any] = {
         "observedGeneration": resource.generation,
         "conditions": _conditions(outcome, previous, resource.generation, now_ns),
+        "policies": dict(policies),
+        **_kept(resource, outcome, now_ns),
     }
-    handled = previous.get("lastHandledReconcileAt")
-    if outcome.observed and resource.reconcile_requested_at:
-        handled = resource.reconcile_requested_at
-    if handled:
-        status["lastHandledReconcileAt"] = handled
+    if outcome.todo:
+        status["plan"] = outcome.todo
     if not outcome.observed:
         return status | {key: previous[key] for key in FACTS if key in previous}
     if desired is not None:
@@ -115,6 +138,31 @@ def next_status(
         if desired.target.consumer is not None:
             status["consumer"] = desired.target.consumer
     return status | _facts(outcome.live)
+
+
+def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
+    """What status remembers beyond the present."""
+    previous = resource.status
+    found = {
+        key: previous[key] for key in ("lastHandledReconcileAt", "dataLoss") if key in previous
+    }
+    was_handled = outcome.observed or outcome.health is Health.STALLED
+    if was_handled and resource.reconcile_requested_at:
+        found["lastHandledReconcileAt"] = resource.reconcile_requested_at
+    if outcome.lost and not is_known_loss(previous):
+        found["dataLoss"] = {
+            "detectedAt": timestamp(now_ns),
+            "created": previous["created"],
+            "messages": previous.get("messages", 0),
+            "lastSequence": previous.get("lastSequence", 0),
+        }
+    return found
+
+
+def is_known_loss(status: Mapping[str, Any]) -> bool:
+    """Whether the loss of the object that status tells of is recorded there already."""
+    recorded = status.get("dataLoss") or {}
+    return bool(recorded) and recorded.get("created") == status.get("created")
 
 
 def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
@@ -138,7 +186,11 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
 
 def _counters(live: LiveStream | LiveConsumer) -> dict[str, Any]:
     if isinstance(live, LiveStream):
-        counters = {"messages": live.messages, "bytes": live.bytes}
+        counters = {
+            "messages": live.messages,
+            "bytes": live.bytes,
+            "lastSequence": live.last_sequence,
+        }
         return counters | ({"consumers": live.consumers} if live.consumers else {})
     return {"pending": live.pending, "ackPending": live.ack_pending}
 
@@ -152,13 +204,26 @@ class Difference(Enum):
 
 
 def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Difference:
-    """How much the following status says that this one doesn't."""
+    """How much the following status says that this one doesn't.
+
+    The words of a refusal move with the traffic too, as they tell what a change would cost now.
+    """
     differing = {
         key for key in {*status, *following} if status.get(key) != following.get(key)
     } - COMPANIONS
     if not differing:
         return Difference.NONE
+    if _verdicts(status) == _verdicts(following):
+        differing -= {"conditions", "plan"}
     return Difference.COUNTERS if differing <= COUNTERS else Difference.REAL
+
+
+def _verdicts(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The conditions without their words."""
+    return [
+        {key: value for key, value in item.items() if key != "message"}
+        for item in status.get("conditions") or ()
+    ]
 
 
 def turns(previous: Mapping[str, Any], following: Sequence[Mapping[str, Any]]) -> str:

@@ -33,7 +33,7 @@ class FieldChange:
         before: what JetStream has, in the spec's terms; None where it has nothing.
         after: what it should have, likewise.
         declared: whether the spec says so, or the default does.
-        why: for a change that isn't made: one sentence with the reason and the remedy.
+        why: what stands in its way, or what it costs.
     """
 
     name: str
@@ -42,6 +42,11 @@ class FieldChange:
     declared: bool
     verdict: Verdict = Verdict.IN_PLACE
     why: str = ""
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether `why` tells what making the change costs."""
+        return bool(self.why) and self.verdict in (Verdict.IN_PLACE, Verdict.LOSES_DATA)
 
     def __str__(self) -> str:
         return f"{self.name} {_shown(self.before)} → {_shown(self.after)}"

@@ -58,6 +58,7 @@ class LiveStream:
     Attributes:
         created: RFC 3339; a stream that was deleted and made again has another one.
         first_time: RFC 3339 time of the oldest message; meaningless when there are no messages.
+        last_sequence: sequence of the newest message that there ever was.
         subjects: how many distinct subjects hold messages.
         consumers: how many consumers the stream has.
     """
@@ -67,6 +68,7 @@ class LiveStream:
     messages: int = 0
     bytes: int = 0
     first_time: str = ""
+    last_sequence: int = 0
     subjects: int = 0
     consumers: int = 0
     raft: Raft = Raft()
@@ -86,6 +88,7 @@ class LiveStream:
             messages=state.get("messages", 0),
             bytes=state.get("bytes", 0),
             first_time=state.get("first_ts", ""),
+            last_sequence=state.get("last_seq", 0),
             subjects=state.get("num_subjects", 0),
             consumers=state.get("consumer_count", 0),
             raft=Raft.from_info(info),
@@ -102,6 +105,8 @@ class LiveConsumer:
         ack_pending: messages that were delivered and not yet acknowledged.
         redelivered: messages among those that were delivered more than once.
         paused: whether the server holds back deliveries now.
+        acknowledged: sequence in the stream up to which nothing is left to deliver or to be
+            acknowledged: what comes next is where the consumer stands.
     """
 
     config: Config
@@ -111,6 +116,7 @@ class LiveConsumer:
     ack_pending: int = 0
     redelivered: int = 0
     paused: bool = False
+    acknowledged: int = 0
     raft: Raft = Raft()
 
     @property
@@ -129,8 +135,21 @@ class LiveConsumer:
             ack_pending=info.get("num_ack_pending", 0),
             redelivered=info.get("num_redelivered", 0),
             paused=bool(info.get("paused", False)),
+            acknowledged=_done(info),
             raft=Raft.from_info(info),
         )
+
+
+def _done(info: Mapping[str, Any]) -> int:
+    """Up to which sequence a consumer is done with its stream.
+
+    Up to 2.12 the floor is 0 until the first acknowledgement, wherever the consumer began; what was
+    delivered last begins before its start on all servers.
+    """
+    if not info.get("num_ack_pending"):
+        return int((info.get("delivered") or {}).get("stream_seq", 0))
+    floor = int((info.get("ack_floor") or {}).get("stream_seq", 0))
+    return max(floor, int(info["config"].get("opt_start_seq", 1)) - 1)
 
 
 @dataclass(frozen=True, slots=True)

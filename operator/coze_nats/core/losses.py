@@ -1,4 +1,4 @@
-"""Which changes of a stream would throw messages away, judged by what the stream holds now.
+"""What changes of a stream cost: messages that go, judged by what the stream holds now.
 
 Follows what the servers' stores do on an update: with discard new, message and byte limits remove
 nothing; the limit per subject and the age always do (nats-server, server/filestore.go).
@@ -9,7 +9,11 @@ from dataclasses import replace
 from coze_nats.core.codec import InvalidValue, format_duration, instant_ns
 from coze_nats.core.desired import Desired
 from coze_nats.core.diff import FieldChange, Verdict
-from coze_nats.core.live import LiveStream
+from coze_nats.core.live import LiveConsumer, LiveStream
+from coze_nats.core.subjects import dropped, filters_of
+
+Subjects = tuple[tuple[str, int], ...]
+"""Subjects, each with the number of messages on it."""
 
 
 def counted(count: int, noun: str) -> str:
@@ -18,16 +22,58 @@ def counted(count: int, noun: str) -> str:
 
 
 def with_losses(
-    changes: tuple[FieldChange, ...], desired: Desired, live: LiveStream, now_ns: int
+    changes: tuple[FieldChange, ...],
+    desired: Desired,
+    live: LiveStream,
+    now_ns: int,
+    left_behind: Subjects = (),
 ) -> tuple[FieldChange, ...]:
     """The same changes, those marked that would discard messages which `live` holds.
 
+    A change of subjects discards nothing; it is told which messages it leaves behind.
+
     Args:
         now_ns: the time in nanoseconds since 1970.
+        left_behind: how many messages there are on each subject that is stored no longer.
     """
     if live.messages == 0:
         return changes
-    return tuple(_judged(change, desired, live, now_ns) for change in changes)
+    return tuple(
+        replace(change, why=_left_behind(left_behind))
+        if change.name == "subjects" and left_behind
+        else _judged(change, desired, live, now_ns)
+        for change in changes
+    )
+
+
+FILTERS = frozenset({"filterSubject", "filterSubjects"})
+
+
+def with_lost_interest(
+    changes: tuple[FieldChange, ...], desired: Desired, live: LiveConsumer
+) -> tuple[FieldChange, ...]:
+    """The same changes, narrower filters marked: the consumer is one of an interest stream.
+
+    Such a stream deletes at once what no consumer waits for any more (measured on 2.10 to 2.15).
+    """
+    lost = dropped(filters_of(live.config), filters_of(desired.declared))
+    if not lost:
+        return changes
+    why = (
+        f"could discard what the stream keeps on {', '.join(lost)} for this consumer alone, as its "
+        f"retention is interest; {counted(live.pending, 'message')} to be delivered"
+    )
+    return tuple(
+        replace(change, verdict=Verdict.LOSES_DATA, why=why) if change.name in FILTERS else change
+        for change in changes
+    )
+
+
+def _left_behind(subjects: Subjects, most: int = 3) -> str:
+    total = counted(sum(count for _, count in subjects), "message")
+    named = ", ".join(subject for subject, _ in subjects[:most])
+    more = f" and {len(subjects) - most:,} more" if len(subjects) > most else ""
+    return f"leaves {total} on {named}{more} stored, and takes no new ones there"
 
 
 def _judged(change: FieldChange, desired: Desired, live: LiveStream, now_ns: int) -> FieldChange:

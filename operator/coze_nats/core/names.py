@@ -17,9 +17,16 @@ CONSUMER_KIND = "CozeConsumer"
 PLURALS = {STREAM_KIND: "cozestreams", CONSUMER_KIND: "cozeconsumers"}
 
 RECONCILE_REQUESTED_ANNOTATION = f"{GROUP}/reconcile-requested-at"
+RELEASE_ANNOTATION = f"{GROUP}/release"
+"""`true` on a resource that is being deleted: let it go, and leave JetStream as it is."""
+CONFIRM_DELETION_ANNOTATION = f"{GROUP}/confirm-deletion"
+"""`true` on a resource that is being deleted: yes, although many others are as well."""
 
 OWNER_METADATA = "coze.dev/owner"
 """Key in an object's own metadata: `<cluster id>/<namespace>/<name>` of its resource."""
+START_METADATA = "coze.dev/start"
+"""Key in a consumer's metadata, when it was created anew where its forerunner had stopped:
+`<sequence> <the declared start that it stands for>`."""
 OPERATOR_METADATA_PREFIX = "coze.dev/"
 SERVER_METADATA_PREFIX = "_nats."
 
@@ -33,7 +40,12 @@ class Reason(StrEnum):
     WAITING_FOR_STREAM = "WaitingForStream"
     NATS_UNAVAILABLE = "NATSUnavailable"
     RETRYING = "Retrying"
+    REPLACING = "Replacing"
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
+
+    # Held back because somebody said so.
+    SUSPENDED = "Suspended"
+    DRY_RUN = "DryRun"
 
     # Stalled: the user must act.
     INVALID_SPEC = "InvalidSpec"
@@ -44,6 +56,10 @@ class Reason(StrEnum):
     WOULD_LOSE_DATA = "WouldLoseData"
     OWNED_BY_ANOTHER = "OwnedByAnother"
     NOT_IDENTICAL = "NotIdentical"
+    ADOPTION_REFUSED = "AdoptionRefused"
+    MISSING = "Missing"
+    DRIFT_CONTESTED = "DriftContested"
+    MASS_DELETION = "MassDeletion"
     STREAM_IS_MANAGED = "StreamIsManaged"
     NOT_CONVERGING = "NotConverging"
 
@@ -53,6 +69,14 @@ class EventReason(StrEnum):
 
     ADOPTED = "Adopted"
     RECREATED = "Recreated"
+    REPLACED = "Replaced"
+    DATA_LOSS_DETECTED = "DataLossDetected"
+    MESSAGES_DISCARDED = "MessagesDiscarded"
+    SUBJECTS_REMOVED = "SubjectsRemoved"
     DRIFT_CORRECTED = "DriftCorrected"
     RETAINED = "Retained"
+    RELEASED = "Released"
     RECOVERED = "Recovered"
+
+    # Also the reason of the condition of that name.
+    FILTER_MATCHES_NOTHING = "FilterMatchesNothing"

@@ -1,22 +1,23 @@
-"""Desired + live + owner → a Plan: the steps to take, or the refusal that says why none is taken.
+"""Desired + live + owner + policies → a Plan: the steps to take, or why none is taken.
 
 Plans are values: what prints is what runs. All fields of a change are applied or none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from coze_nats.core import names
-from coze_nats.core.codec import instant_ns
+from coze_nats.core import configs, replacing
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange, Verdict, diff, unsupported
-from coze_nats.core.live import Config, LiveConsumer, LiveStream, Server
-from coze_nats.core.losses import with_losses
+from coze_nats.core.live import LiveStream, Server
+from coze_nats.core.losses import with_losses, with_lost_interest
 from coze_nats.core.names import Reason
-
-Live = LiveStream | LiveConsumer
+from coze_nats.core.ownership import Live, is_ours, owner_of
+from coze_nats.core.policies import Policies
+from coze_nats.core.replacing import Surroundings
+from coze_nats.core.steps import Delete, Note, Replacement, Step, Update
 
 
 class Action(Enum):
@@ -26,43 +27,10 @@ class Action(Enum):
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
+    REPLACE = "replace"
     DELETE = "delete"
     RELEASE = "release"
     REFUSE = "refuse"
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Create the object with this configuration."""
-
-    target: Target
-    config: Config
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Replace the object's whole configuration."""
-
-    target: Target
-    config: Config
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Pause a consumer until an RFC 3339 time; None resumes it."""
-
-    target: Target
-    until: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete the object."""
-
-    target: Target
-
-
-Step = Create | Update | Pause | Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +64,37 @@ class Situation:
         owner: this resource as `<cluster id>/<namespace>/<name>`.
         server: what the server is and can do.
         now_ns: the time in nanoseconds since 1970.
+        policies: what the operator may do.
         incarnation: `created` of the object that this resource owned when it was last seen.
+        last_known: what it held then, for a person: "12 messages up to sequence 40".
+        replacing: the replacement that is under way, if a crash came between its steps.
         chosen: see `core.diff.diff`.
+        claimant: the owner that an object without one still belongs to, as its metadata was
+            stripped by hand; "" for none.
+        around: what else a change of the object touches.
     """
 
     owner: str
     server: Server
     now_ns: int
+    policies: Policies = field(default_factory=Policies)
     incarnation: str = ""
+    last_known: str = ""
+    replacing: Replacement | None = None
     chosen: Mapping[str, Any] | None = None
-
-
-def owner_of(live: Live) -> str:
-    """The owner in the object's own metadata: `<cluster id>/<namespace>/<name>`, or "" for none."""
-    return str((live.config.get("metadata") or {}).get(names.OWNER_METADATA, ""))
-
-
-def is_ours(live: Live, owner: str, incarnation: str) -> bool:
-    """Whether the object belongs to `owner`, also when somebody stripped its metadata by hand."""
-    found = owner_of(live)
-    return found == owner or (not found and bool(incarnation) and live.created == incarnation)
+    claimant: str = ""
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 def _refused(reason: Reason, message: str, changes: tuple[FieldChange, ...] = ()) -> Plan:
     return Plan(Action.REFUSE, changes=changes, refusal=Refusal(reason, message))
+
+
+def has_vanished(live: Live | None, situation: Situation) -> bool:
+    """Whether what this resource owned is gone or another one, and it wasn't us."""
+    if not situation.incarnation or situation.replacing:
+        return False
+    return live is None or live.created != situation.incarnation
 
 
 def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
@@ -130,100 +105,126 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
             Reason.UNSUPPORTED_BY_SERVER,
             f"{'; '.join(lacking)}: remove the field or upgrade the server",
         )
-    if live is None:
-        return Plan(Action.CREATE, _creation(desired, situation))
-    owner = owner_of(live)
+    owner = (owner_of(live) or situation.claimant) if live else ""
     if owner not in ("", situation.owner):
         return _refused(
             Reason.OWNED_BY_ANOTHER,
             f"{desired.target} belongs to {owner} (cluster/namespace/name): choose another name, "
             "or delete that resource first",
         )
-    changes = diff(desired, live.config, situation.server, situation.chosen)
-    if not is_ours(live, situation.owner, situation.incarnation):
-        return _adoption(desired, live, changes, situation)
-    return _update(desired, live, changes, situation)
+    if has_vanished(live, situation) and situation.policies.missing == "Hold":
+        return _held(desired, live, situation)
+    if live is None:
+        steps = configs.creation(desired, situation.owner, situation.now_ns, situation.replacing)
+        return Plan(Action.CREATE, steps)
+    config = configs.kept_start(desired, live.config)
+    changes = diff(desired, config, situation.server, situation.chosen)
+    if is_ours(live, situation.owner, situation.incarnation):
+        return _changed(Action.UPDATE, desired, live, changes, situation)
+    return _adopted(desired, live, changes, situation)
 
 
-def _creation(desired: Desired, situation: Situation) -> tuple[Step, ...]:
-    config = {
-        **desired.declared,
-        "metadata": {**desired.metadata, names.OWNER_METADATA: situation.owner},
-    }
-    until = _future(desired.pause_until, situation)
-    if until:
-        config["pause_until"] = until
-    if not config.get("sealed"):
-        return (Create(desired.target, config),)
-    unsealed = {key: value for key, value in config.items() if key != "sealed"}
-    return (Create(desired.target, unsealed), Update(desired.target, config))
+def _held(desired: Desired, live: Live | None, situation: Situation) -> Plan:
+    what = "vanished from JetStream" if live is None else "was replaced in JetStream"
+    held = f" (last seen with {situation.last_known})" if situation.last_known else ""
+    return _refused(
+        Reason.MISSING,
+        f"{desired.target} {what}{held}, and policies.missing is Hold: restore it, or set "
+        "policies.missing: Recreate to go on without what it held",
+    )
 
 
-def _future(instant: str | None, situation: Situation) -> str | None:
-    """The instant, unless it has passed and so means nothing any more."""
-    return instant if instant and instant_ns(instant) > situation.now_ns else None
-
-
-def _adoption(
+def _adopted(
     desired: Desired, live: Live, changes: tuple[FieldChange, ...], situation: Situation
 ) -> Plan:
-    if changes:
+    found = f"{desired.target} exists and has no owner"
+    if situation.policies.adoption == "Never":
         return _refused(
-            Reason.NOT_IDENTICAL,
-            f"{desired.target} exists, has no owner, and is not as declared "
-            f"({_listed(changes)}): make the spec say what it is, or remove it from NATS",
+            Reason.ADOPTION_REFUSED,
+            f"{found}, and policies.adoption is Never: set it to IfIdentical or Always, choose "
+            "another name, or remove it from NATS",
             changes,
         )
-    steps = (
-        Update(desired.target, _updated(desired, live.config, changes, situation.owner)),
-        *_pausing(desired, live, situation),
-    )
-    return Plan(Action.ADOPT, steps)
+    if changes and situation.policies.adoption == "IfIdentical":
+        return _refused(
+            Reason.NOT_IDENTICAL,
+            f"{found}, but it is not as declared ({_listed(changes)}): make the spec say what it "
+            "is, set policies.adoption: Always, or remove it from NATS",
+            changes,
+        )
+    return _changed(Action.ADOPT, desired, live, changes, situation)
 
 
-def _update(
-    desired: Desired, live: Live, changes: tuple[FieldChange, ...], situation: Situation
+def _changed(
+    action: Action,
+    desired: Desired,
+    live: Live,
+    changes: tuple[FieldChange, ...],
+    situation: Situation,
 ) -> Plan:
     if isinstance(live, LiveStream):
-        changes = with_losses(changes, desired, live, situation.now_ns)
-    refusal = _refusal(changes)
+        left_behind = situation.around.left_behind
+        changes = with_losses(changes, desired, live, situation.now_ns, left_behind)
+    elif situation.around.retention == "interest":
+        changes = with_lost_interest(changes, desired, live)
+    refusal = _refusal(changes, situation.policies)
     if refusal:
         return Plan(Action.REFUSE, changes=changes, refusal=refusal)
+    if any(change.verdict is Verdict.IMMUTABLE for change in changes):
+        return _replaced(desired, live, changes, situation)
     steps: tuple[Step, ...] = ()
     if changes or owner_of(live) != situation.owner:
-        config = _updated(desired, live.config, changes, situation.owner)
-        steps = tuple(
-            Update(desired.target, item) for item in _staged(desired, config, live.config, changes)
+        config = configs.updated(desired, live.config, changes, situation.owner)
+        stages = configs.staged(desired, config, live.config, changes)
+        steps = tuple(Update(desired.target, item) for item in stages)
+    steps += configs.pausing(desired, live.config, situation.now_ns)
+    return Plan(action if steps else Action.NOTHING, steps, changes)
+
+
+def _refusal(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal | None:
+    table = [
+        (
+            Verdict.UNSUPPORTED,
+            Reason.UNSUPPORTED_BY_SERVER,
+            "set the field back or upgrade the server",
         )
-    steps += _pausing(desired, live, situation)
-    return Plan(Action.UPDATE if steps else Action.NOTHING, steps, changes)
-
-
-_REFUSALS = (
-    (
-        Verdict.UNSUPPORTED,
-        Reason.UNSUPPORTED_BY_SERVER,
-        "set the field back or upgrade the server",
-    ),
-    (
-        Verdict.IMMUTABLE,
-        Reason.IMMUTABLE_FIELD,
-        "set the field back, or delete the object and let it be created anew",
-    ),
-    (
-        Verdict.LOSES_DATA,
-        Reason.WOULD_LOSE_DATA,
-        "choose a value that keeps the messages, or purge them first",
-    ),
-)
-
-
-def _refusal(changes: tuple[FieldChange, ...]) -> Refusal | None:
-    for verdict, reason, remedy in _REFUSALS:
+    ]
+    is_replaced = any(change.verdict is Verdict.IMMUTABLE for change in changes)
+    if policies.replacement == "Block":
+        table.append(
+            (
+                Verdict.IMMUTABLE,
+                Reason.IMMUTABLE_FIELD,
+                "set the field back, or have it created anew with policies.replacement: Recreate",
+            )
+        )
+    if policies.data_loss == "Block" and not is_replaced:
+        table.append(
+            (
+                Verdict.LOSES_DATA,
+                Reason.WOULD_LOSE_DATA,
+                "choose a value that keeps the messages, or set policies.dataLoss: Allow to accept",
+            )
+        )
+    for verdict, reason, remedy in table:
         found = [f"{change}: {change.why}" for change in changes if change.verdict is verdict]
         if found:
             return Refusal(reason, f"{'; '.join(found)}. Nothing was changed: {remedy}")
     return None
+
+
+def _replaced(
+    desired: Desired, live: Live, changes: tuple[FieldChange, ...], situation: Situation
+) -> Plan:
+    cost = replacing.cost(live, changes, situation.policies, situation.around)
+    if cost:
+        what = "; ".join(str(item) for item in changes if item.verdict is Verdict.IMMUTABLE)
+        message = f"{what}: replacing {desired.target} {cost}"
+        return _refused(Reason.WOULD_LOSE_DATA, message, changes)
+    replacement = replacing.replacement(desired, live, situation.policies, situation.around)
+    creation = configs.creation(desired, situation.owner, situation.now_ns, replacement)
+    steps = (Note(desired.target, replacement), Delete(desired.target), *creation)
+    return Plan(Action.REPLACE, steps, changes)
 
 
 def _listed(changes: tuple[FieldChange, ...], most: int = 8) -> str:
@@ -231,64 +232,24 @@ def _listed(changes: tuple[FieldChange, ...], most: int = 8) -> str:
     return "; ".join(shown) + (f" and {len(changes) - most} more" if len(changes) > most else "")
 
 
-def _updated(
-    desired: Desired, live: Config, changes: tuple[FieldChange, ...], owner: str | None
-) -> dict[str, Any]:
-    """The live config with only the changed fields set or, to get the server's default, dropped.
-
-    Everything else stays as the server gave it, so that what the operator doesn't know survives.
-    """
-    changed = {change.name for change in changes}
-    config = dict(live)
-    for item in desired.fields:
-        if item.name in changed:
-            value = item.codec.merged(live.get(item.wire), desired.declared.get(item.wire))
-            config[item.wire] = item.removal if value is None else value
-            if config[item.wire] is None:
-                del config[item.wire]
-    reserved = (names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX)
-    kept = {k: v for k, v in (live.get("metadata") or {}).items() if k.startswith(reserved)}
-    config["metadata"] = {**kept, **desired.metadata, names.OWNER_METADATA: owner}
-    return config
-
-
-def _staged(
-    desired: Desired, config: Config, live: Config, changes: tuple[FieldChange, ...]
-) -> tuple[Config, ...]:
-    """A cluster refuses replicas and placement in one update (10123): the first step does one.
-
-    Replicas are made where they shall be in the end, and removed before the rest has to move.
-    """
-    if not {"replicas", "placement"} <= {change.name for change in changes}:
-        return (config,)
-    replicas = desired.after("num_replicas")
-    if replicas < live["num_replicas"]:
-        return ({**live, "num_replicas": replicas}, config)
-    moved = {key: value for key, value in live.items() if key != "placement"}
-    if "placement" in config:
-        moved["placement"] = config["placement"]
-    return (moved, config)
-
-
-def _pausing(desired: Desired, live: Live, situation: Situation) -> tuple[Step, ...]:
-    if desired.target.consumer is None:
-        return ()
-    have = _future(live.config.get("pause_until"), situation)
-    want = _future(desired.pause_until, situation)
-    if (have and instant_ns(have)) == (want and instant_ns(want)):
-        return ()
-    return (Pause(desired.target, want),)
-
-
-def plan_deletion(target: Target, live: Live | None, owner: str, incarnation: str = "") -> Plan:
-    """What to do with the object of a resource that is being deleted.
-
-    A stream that holds messages is kept, without an owner; what isn't ours isn't touched.
-    """
+def plan_deletion(
+    target: Target,
+    live: Live | None,
+    owner: str,
+    incarnation: str = "",
+    policies: Policies = Policies(),  # noqa: B008 - frozen, so one for all calls is right
+) -> Plan:
+    """What to do with the object of a resource that is being deleted; what isn't ours stays."""
     if live is None or not is_ours(live, owner, incarnation):
         return Plan(Action.NOTHING)
-    if isinstance(live, LiveStream) and live.messages:
-        metadata = {**(live.config.get("metadata") or {})}
-        metadata.pop(names.OWNER_METADATA, None)
-        return Plan(Action.RELEASE, (Update(target, {**live.config, "metadata": metadata}),))
+    holds_messages = isinstance(live, LiveStream) and bool(live.messages)
+    if policies.deletion == "Retain" or (policies.deletion != "Delete" and holds_messages):
+        return Plan(Action.RELEASE, (configs.released(target, live),))
     return Plan(Action.DELETE, (Delete(target),))
+
+
+def described(todo: Plan, target: Target) -> str:
+    """What a plan would do, and what that costs, for a person."""
+    costs = "".join(f"; {change.why}" for change in todo.changes if change.is_costly)
+    changes = f": {_listed(todo.changes)}{costs}" if todo.changes else ""
+    return f"{todo.action.value} {target}{changes}"

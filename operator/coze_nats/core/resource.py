@@ -30,6 +30,8 @@ class Resource:
         finalized: whether the operator's finalizer is set, so that nothing can be lost on deletion.
         deleting: whether a deletionTimestamp is set.
         reconcile_requested_at: value of the annotation `jetstream.coze.dev/reconcile-requested-at`.
+        released: whether deletion shall leave JetStream alone (`jetstream.coze.dev/release`).
+        confirmed: whether deletion is confirmed (`jetstream.coze.dev/confirm-deletion`).
         resource_version: the apiserver's; tells which of two states of the resource is newer.
     """
 
@@ -42,6 +44,8 @@ class Resource:
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     resource_version: str = ""
+    released: bool = False
+    confirmed: bool = False
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
@@ -58,10 +62,12 @@ class Resource:
             spec=body.get("spec") or {},
             status=body.get("status") or {},
             resource_version=metadata.get("resourceVersion", ""),
+            released=annotations.get(names.RELEASE_ANNOTATION) == "true",
+            confirmed=annotations.get(names.CONFIRM_DELETION_ANNOTATION) == "true",
         )
 
     @property
-    def revision(self) -> tuple[str, int, bool, bool, str]:
+    def revision(self) -> tuple[object, ...]:
         """What must change for a watch event to be worth a reconcile: never the status."""
         return (
             self.uid,
@@ -69,6 +75,8 @@ class Resource:
             self.finalized,
             self.deleting,
             self.reconcile_requested_at,
+            self.released,
+            self.confirmed,
         )
 
     def with_status(self, status: Mapping[str, Any]) -> Self:

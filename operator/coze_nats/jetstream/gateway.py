@@ -45,6 +45,10 @@ class Gateway:
             self._server = (epoch, server)
         return self._server[1]
 
+    async def account(self) -> Mapping[str, Any]:
+        """The account's limits and what is reserved of them: the answer of `INFO`."""
+        return await self._call("INFO")
+
     async def stream(self, name: str) -> LiveStream | None:
         """The stream, or None when it does not exist."""
         try:
@@ -70,6 +74,11 @@ class Gateway:
 
         listing = await read_all(fetch)
         return tuple(sorted(listing.found))
+
+    async def messages_on(self, stream: str, subject: str) -> Mapping[str, int]:
+        """How many messages a stream holds on each subject that matches, of 100,000 at most."""
+        answer = await self._call(f"STREAM.INFO.{_token(stream)}", {"subjects_filter": subject})
+        return _read(lambda found: found["state"].get("subjects") or {}, answer)
 
     async def create_stream(self, config: Config) -> LiveStream:
         """Create a stream; AlreadyExists when one of that name has another configuration."""

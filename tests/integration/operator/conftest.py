@@ -79,6 +79,14 @@ class Tenant:
     def consumer(self, name: str, /, **spec: Any) -> None:
         self.apply(names.CONSUMER_KIND, name, **spec)
 
+    def annotate(self, kind: str, name: str, **annotations: str) -> None:
+        """Set annotations of the operator's own prefix; `_` stands for `-`."""
+        found = self.get(kind, name)
+        keys = {f"{names.GROUP}/{key.replace('_', '-')}": v for key, v in annotations.items()}
+        found["metadata"]["annotations"] = {**found["metadata"].get("annotations", {}), **keys}
+        verdict = self.client.replace(found)
+        assert verdict.accepted, verdict.message
+
     def delete(self, kind: str, name: str) -> None:
         assert self.client.delete(self.resource(kind, name, {})).accepted
 
@@ -130,15 +138,19 @@ class Tenant:
 
         await eventually_async(look, within, f"the end of {kind} {name}")
 
+    def told(self, name: str, reason: str) -> list[str]:
+        """The messages of the events so far about a resource for that reason."""
+        return [
+            item["message"]
+            for item in self.client.events(self.namespace)
+            if item["involvedObject"]["name"] == name and item["reason"] == reason
+        ]
+
     async def event(self, name: str, reason: str, within: float = 20) -> str:
         """The message of the first event about a resource for that reason."""
 
         async def look() -> list[str]:
-            return [
-                item["message"]
-                for item in self.client.events(self.namespace)
-                if item["involvedObject"]["name"] == name and item["reason"] == reason
-            ]
+            return self.told(name, reason)
 
         return (await eventually_async(look, within, f"event {reason} about {name}"))[0]
 
@@ -174,11 +186,17 @@ def nothing_declared(installed: KubernetesAPI, resources: Resources) -> None:
 
 @pytest.fixture(scope="module")
 def run_operator(installed: KubernetesAPI, nothing_declared: None) -> Iterator[RunOperator]:
-    """Start an operator with a NATS server of its own; both end with the module."""
+    """Start an operator, on a NATS server of its own or a given one; both end with the module."""
     with ExitStack() as running:
 
-        def run(version: str = "2.14.6", *arguments: str, **environment: str) -> World:
-            server = running.enter_context(NatsServer(version))
+        def run(
+            version: str = "2.14.6",
+            *arguments: str,
+            server: NatsServer | None = None,
+            config: str | None = None,
+            **environment: str,
+        ) -> World:
+            server = server or running.enter_context(NatsServer(version, config=config))
             process = OperatorProcess(
                 installed.service_account_kubeconfig(*OPERATOR),
                 server.url,
@@ -214,6 +232,17 @@ async def tenant(world: World, resources: Resources) -> AsyncIterator[Tenant]:
         found.delete(kind, resource["metadata"]["name"])
     for kind, resource in left:
         await found.gone(kind, resource["metadata"]["name"])
+
+
+@pytest.fixture
+def new_tenant(resources: Resources) -> Callable[[str], Tenant]:
+    """Make a namespace of that name; what is in it stays when the test ends."""
+
+    def make(namespace: str) -> Tenant:
+        resources.create_namespace(namespace)
+        return Tenant(namespace, resources)
+
+    return make
 
 
 @pytest.fixture

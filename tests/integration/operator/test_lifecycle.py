@@ -6,7 +6,7 @@ import pytest
 from nats.aio.client import Client
 
 from coze_nats.core import names
-from coze_nats.core.plan import owner_of
+from coze_nats.core.ownership import owner_of
 from coze_nats.jetstream.gateway import Gateway
 from support.eventually import eventually_async
 
@@ -122,7 +122,7 @@ async def test_a_stream_with_messages_is_kept_when_its_resource_is_deleted(
 
     tenant.stream("full", subjects=["full"])
     await tenant.ready(STREAM, "full")
-    assert "existed as declared" in await tenant.event("full", "Adopted")
+    assert "is managed now" in await tenant.event("full", "Adopted")
     await jetstream.delete_stream("full")
 
 

@@ -11,7 +11,7 @@ from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
 from coze_nats.core import names
-from coze_nats.core.plan import owner_of
+from coze_nats.core.ownership import owner_of
 from coze_nats.jetstream.gateway import Gateway
 from support.eventually import eventually, eventually_async
 

@@ -1,5 +1,6 @@
 """Outcome + previous status + now → the next status."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from coze_nats.core.conditions import (
     Outcome,
     condition,
     difference,
+    is_known_loss,
     is_true,
     next_status,
     timestamp,
     turns,
 )
+from coze_nats.core.desired import Desired
 from coze_nats.core.live import LiveConsumer, LiveStream, Raft
 from coze_nats.core.names import Reason
 from coze_nats.core.resource import Key, Resource
@@ -25,7 +28,10 @@ from support.convergence import consumer, stream
 Status = dict[str, Any]
 BEFORE, NOW = "2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"
 NOW_NS = instant_ns(NOW) + 999_999_999
+POLICIES = {"deletion": "Retain"}
 READY = Outcome(Health.READY, Reason.CONVERGED, "as declared")
+SUSPENDED = Outcome(Health.HELD, Reason.SUSPENDED, "left so", todo="update stream orders: …")
+WARNED = replace(READY, warning="filterSubject: a can never match")
 STALLED = Outcome(Health.STALLED, Reason.IMMUTABLE_FIELD, "storage: can't")
 AWAY = Outcome(Health.RECONCILING, Reason.NATS_UNAVAILABLE, "away", observed=False)
 
@@ -44,7 +50,14 @@ def resource(status: Status, requested: str = "") -> Resource:
 
 
 def after(outcome: Outcome, previous: Status | None = None, requested: str = "") -> Status:
-    return next_status(resource(previous or {}, requested), None, outcome, NOW_NS)
+    return next_status(resource(previous or {}, requested), None, outcome, NOW_NS, POLICIES)
+
+
+def facts(desired: Desired, outcome: Outcome) -> Status:
+    """What a status tells besides what every status has."""
+    status = next_status(resource({}), desired, outcome, NOW_NS, POLICIES)
+    common = {"conditions", "observedGeneration", "policies"}
+    return {key: value for key, value in status.items() if key not in common}
 
 
 def shown(status: Status) -> dict[str, str]:
@@ -61,6 +74,8 @@ def shown(status: Status) -> dict[str, str]:
         (READY, {"Ready": "True"}),
         (STALLED, {"Ready": "False", "Stalled": "True"}),
         (AWAY, {"Ready": "False", "Reconciling": "True"}),
+        (SUSPENDED, {"Ready": "False"}),
+        (WARNED, {"Ready": "True", "FilterMatchesNothing": "True"}),
     ],
 )
 def test_ready_stands_always_and_what_is_in_its_way_while_it_is(
@@ -112,8 +127,7 @@ def test_the_status_of_a_stream_tells_what_is_there() -> None:
     live = LiveStream(config, BEFORE, messages=3, bytes=300, consumers=2, raft=Raft("n1", ("n2",)))
     desired = stream("ORDERS", {})
     outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live)
-    status = next_status(resource({}), desired, outcome, NOW_NS)
-    del status["conditions"], status["observedGeneration"]
+    status = facts(desired, outcome)
     assert status == {
         "stream": "ORDERS",
         "created": BEFORE,
@@ -121,6 +135,7 @@ def test_the_status_of_a_stream_tells_what_is_there() -> None:
         "replicas": 2,
         "messages": 3,
         "bytes": 300,
+        "lastSequence": 0,
         "consumers": 2,
         "effective": {"maxAge": "1h", "metadata": {"team": "a"}},
     }
@@ -131,8 +146,7 @@ def test_the_status_of_a_consumer_tells_what_is_there() -> None:
     live = LiveConsumer(config, BEFORE, pending=3, ack_pending=2)
     outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live)
     desired = consumer("orders", "reader", {})
-    status = next_status(resource({}), desired, outcome, NOW_NS)
-    del status["conditions"], status["observedGeneration"]
+    status = facts(desired, outcome)
     assert status == {
         "stream": "orders",
         "consumer": "reader",
@@ -142,6 +156,14 @@ def test_the_status_of_a_consumer_tells_what_is_there() -> None:
         "ackPending": 2,
         "effective": {"name": "reader", "ackPolicy": "all", "pauseUntil": NOW},
     }
+
+
+def test_a_leader_and_a_stream_without_consumers_are_told_as_they_are() -> None:
+    live = LiveStream({"name": "ORDERS"}, BEFORE)
+    outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live)
+    found = facts(stream("ORDERS", {}), outcome)
+    assert "leader" not in found
+    assert "consumers" not in found
 
 
 def test_what_was_known_stays_while_jetstream_cannot_be_seen() -> None:
@@ -172,7 +194,67 @@ def test_a_request_to_reconcile_is_echoed_once_jetstream_was_looked_at(
     assert after(outcome, previous, requested).get("lastHandledReconcileAt") == handled
 
 
+def test_a_warning_has_a_condition_of_its_own_while_it_holds() -> None:
+    found = condition(after(WARNED), "FilterMatchesNothing")
+    assert found is not None
+    assert found["reason"] == "FilterMatchesNothing"
+    assert found["message"] == "filterSubject: a can never match"
+    assert condition(after(READY, after(WARNED)), "FilterMatchesNothing") is None
+
+
+@pytest.mark.parametrize("outcome, plan", [(SUSPENDED, "update stream orders: …"), (READY, None)])
+def test_a_plan_stands_in_status_while_it_is_held(outcome: Outcome, plan: str | None) -> None:
+    assert after(outcome, after(SUSPENDED)).get("plan") == plan
+
+
+def test_the_policies_in_force_stand_in_status() -> None:
+    for outcome in (READY, AWAY):
+        assert after(outcome, {"policies": {"deletion": "Delete"}})["policies"] == POLICIES
+
+
+# --- the record of a loss -------------------------------------------------------------------------
+
+LOST = replace(READY, lost=True)
+HAD = {"created": BEFORE, "messages": 12, "lastSequence": 40}
+RECORD = {"detectedAt": NOW, **HAD}
+
+
+def test_a_loss_is_recorded_with_what_was_known_last() -> None:
+    assert after(LOST, HAD)["dataLoss"] == RECORD
+    empty = {"detectedAt": NOW, "created": BEFORE, "messages": 0, "lastSequence": 0}
+    assert after(LOST, {"created": BEFORE})["dataLoss"] == empty
+    assert "dataLoss" not in after(READY, HAD)
+
+
+def test_the_record_of_a_loss_stays() -> None:
+    assert after(READY, {**HAD, "dataLoss": RECORD})["dataLoss"] == RECORD
+    assert after(AWAY, {**HAD, "dataLoss": RECORD})["dataLoss"] == RECORD
+
+
+def test_one_loss_is_recorded_once_and_the_next_one_anew() -> None:
+    first = {**RECORD, "detectedAt": BEFORE}
+    assert after(LOST, {**HAD, "dataLoss": first})["dataLoss"] == first
+    later = {"created": NOW, "messages": 1, "lastSequence": 1}
+    expected = {"detectedAt": NOW, **later}
+    assert after(LOST, {**later, "dataLoss": first})["dataLoss"] == expected
+
+
+@pytest.mark.parametrize(
+    "status, known",
+    [
+        ({}, False),
+        ({"created": BEFORE}, False),
+        ({"created": BEFORE, "dataLoss": RECORD}, True),
+        ({"created": NOW, "dataLoss": RECORD}, False),
+    ],
+)
+def test_a_loss_is_known_by_what_was_lost(status: Status, known: bool) -> None:
+    assert is_known_loss(status) is known
+
+
 # --- worth a write --------------------------------------------------------------------------------
+
+REFUSED = {"type": "Stalled", "status": "True", "reason": "A", "message": "some"}
 
 
 @pytest.mark.parametrize(
@@ -183,7 +265,13 @@ def test_a_request_to_reconcile_is_echoed_once_jetstream_was_looked_at(
         ({"messages": 1, "consumers": 1}, {"messages": 2}, Difference.COUNTERS),
         ({"leader": "a"}, {"leader": "b"}, Difference.COUNTERS),
         ({"messages": 1}, {"messages": 2, "created": "x"}, Difference.REAL),
-        ({"conditions": []}, {}, Difference.REAL),
+        ({"conditions": [REFUSED]}, {}, Difference.REAL),
+        ({"conditions": [REFUSED]}, {"conditions": [{**REFUSED, "reason": "B"}]}, Difference.REAL),
+        (
+            {"conditions": [REFUSED], "plan": "4,000 messages"},
+            {"conditions": [{**REFUSED, "message": "more"}], "plan": "4,001 messages"},
+            Difference.COUNTERS,
+        ),
     ],
 )
 def test_what_moves_by_itself_is_no_reason_to_write(

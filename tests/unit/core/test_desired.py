@@ -17,9 +17,13 @@ from support.specs import CONSUMER, STREAM, comparable
 OUTSIDE = frozenset({"metadata", "pauseUntil"})
 """Fields that are no ordinary part of the configuration: planned apart."""
 
+FOR_THE_OPERATOR = {"policies", "suspend"}
+"""What JetStream is told nothing of."""
+
 
 def names_of(model: type[StreamSpec | ConsumerSpec]) -> set[str]:
-    return {to_camel(name) for name in model.model_fields}
+    """The fields that are about the object in JetStream."""
+    return {to_camel(name) for name in model.model_fields} - FOR_THE_OPERATOR
 
 
 # --- completeness ---------------------------------------------------------------------------------

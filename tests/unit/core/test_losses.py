@@ -130,6 +130,37 @@ def test_messages_of_unknown_age_could_all_be_too_old() -> None:
     assert losses({"maxAge": "1h"}, {}, first_time="") == {}
 
 
+# --- messages left behind -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "left_behind, why",
+    [
+        ((), ""),
+        ((("old.a", 1),), "leaves 1 message on old.a stored, and takes no new ones there"),
+        (
+            (("old.a", 5), ("old.b", 2000), ("old.c", 1)),
+            "leaves 2,006 messages on old.a, old.b, old.c stored, and takes no new ones there",
+        ),
+        (
+            tuple((f"old.{number}", 1) for number in range(5)),
+            (
+                "leaves 5 messages on old.0, old.1, old.2 and 2 more stored, and takes no new ones "
+                "there"
+            ),
+        ),
+    ],
+)
+def test_messages_on_removed_subjects_are_named_and_hold_nothing(
+    left_behind: tuple[tuple[str, int], ...], why: str
+) -> None:
+    config = complete_stream(dict(stream("work", {"subjects": ["old.>"]}).declared), "2.14.6", 4)
+    live = LiveStream(config, "2026-01-01T00:00:00Z", messages=10)
+    desired = stream("work", {"subjects": ["new"]})
+    (change,) = with_losses(diff(desired, config, SERVER), desired, live, NOW, left_behind)
+    assert (change.verdict, change.why, change.is_costly) == (Verdict.IN_PLACE, why, bool(why))
+
+
 @pytest.mark.parametrize(
     "count, shown", [(0, "0 messages"), (1, "1 message"), (4000, "4,000 messages")]
 )

@@ -8,19 +8,9 @@ from coze_nats.core.codec import instant_ns
 from coze_nats.core.desired import Target
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, Reason
-from coze_nats.core.plan import (
-    Action,
-    Create,
-    Delete,
-    Live,
-    Pause,
-    Plan,
-    Situation,
-    Update,
-    is_ours,
-    plan,
-    plan_deletion,
-)
+from coze_nats.core.ownership import Live, is_ours
+from coze_nats.core.plan import Action, Plan, Situation, plan, plan_deletion
+from coze_nats.core.steps import Create, Delete, Pause, Update
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
 
@@ -124,8 +114,8 @@ def test_what_differs_and_has_no_owner_is_not_touched() -> None:
     assert found.refusal is not None
     assert found.refusal.reason is Reason.NOT_IDENTICAL
     assert found.refusal.message == (
-        "stream work exists, has no owner, and is not as declared (maxMsgs -1 → 5): make the spec "
-        "say what it is, or remove it from NATS"
+        "stream work exists and has no owner, but it is not as declared (maxMsgs -1 → 5): make the "
+        "spec say what it is, set policies.adoption: Always, or remove it from NATS"
     )
 
 
@@ -319,7 +309,8 @@ def test_a_change_that_nats_cannot_make_holds_all_others() -> None:
         Reason.IMMUTABLE_FIELD,
         (
             "storage file → memory: NATS can't change it once the object exists. Nothing was "
-            "changed: set the field back, or delete the object and let it be created anew"
+            "changed: set the field back, or have it created anew with policies.replacement: "
+            "Recreate"
         ),
     )
 
@@ -341,7 +332,7 @@ def test_a_change_that_would_lose_messages_is_held() -> None:
         Reason.WOULD_LOSE_DATA,
         (
             "maxMsgs -1 → 5: would discard 3 of 8 messages. Nothing was changed: choose a value "
-            "that keeps the messages, or purge them first"
+            "that keeps the messages, or set policies.dataLoss: Allow to accept"
         ),
     )
 

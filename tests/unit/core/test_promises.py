@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from coze_nats.core.desired import Desired
 from coze_nats.core.live import LiveStream
 from coze_nats.core.names import Reason
-from coze_nats.core.plan import Action, Live
-from coze_nats.perform import observe
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Action
+from coze_nats.reconcile.performing import observe
 from fakes.jetstream import FakeJetStream
 from support import specs
 from support.convergence import apply, consumer, planned, stream

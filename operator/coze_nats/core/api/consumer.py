@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from coze_nats.core.api.consumer_rules import CONSUMER_RULES
+from coze_nats.core.api.policies import ConsumerPolicies
 from coze_nats.core.api.rules import matching, rules
 from coze_nats.core.api.types import (
     ATOMIC_LIST,
@@ -161,6 +162,11 @@ class ConsumerSpec(Model):
     Can be changed and removed; a time that has passed means nothing."""
     metadata: Metadata | None = None
     """Key-value pairs kept with the consumer in JetStream. Can be changed."""
+    policies: ConsumerPolicies | None = None
+    """What the operator may do with the consumer. Default: the operator's own. Can be changed."""
+    suspend: bool | None = None
+    """Change nothing in JetStream; what would be changed is reported. Deletion works. Default:
+    false. Can be changed."""
     deliver_subject: LiteralSubject | None = None
     """Push: the subject that messages are delivered to; makes this a push consumer. Can be changed
     while nobody listens on it, but not added or removed."""

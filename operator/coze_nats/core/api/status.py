@@ -54,6 +54,28 @@ _Conditions = Annotated[
 ]
 
 
+class DataLoss(_Status):
+    """A stream that vanished, or became another one, and not by the operator."""
+
+    detected_at: _Time
+    """When it was found."""
+    created: _Time
+    """Incarnation of the stream that was lost."""
+    messages: _Count
+    """How many messages it held when it was last looked at."""
+    last_sequence: _Count
+    """Sequence of its newest message then."""
+
+
+class Replacing(_Status):
+    """An object that is being deleted to be created anew."""
+
+    created: _Time
+    """Incarnation of the object that goes."""
+    start_sequence: _Count | None = None
+    """Where in the stream the new consumer goes on."""
+
+
 class _Common(_Status):
     observed_generation: _Count | None = None
     """The metadata.generation that this status is about, also after a failure."""
@@ -70,6 +92,12 @@ class _Common(_Status):
     """Name of the server that leads the object."""
     replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
     """How many servers hold a copy."""
+    policies: dict[str, str] | None = None
+    """The policies in force, defaults included."""
+    plan: str | None = None
+    """What would be done, were it not refused or held back."""
+    replacing: Replacing | None = None
+    """Set while the object is being replaced, so that a crash can't hide it."""
     effective: Effective | None = None
     """The configuration that JetStream really has, in the terms of spec; what is zero, off or empty
     is left out."""
@@ -82,6 +110,10 @@ class StreamStatus(_Common):
     """How many messages are stored; refreshed at most once a minute."""
     bytes: _Count | None = None
     """How many bytes are stored; refreshed at most once a minute."""
+    last_sequence: _Count | None = None
+    """Sequence of the newest message; refreshed at most once a minute."""
+    data_loss: DataLoss | None = None
+    """The last time that the stream was found gone, or another one."""
     consumers: _Count | None = None
     """How many consumers the stream has; refreshed together with the other figures."""
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from coze_nats.core.api.policies import StreamPolicies
 from coze_nats.core.api.rules import open_ended, rule, rules
 from coze_nats.core.api.stream_rules import STREAM_RULES
 from coze_nats.core.api.types import (
@@ -305,5 +306,10 @@ class StreamSpec(Model):
     consumers use."""
     metadata: Metadata | None = None
     """Key-value pairs kept with the stream in JetStream. Can be changed."""
+    policies: StreamPolicies | None = None
+    """What the operator may do with the stream. Default: the operator's own. Can be changed."""
+    suspend: bool | None = None
+    """Change nothing in JetStream; what would be changed is reported. Deletion works. Default:
+    false. Can be changed."""
 
     model_config = ConfigDict(json_schema_extra=rules(*STREAM_RULES))

@@ -1,7 +1,10 @@
 """Steps → calls to JetStream. What steps are taken is a Plan's matter."""
 
+from collections.abc import Awaitable, Callable
+
 from coze_nats.core.desired import Target
-from coze_nats.core.plan import Create, Delete, Live, Pause, Step, Update
+from coze_nats.core.ownership import Live
+from coze_nats.core.steps import Create, Delete, Note, Pause, Replacement, Step, Update
 from coze_nats.ports import JetStream
 
 
@@ -12,15 +15,26 @@ async def observe(jetstream: JetStream, target: Target) -> Live | None:
     return await jetstream.consumer(target.stream, target.consumer)
 
 
-async def perform(jetstream: JetStream, steps: tuple[Step, ...]) -> Live | None:
-    """Take the steps in order; returns what the object is afterwards, None when it is deleted."""
+async def perform(
+    jetstream: JetStream,
+    steps: tuple[Step, ...],
+    note: Callable[[Replacement], Awaitable[None]],
+) -> Live | None:
+    """Take the steps in order; returns what the object is afterwards, None when it is deleted.
+
+    Args:
+        note: writes a replacement down where a crash can't lose it.
+    """
     live: Live | None = None
     for step in steps:
-        live = await _take(jetstream, step)
+        if isinstance(step, Note):
+            await note(step.replacement)
+        else:
+            live = await _take(jetstream, step)
     return live
 
 
-async def _take(jetstream: JetStream, step: Step) -> Live | None:
+async def _take(jetstream: JetStream, step: Create | Update | Pause | Delete) -> Live | None:
     stream, consumer = step.target
     match step:
         case Create(config=config):

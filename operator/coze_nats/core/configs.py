@@ -1,0 +1,124 @@
+"""Configurations to send: of a new object, of a changed one, and of one that is let go."""
+
+from typing import Any
+
+from coze_nats.core import names
+from coze_nats.core.codec import instant_ns
+from coze_nats.core.desired import Desired, Target
+from coze_nats.core.diff import FieldChange
+from coze_nats.core.live import Config
+from coze_nats.core.ownership import Live
+from coze_nats.core.steps import Create, Pause, Replacement, Step, Update
+
+_RESERVED = (names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX)
+
+
+def creation(
+    desired: Desired, owner: str, now_ns: int, replacing: Replacement | None = None
+) -> tuple[Step, ...]:
+    """The steps that create the object, where `replacing` left off if it takes another's place."""
+    metadata = {**desired.metadata, names.OWNER_METADATA: owner}
+    config = {**desired.declared, "metadata": metadata}
+    if replacing and replacing.start and desired.target.consumer is not None:
+        metadata[names.START_METADATA] = f"{replacing.start} {declared_start(desired)}"
+        config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": replacing.start}
+        config.pop("opt_start_time", None)
+    until = still_to_come(desired.pause_until, now_ns)
+    if until:
+        config["pause_until"] = until
+    if not config.get("sealed"):
+        return (Create(desired.target, config),)
+    # A stream can't be created sealed.
+    unsealed = {key: value for key, value in config.items() if key != "sealed"}
+    return (Create(desired.target, unsealed), Update(desired.target, config))
+
+
+def declared_start(desired: Desired) -> str:
+    """Where a consumer is declared to start, as one word."""
+    declared = desired.declared
+    policy = declared.get("deliver_policy", "all")
+    start = declared.get("opt_start_seq") or declared.get("opt_start_time") or ""
+    return f"{policy}:{start}" if start else str(policy)
+
+
+def kept_start(desired: Desired, live: Config) -> Config:
+    """The live config as if the consumer had started where it is declared to.
+
+    A consumer that was created anew started where its forerunner had stopped; that is no difference
+    as long as the declared start is the one that it stood for.
+    """
+    noted = str((live.get("metadata") or {}).get(names.START_METADATA, ""))
+    start, _, stands_for = noted.partition(" ")
+    as_noted = ("by_start_sequence", start)
+    if (
+        not noted
+        or (live.get("deliver_policy"), str(live.get("opt_start_seq"))) != as_noted
+        or stands_for != declared_start(desired)
+    ):
+        return live
+    found = {key: value for key, value in live.items() if key != "opt_start_seq"}
+    declared = desired.declared
+    found["deliver_policy"] = declared.get("deliver_policy", "all")
+    starts = ("opt_start_seq", "opt_start_time")
+    return found | {key: declared[key] for key in starts if key in declared}
+
+
+def still_to_come(instant: str | None, now_ns: int) -> str | None:
+    """The instant, unless it has passed and so means nothing any more."""
+    return instant if instant and instant_ns(instant) > now_ns else None
+
+
+def updated(
+    desired: Desired, live: Config, changes: tuple[FieldChange, ...], owner: str
+) -> dict[str, Any]:
+    """The live config with only the changed fields set or, to get the server's default, dropped.
+
+    Everything else stays as the server gave it, so that what the operator doesn't know survives.
+    """
+    changed = {change.name for change in changes}
+    config = dict(live)
+    for item in desired.fields:
+        if item.name in changed:
+            value = item.codec.merged(live.get(item.wire), desired.declared.get(item.wire))
+            config[item.wire] = item.removal if value is None else value
+            if config[item.wire] is None:
+                del config[item.wire]
+    kept = {k: v for k, v in (live.get("metadata") or {}).items() if k.startswith(_RESERVED)}
+    config["metadata"] = {**kept, **desired.metadata, names.OWNER_METADATA: owner}
+    return config
+
+
+def staged(
+    desired: Desired, config: Config, live: Config, changes: tuple[FieldChange, ...]
+) -> tuple[Config, ...]:
+    """A cluster refuses replicas and placement in one update (10123): the first step does one.
+
+    Replicas are made where they shall be in the end, and removed before the rest has to move.
+    """
+    if not {"replicas", "placement"} <= {change.name for change in changes}:
+        return (config,)
+    replicas = desired.after("num_replicas")
+    if replicas < live["num_replicas"]:
+        return ({**live, "num_replicas": replicas}, config)
+    moved = {key: value for key, value in live.items() if key != "placement"}
+    if "placement" in config:
+        moved["placement"] = config["placement"]
+    return (moved, config)
+
+
+def pausing(desired: Desired, live: Config, now_ns: int) -> tuple[Step, ...]:
+    """The step that pauses or resumes a consumer, if it isn't as declared."""
+    if desired.target.consumer is None:
+        return ()
+    have = still_to_come(live.get("pause_until"), now_ns)
+    want = still_to_come(desired.pause_until, now_ns)
+    if (have and instant_ns(have)) == (want and instant_ns(want)):
+        return ()
+    return (Pause(desired.target, want),)
+
+
+def released(target: Target, live: Live) -> Update:
+    """The step that lets an object go: as it is, without an owner."""
+    metadata = {**(live.config.get("metadata") or {})}
+    metadata.pop(names.OWNER_METADATA, None)
+    return Update(target, {**live.config, "metadata": metadata})

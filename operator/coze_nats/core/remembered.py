@@ -1,0 +1,94 @@
+"""What a resource's status remembers, as the situation that plans are made from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coze_nats.core import names
+from coze_nats.core.codec import instant_ns
+from coze_nats.core.conditions import is_true
+from coze_nats.core.live import Server
+from coze_nats.core.losses import counted
+from coze_nats.core.plan import Situation
+from coze_nats.core.policies import policies_of
+from coze_nats.core.resource import Resource
+from coze_nats.core.steps import Replacement
+
+_SECOND = 1_000_000_000
+
+
+def situation_of(
+    resource: Resource,
+    stream: Resource | None,
+    owner: str,
+    server: Server,
+    now_ns: int,
+    defaults: Mapping[str, str],
+) -> Situation:
+    """The situation of a resource.
+
+    Args:
+        stream: the CozeStream that a CozeConsumer refers to.
+        owner: this resource as `<cluster id>/<namespace>/<name>`.
+        now_ns: the time in nanoseconds since 1970.
+        defaults: the operator's policies for resources that name none.
+    """
+    status = resource.status
+    as_it_was = is_true(status, "Ready") and is_observed(resource)
+    is_gone = stream is not None and went_with(stream, status)
+    return Situation(
+        owner=owner,
+        server=server,
+        now_ns=now_ns,
+        policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults),
+        incarnation="" if is_gone else status.get("created", ""),
+        last_known=_last_known(resource),
+        replacing=still_good(replacement_of(status), stream.status if stream else {}),
+        chosen=status.get("effective", {}) if as_it_was else None,
+    )
+
+
+def is_observed(resource: Resource) -> bool:
+    """Whether the status is about the spec of now."""
+    return bool(resource.status.get("observedGeneration") == resource.generation)
+
+
+def replacement_of(status: Mapping[str, Any]) -> Replacement | None:
+    """The replacement that a crash came between, if there is one."""
+    found = status.get("replacing")
+    return Replacement(found["created"], found.get("startSequence", 0)) if found else None
+
+
+def still_good(replacement: Replacement | None, stream: Mapping[str, Any]) -> Replacement | None:
+    """The replacement, unless the consumer's stream, given its status, was made anew since.
+
+    In another stream, the position to go on at is anywhere.
+    """
+    if replacement is None or _is_newer(stream, replacement.created):
+        return None
+    return replacement
+
+
+def _is_newer(stream: Mapping[str, Any], instant: str) -> bool:
+    made = stream.get("created", "")
+    return bool(made and instant) and instant_ns(made) > instant_ns(instant)
+
+
+def went_with(stream: Resource, consumer: Mapping[str, Any]) -> bool:
+    """Whether a consumer, given its status, went as the operator itself made its stream anew.
+
+    Then nobody took it away, and a position in the old stream means nothing in the new one.
+    """
+    before = consumer.get("created", "")
+    if not _is_newer(stream.status, before):
+        return False
+    lost = stream.status.get("dataLoss")
+    # A loss is told by the second; within the consumer's own it may have been of its stream.
+    same_second = instant_ns(before) // _SECOND * _SECOND
+    return lost is None or instant_ns(lost["detectedAt"]) < same_second
+
+
+def _last_known(resource: Resource) -> str:
+    if resource.key.kind != names.STREAM_KIND or "messages" not in resource.status:
+        return ""
+    messages = counted(resource.status["messages"], "message")
+    return f"{messages} up to sequence {resource.status.get('lastSequence', 0)}"

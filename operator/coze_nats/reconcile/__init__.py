@@ -1,0 +1,12 @@
+"""One resource at a time: gather, decide, act, report, once for every kind.
+
+`reconciler` is the loop; `converging` and `removing` decide and act, `performing` takes a plan's
+steps, `reporting` writes status and events. What is decided comes from `coze_nats.core`, the world
+is reached through `coze_nats.ports`, and when a resource is due is the queue's business.
+"""
+
+from coze_nats.reconcile.context import Context, Rules
+from coze_nats.reconcile.reconciler import AWAY_GRACE, Next, Reconciler
+from coze_nats.reconcile.reporting import Reporter
+
+__all__ = ["AWAY_GRACE", "Context", "Next", "Reconciler", "Reporter", "Rules"]

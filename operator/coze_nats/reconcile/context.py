@@ -1,0 +1,130 @@
+"""What every step of a reconcile shares: the ports, the rules, and what they tell of a resource."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from coze_nats.core.conditions import Health, Outcome, condition
+from coze_nats.core.desired import Desired, InvalidField
+from coze_nats.core.intent import Waiting, intent, stream_key
+from coze_nats.core.live import LiveStream, Server
+from coze_nats.core.names import Reason
+from coze_nats.core.ownership import Live, owner_of
+from coze_nats.core.plan import Refusal, Situation
+from coze_nats.core.remembered import is_observed, situation_of, still_good
+from coze_nats.core.resource import Key, Resource
+from coze_nats.core.warnings import filter_warning
+from coze_nats.ports import JetStream, Resources
+from coze_nats.reconcile.reporting import Clock, Reporter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What holds for all resources of this operator.
+
+    Attributes:
+        cluster_id: first part of the owner that is written into JetStream objects.
+        default_replicas: of streams that name no number; None leaves it to the server.
+        default_policies: by name, for resources that name none.
+        dry_run: nothing is changed in JetStream; status says what would be.
+        most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
+    """
+
+    cluster_id: str
+    default_replicas: int | None = None
+    default_policies: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    most_deletions: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class Context:
+    """The parts that a reconcile works with.
+
+    Attributes:
+        server: the server as it was when something was last reconciled; None before that.
+        last_change: when, on the monotonic clock, an object was last created or deleted.
+    """
+
+    resources: Resources
+    jetstream: JetStream
+    reporter: Reporter
+    clock: Clock
+    rules: Rules
+    server: Server | None = None
+    last_change: float = 0.0
+
+    def stream_of(self, resource: Resource) -> Resource | None:
+        key = stream_key(resource)
+        return self.resources.get(key) if key else None
+
+    def owner(self, key: Key) -> str:
+        return f"{self.rules.cluster_id}/{key.namespace}/{key.name}"
+
+    def situation(
+        self, resource: Resource, server: Server, stream: LiveStream | None = None
+    ) -> Situation:
+        """What a plan is made from; `stream` is a consumer's, if it has no CozeStream."""
+        found = situation_of(
+            resource,
+            self.stream_of(resource),
+            self.owner(resource.key),
+            server,
+            self.clock.time_ns(),
+            self.rules.default_policies,
+        )
+        if stream is None:
+            return found
+        return replace(found, replacing=still_good(found.replacing, {"created": stream.created}))
+
+    def intent(self, resource: Resource) -> Desired | Waiting | None:
+        """What the resource desires, or what it waits for; None when its spec has no meaning."""
+        try:
+            return intent(resource, self.stream_of(resource), self.rules.default_replicas)
+        except InvalidField:
+            return None
+
+    def claimant(self, resource: Resource, live: Live) -> str:
+        """The owner that the object still has, though somebody stripped its metadata; "" for none.
+
+        Another resource of this cluster remembers this very object as its own.
+        """
+        if owner_of(live):
+            return ""
+        for other in self.resources:
+            if other.key.kind == resource.key.kind and other.status.get("created") == live.created:
+                return self.owner(other.key)
+        return ""
+
+    def warning(self, resource: Resource, desired: Desired, stream: LiveStream | None) -> str:
+        if desired.target.consumer is None:
+            return ""
+        managed = self.stream_of(resource)
+        if managed is not None:
+            return filter_warning(desired, managed.status.get("effective") or {})
+        return filter_warning(desired, stream.config if stream else {})
+
+
+def managed(stream: LiveStream) -> Refusal | None:
+    """Only its owner's namespace decides who consumes a stream that a resource manages."""
+    owner = owner_of(stream)
+    if not owner:
+        return None
+    return Refusal(
+        Reason.STREAM_IS_MANAGED,
+        f"streamName: stream {stream.name} is managed by {owner} (cluster/namespace/name): "
+        "use streamRef in that namespace",
+    )
+
+
+def says(resource: Resource, reason: Reason) -> bool:
+    ready = condition(resource.status, "Ready") or {}
+    return ready.get("reason") == reason and is_observed(resource)
+
+
+def converged(desired: Desired, live: Live | None, warning: str = "") -> Outcome:
+    message = f"{desired.target} is as declared"
+    return Outcome(Health.READY, Reason.CONVERGED, message, live=live, warning=warning)
+
+
+def refused(refusal: Refusal, live: Live | None) -> Outcome:
+    return Outcome(Health.STALLED, refusal.reason, refusal.message, live=live)

@@ -1,0 +1,233 @@
+"""Decide and act: from what a resource desires to what JetStream has, or why not."""
+
+import logging
+from dataclasses import replace
+from functools import partial
+
+from coze_nats import metrics
+from coze_nats.core.capacity import shortage
+from coze_nats.core.conditions import Health, Outcome, is_known_loss, is_true
+from coze_nats.core.desired import Desired, Target
+from coze_nats.core.errors import NotFound
+from coze_nats.core.intent import target_of
+from coze_nats.core.live import LiveConsumer, LiveStream, Server
+from coze_nats.core.names import Reason
+from coze_nats.core.ownership import Live, is_ours
+from coze_nats.core.plan import Action, Plan, Situation, described, has_vanished, plan
+from coze_nats.core.remembered import is_observed
+from coze_nats.core.resource import Resource
+from coze_nats.reconcile.contests import Contests
+from coze_nats.reconcile.context import Context, converged, managed, refused, says
+from coze_nats.reconcile.performing import observe, perform
+from coze_nats.reconcile.reporting import News, news_of, news_of_loss, news_of_move
+from coze_nats.reconcile.surroundings import surroundings
+
+log = logging.getLogger(__name__)
+
+
+class Converger:
+    """Brings one object in JetStream to what its resource desires."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.contests = Contests()
+
+    async def converge(self, resource: Resource, desired: Desired, news: list[News]) -> Outcome:
+        self._context.server = await self._context.jetstream.server()
+        live, stream = await self._observed(resource, desired.target)
+        if stream and (refusal := managed(stream)):
+            return refused(refusal, None)
+        situation = self._context.situation(resource, self._context.server, stream)
+        situation, todo = await self._planned(resource, desired, live, situation)
+        lost = has_vanished(live, situation) and desired.target.consumer is None
+        if lost and not is_known_loss(resource.status):
+            is_gone = live is None
+            news.append(news_of_loss(desired.target, situation.last_known, is_gone=is_gone))
+        outcome = await self._decided(resource, desired, live, todo, situation)
+        if outcome is None:
+            if live is not None:
+                await self._ensure_own_stream(resource, desired.target)
+            live = await self._act(resource, desired, live, todo, news)
+            outcome = self._achieved(desired, live, situation)
+        elif todo.action is Action.NOTHING:
+            metrics.not_held(resource.key)
+        else:
+            metrics.held(resource.key, todo.action.value, str(outcome.reason))
+        if outcome.health is Health.READY:
+            outcome = replace(outcome, warning=self._context.warning(resource, desired, stream))
+        if outcome.observed:
+            news.extend(news_of_move(resource, desired.target))
+        return replace(outcome, lost=lost)
+
+    async def _observed(
+        self, resource: Resource, target: Target
+    ) -> tuple[Live | None, LiveStream | None]:
+        """The resource's object and, where no CozeStream stands for it, a consumer's stream."""
+        live = await observe(self._context.jetstream, target)
+        if resource.spec.get("streamName"):
+            return live, await self._context.jetstream.stream(target.stream)
+        if live is None:
+            await self._ensure_own_stream(resource, target)
+        return live, None
+
+    async def _ensure_own_stream(self, resource: Resource, target: Target) -> None:
+        """A consumer is made on its CozeStream's stream, and not on one that took its name.
+
+        Nor is it before the CozeStream knows its stream: what became of a consumer can be told only
+        by what became of the stream that it was on.
+
+        Raises:
+            NotFound: the stream that the CozeStream knows is not there.
+        """
+        managed = self._context.stream_of(resource)
+        if managed is None:
+            return
+        stream = await self._context.jetstream.stream(target.stream)
+        owner = self._context.owner(managed.key)
+        known = managed.status.get("created", "")
+        if stream is None or stream.created != known or not is_ours(stream, owner, known):
+            raise NotFound(f"{target.stream} is not the one that {owner} knows", NotFound.STREAM)
+
+    async def _planned(
+        self, resource: Resource, desired: Desired, live: Live | None, situation: Situation
+    ) -> tuple[Situation, Plan]:
+        """The plan, and the situation with all that it took to make it."""
+        if live and not is_ours(live, situation.owner, situation.incarnation):
+            claimant = self._context.claimant(resource, live)
+            situation = replace(situation, claimant=claimant)
+        todo = plan(desired, live, situation)
+        if live and todo.action is Action.ADOPT:
+            situation = replace(situation, claimant=self._first_to_adopt(resource, desired, live))
+            todo = plan(desired, live, situation)
+        around = await surroundings(self._context.jetstream, desired, live, todo)
+        if around is None:
+            return situation, todo
+        situation = replace(situation, around=around)
+        return situation, plan(desired, live, situation)
+
+    def _first_to_adopt(self, resource: Resource, desired: Desired, live: Live) -> str:
+        """The owner to be, if another resource would adopt the object too and comes first.
+
+        Who comes first is told by namespace and name, so it is the same at every look.
+        """
+        context = self._context
+        for other in sorted(context.resources, key=lambda item: item.key):
+            if other.key.kind != resource.key.kind or other.key >= resource.key or other.deleting:
+                continue
+            if other.spec.get("suspend"):
+                continue
+            if target_of(other, context.stream_of(other)) != desired.target:
+                continue
+            wanted = context.intent(other)
+            situation = context.situation(other, context.server or Server("", 0))
+            if isinstance(wanted, Desired) and plan(wanted, live, situation).action is Action.ADOPT:
+                return context.owner(other.key)
+        return ""
+
+    async def _decided(
+        self,
+        resource: Resource,
+        desired: Desired,
+        live: Live | None,
+        todo: Plan,
+        situation: Situation,
+    ) -> Outcome | None:
+        """How it stands when nothing is done; None when something is to be done, and may be."""
+        ours = live if live and is_ours(live, situation.owner, situation.incarnation) else None
+        would = described(todo, desired.target)
+        # What was there stays in status, or the next look would find nothing missing.
+        is_remembered = live is None and bool(situation.incarnation)
+        if todo.refusal:
+            is_remembered = is_remembered or todo.refusal.reason is Reason.MISSING
+            found = refused(todo.refusal, ours)
+            return replace(found, observed=not is_remembered, todo=would if todo.changes else "")
+        if todo.action is Action.NOTHING:
+            return converged(desired, live)
+        for reason, is_held in (
+            (Reason.DRY_RUN, self._context.rules.dry_run),
+            (Reason.SUSPENDED, resource.spec.get("suspend")),
+        ):
+            if is_held:
+                message = (
+                    f"{desired.target} is not as declared and is left so; without this: {would}"
+                )
+                return Outcome(
+                    Health.HELD,
+                    reason,
+                    message,
+                    observed=not is_remembered,
+                    live=ours,
+                    todo=would,
+                )
+        if _is_drift(resource, todo) and self.contests.hold_off(
+            resource, self._context.clock.monotonic()
+        ):
+            return Outcome(
+                Health.STALLED,
+                Reason.DRIFT_CONTESTED,
+                f"somebody keeps changing back what is declared ({would}): find who writes to "
+                f"{desired.target} and stop it, or declare what it wants",
+                live=ours,
+                todo=would,
+            )
+        lacking = await self._shortage(desired, live, todo)
+        if lacking:
+            return Outcome(
+                Health.RECONCILING,
+                Reason.INSUFFICIENT_CAPACITY,
+                lacking,
+                observed=not is_remembered,
+                live=ours,
+            )
+        return None
+
+    async def _shortage(self, desired: Desired, live: Live | None, todo: Plan) -> str:
+        """Why a stream has no room; "" when it has, or needs no more than before."""
+        if desired.target.consumer is not None or desired.after("max_bytes") <= 0:
+            return ""
+        reserves = live is None or any(
+            change.name in ("maxBytes", "replicas", "storage") for change in todo.changes
+        )
+        if not reserves or isinstance(live, LiveConsumer):
+            return ""
+        return shortage(desired, live, await self._context.jetstream.account())
+
+    async def _act(
+        self,
+        resource: Resource,
+        desired: Desired,
+        before: Live | None,
+        todo: Plan,
+        news: list[News],
+    ) -> Live | None:
+        note = partial(self._context.reporter.note, resource)
+        live = await perform(self._context.jetstream, todo.steps, note)
+        log.info("%s", described(todo, desired.target))
+        metrics.carried_out(resource.key, todo.action.value)
+        now = self._context.clock.monotonic()
+        if _is_drift(resource, todo):
+            self.contests.corrected(resource, now)
+        if todo.action is not Action.UPDATE:
+            self._context.last_change = now
+        news.extend(news_of(resource, desired.target, todo, before))
+        return live
+
+    def _achieved(self, desired: Desired, live: Live | None, situation: Situation) -> Outcome:
+        # What the spec leaves to the server and is still different, the server has chosen.
+        left = [change for change in plan(desired, live, situation).changes if change.declared]
+        if not left:
+            return converged(desired, live)
+        return Outcome(
+            Health.STALLED,
+            Reason.NOT_CONVERGING,
+            f"the server took the change but not its effect ({'; '.join(map(str, left))}): "
+            "make the spec say what the server has, or report this as a bug",
+            live=live,
+        )
+
+
+def _is_drift(resource: Resource, todo: Plan) -> bool:
+    """Whether the plan puts right what had been as declared, by this very spec."""
+    contested = says(resource, Reason.DRIFT_CONTESTED)
+    was_right = is_true(resource.status, "Ready") or contested
+    return todo.action is Action.UPDATE and is_observed(resource) and was_right

@@ -1,0 +1,43 @@
+"""Who stands in the way: the streams and consumers that a refusal is about, by name."""
+
+from coze_nats.core.desired import Desired
+from coze_nats.core.errors import Failure
+from coze_nats.core.ownership import owner_of
+from coze_nats.core.subjects import can_meet, filters_of
+from coze_nats.ports import JetStream
+
+WORK_QUEUE_ERRORS = frozenset({10099, 10100})
+"""`err_code`s for a consumer whose filter overlaps another one's on a work queue."""
+
+
+async def overlapping_streams(jetstream: JetStream, desired: Desired, failure: Failure) -> str:
+    """The first of the stream's subjects that others store, who they are, and who owns them."""
+    for subject in desired.declared.get("subjects") or (desired.target.stream,):
+        others = set(await jetstream.streams_on(subject)) - {desired.target.stream}
+        if others:
+            named = [await _with_owner(jetstream, name) for name in sorted(others)]
+            return (
+                f"subjects: {subject} overlaps with the subjects of stream {', '.join(named)}, and "
+                "a message can be stored by one stream only: change one of the two"
+            )
+    return f"subjects: {failure}"
+
+
+async def _with_owner(jetstream: JetStream, name: str) -> str:
+    stream = await jetstream.stream(name)
+    owner = owner_of(stream) if stream else ""
+    return f"{name} (owned by {owner})" if owner else name
+
+
+async def rivals_on_work_queue(jetstream: JetStream, desired: Desired) -> str:
+    """The consumers whose filters overlap this one's, for the end of a message; "" for none."""
+    mine = filters_of(desired.declared)
+    found = [
+        f"{name} ({', '.join(filters_of(consumer.config))})"
+        for name, consumer in sorted(
+            (await jetstream.consumers(desired.target.stream)).found.items()
+        )
+        if name != desired.target.consumer
+        and any(can_meet(a, b) for a in mine for b in filters_of(consumer.config))
+    ]
+    return f"; it overlaps with consumer {', '.join(found)}" if found else ""

@@ -1,0 +1,246 @@
+"""The loop, once for every kind: gather, decide, act, report.
+
+Decisions are `coze_nats.core`'s; the world is reached through `coze_nats.ports` only. When a key is
+reconciled again is the queue's business: a reconcile says it with a `Next`.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+from coze_nats import metrics
+from coze_nats.core import names
+from coze_nats.core.conditions import Health, Outcome
+from coze_nats.core.desired import Desired, InvalidField, Target
+from coze_nats.core.errors import (
+    Failure,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    SubjectOverlap,
+    Unavailable,
+)
+from coze_nats.core.intent import Waiting, intent, stream_key, target_of
+from coze_nats.core.judgement import judged
+from coze_nats.core.live import LiveStream
+from coze_nats.core.names import EventReason, Reason
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Action, has_vanished, plan
+from coze_nats.core.resource import Key, Resource
+from coze_nats.ports import Session
+from coze_nats.reconcile import culprits
+from coze_nats.reconcile.context import Context, converged, managed, refused, says
+from coze_nats.reconcile.converging import Converger
+from coze_nats.reconcile.removing import Remover
+from coze_nats.reconcile.reporting import News, news_of_untouched
+
+log = logging.getLogger(__name__)
+
+AWAY_GRACE = 15.0
+"""Seconds that NATS may be away before a resource's status says so."""
+
+QUIET = 3.0
+"""Seconds without a created or deleted object after which a status says that it waits for one.
+
+While many resources are applied or deleted in any order, waiting is nothing worth a write.
+"""
+
+PATIENCE = 120.0
+"""Seconds after which it says so in any case."""
+
+BRAKE_INTERVAL = 60.0
+"""Seconds after which a deletion that waits for a yes is looked at again."""
+
+HICCUPS = 2
+"""How many passing failures in a row are nobody's business yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the queue does with a key after its reconcile.
+
+    Attributes:
+        after: look again after so many seconds; None: not before something happens.
+        backoff: look again after the key's own exponential backoff (resets with a Next without it).
+        parked: look again when NATS is back.
+        finalized: the resource is being deleted and nothing of it is left to do in JetStream.
+        wake: other keys that something changed for.
+    """
+
+    after: float | None = None
+    backoff: bool = False
+    parked: bool = False
+    finalized: bool = False
+    wake: tuple[Key, ...] = ()
+
+
+class Reconciler:
+    """Brings JetStream to what a resource declares, and its status to what is there."""
+
+    def __init__(self, context: Context, session: Session) -> None:
+        self._context = context
+        self._session = session
+        self._converger = Converger(context)
+        self._remover = Remover(context)
+        context.last_change = context.clock.monotonic()
+        self._waiting_since: dict[Key, float] = {}
+        self._failures: dict[Key, int] = {}
+
+    async def reconcile(self, key: Key) -> Next:
+        """Gather, decide, act and report for one resource.
+
+        Raises:
+            Failure: the apiserver didn't take the status; everything else is reported there.
+        """
+        resource = self._context.resources.get(key)
+        if resource is None:
+            return Next()
+        if resource.deleting:
+            return await self._finalize(resource)
+        try:
+            desired = intent(
+                resource, self._context.stream_of(resource), self._context.rules.default_replicas
+            )
+        except InvalidField as error:
+            invalid = Outcome(Health.STALLED, Reason.INVALID_SPEC, str(error), observed=False)
+            await self._context.reporter.report(resource, None, invalid)
+            return Next()
+        if isinstance(desired, Waiting):
+            return await self._wait(resource, desired)
+        self._waiting_since.pop(key, None)
+        news: list[News] = []
+        try:
+            outcome = await self._converger.converge(resource, desired, news)
+        except Failure as failure:
+            return await self._retry(resource, desired, failure, news)
+        self._failures.pop(key, None)
+        await self._context.reporter.report(resource, desired, outcome, news)
+        appeared = outcome.live and outcome.live.created != resource.status.get("created")
+        return Next(
+            wake=self._dependents(resource) if appeared else (),
+            backoff=outcome.health is Health.RECONCILING,
+            after=self._converger.contests.hold_off(resource, self._context.clock.monotonic())
+            or None,
+        )
+
+    def is_settled(
+        self, resource: Resource, live: Live | None, stream: LiveStream | None = None
+    ) -> bool:
+        """Whether reconciling the resource now would change nothing, given what JetStream has.
+
+        Args:
+            live: the object that is the resource's `target`.
+            stream: for a consumer, the stream that it is on.
+        """
+        if resource.deleting or not resource.finalized:
+            return True
+        if self._context.server is None:
+            return False
+        try:
+            desired = intent(
+                resource, self._context.stream_of(resource), self._context.rules.default_replicas
+            )
+        except InvalidField:
+            return says(resource, Reason.INVALID_SPEC)
+        if isinstance(desired, Waiting):
+            return says(resource, desired.reason)
+        if resource.spec.get("streamName") and stream and managed(stream):
+            return says(resource, Reason.STREAM_IS_MANAGED)
+        situation = self._context.situation(resource, self._context.server)
+        todo = plan(desired, live, situation)
+        if todo.action is not Action.NOTHING or has_vanished(live, situation):
+            return False
+        warning = self._context.warning(resource, desired, stream)
+        return not self._context.reporter.would_change(
+            resource, desired, converged(desired, live, warning)
+        )
+
+    def target(self, resource: Resource) -> Target | None:
+        """Which object in JetStream is the resource's, as far as it can be told."""
+        return target_of(resource, self._context.stream_of(resource))
+
+    def _dependents(self, resource: Resource) -> tuple[Key, ...]:
+        if resource.key.kind != names.STREAM_KIND:
+            return ()
+        return tuple(
+            self._context.resources.consumers_of(resource.key.namespace, resource.key.name)
+        )
+
+    async def _finalize(self, resource: Resource) -> Next:
+        target = self.target(resource)
+        if target is not None and resource.released:
+            self._context.reporter.emit(
+                resource, news_of_untouched(target, "released by annotation")
+            )
+        elif target is not None:
+            try:
+                refusal = await self._remover.remove(resource, target)
+            except Failure as failure:
+                return await self._retry(resource, None, failure)
+            if refusal:
+                held = replace(refused(refusal, None), observed=False)
+                await self._context.reporter.report(resource, None, held)
+                return Next(after=BRAKE_INTERVAL)
+        self._forget(resource)
+        return Next(finalized=True, wake=self._dependents(resource))
+
+    async def _wait(self, resource: Resource, waiting: Waiting) -> Next:
+        now = self._context.clock.monotonic()
+        since = self._waiting_since.setdefault(resource.key, now)
+        still_busy = now - max(since, self._context.last_change) < QUIET and now - since < PATIENCE
+        if still_busy and not says(resource, waiting.reason):
+            return Next(after=QUIET)
+        outcome = Outcome(Health.RECONCILING, waiting.reason, waiting.message, observed=False)
+        await self._context.reporter.report(resource, None, outcome)
+        return Next()
+
+    async def _retry(
+        self,
+        resource: Resource,
+        desired: Desired | None,
+        failure: Failure,
+        news: list[News] | None = None,
+    ) -> Next:
+        count = self._failures[resource.key] = self._failures.get(resource.key, 0) + 1
+        if isinstance(failure, Unavailable):
+            away = self._context.clock.monotonic() - (self._session.away_since or 0.0)
+            if away < AWAY_GRACE:
+                return Next(after=AWAY_GRACE - away, parked=True)
+        outcome = judged(failure)
+        passing = outcome.reason in (Reason.RETRYING, Reason.WAITING_FOR_STREAM)
+        if passing and count <= HICCUPS and not isinstance(failure, OutcomeUnknown):
+            return Next(backoff=True, wake=self._vanished_stream(resource, failure))
+        if desired is not None:
+            outcome = replace(outcome, message=await self._named(desired, failure, outcome.message))
+        if resource.deleting:
+            release = f"{names.RELEASE_ANNOTATION}=true"
+            message = (
+                f"deletion waits: {outcome.message}; to let the resource go and leave JetStream as "
+                f"it is, annotate it with {release}"
+            )
+            outcome = replace(outcome, message=message)
+        # Once told of is once recorded, or every further attempt would tell of it again.
+        lost = any(item.reason is EventReason.DATA_LOSS_DETECTED for item in news or ())
+        outcome = replace(outcome, lost=lost)
+        await self._context.reporter.report(resource, desired, outcome, news or ())
+        if isinstance(failure, Unavailable):
+            return Next(parked=True)
+        return Next(backoff=outcome.health is Health.RECONCILING or resource.deleting)
+
+    def _vanished_stream(self, resource: Resource, failure: Failure) -> tuple[Key, ...]:
+        key = stream_key(resource)
+        return (key,) if key and isinstance(failure, NotFound) else ()
+
+    async def _named(self, desired: Desired, failure: Failure, message: str) -> str:
+        """The message with the names of whoever stands in the way."""
+        if isinstance(failure, SubjectOverlap):
+            return await culprits.overlapping_streams(self._context.jetstream, desired, failure)
+        if isinstance(failure, Rejected) and failure.err_code in culprits.WORK_QUEUE_ERRORS:
+            return message + await culprits.rivals_on_work_queue(self._context.jetstream, desired)
+        return message
+
+    def _forget(self, resource: Resource) -> None:
+        metrics.not_held(resource.key)
+        self._context.reporter.forget(resource.key)
+        self._converger.contests.forget(resource.uid)
+        self._waiting_since.pop(resource.key, None)
+        self._failures.pop(resource.key, None)

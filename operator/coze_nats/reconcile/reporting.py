@@ -1,0 +1,241 @@
+"""The last step of a reconcile: one status write, if it is worth one, and the events.
+
+What a status says is computed in `coze_nats.core.conditions`; here it is decided whether to write.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, Protocol
+
+from coze_nats.core.conditions import (
+    Difference,
+    Health,
+    Outcome,
+    difference,
+    is_true,
+    next_status,
+    turns,
+)
+from coze_nats.core.desired import Desired, Target
+from coze_nats.core.diff import Verdict
+from coze_nats.core.live import LiveStream
+from coze_nats.core.losses import counted
+from coze_nats.core.names import EventReason, Reason
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Action, Plan
+from coze_nats.core.policies import in_force
+from coze_nats.core.resource import Key, Resource
+from coze_nats.core.steps import Replacement
+from coze_nats.ports import Kubernetes, Resources
+
+log = logging.getLogger(__name__)
+
+COUNTERS_EVERY = 60.0
+"""Seconds between writes of a status in which only counters changed."""
+
+
+class Clock(Protocol):
+    """The standard module `time`, or a test's own."""
+
+    def time_ns(self) -> int:
+        """Nanoseconds since 1970."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that only goes forward."""
+
+
+class News(NamedTuple):
+    """Something that happened which nobody asked for: an event.
+
+    What was asked for and done is told by status alone, so that it costs no further write.
+    """
+
+    type: Literal["Normal", "Warning"]
+    reason: EventReason
+    message: str
+
+
+class Reporter:
+    """Writes status and events of resources, and remembers when it did."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        kubernetes: Kubernetes,
+        clock: Clock,
+        default_policies: Mapping[str, str] | None = None,
+    ) -> None:
+        self._default_policies = default_policies or {}
+        self._resources = resources
+        self._kubernetes = kubernetes
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._written: dict[Key, float] = {}
+
+    async def report(
+        self,
+        resource: Resource,
+        desired: Desired | None,
+        outcome: Outcome,
+        news: Sequence[News] = (),
+    ) -> None:
+        """Tell how a reconcile ended.
+
+        Raises:
+            Failure: the apiserver didn't take the status.
+        """
+        resource = self._as_written(resource)
+        status = self._next_status(resource, desired, outcome)
+        for item in news:
+            self.emit(resource, item)
+        if not self._is_worth_writing(resource, status):
+            return
+        await self._write(resource, status)
+        match turns(resource.status, status["conditions"]):
+            case "stalled":
+                log.warning("Stalled, %s: %s", outcome.reason, outcome.message)
+                self._kubernetes.emit(resource, "Warning", str(outcome.reason), outcome.message)
+            case "recovered":
+                self.emit(resource, News("Normal", EventReason.RECOVERED, outcome.message))
+
+    def would_change(self, resource: Resource, desired: Desired, outcome: Outcome) -> bool:
+        """Whether a report of this outcome would write."""
+        status = self._next_status(resource, desired, outcome)
+        return self._is_worth_writing(resource, status)
+
+    async def note(self, resource: Resource, replacement: Replacement) -> None:
+        """Write down in status that the resource's object is about to be replaced.
+
+        Raises:
+            Failure: the apiserver didn't take it, so nothing must be deleted.
+        """
+        found: dict[str, object] = {"created": replacement.created}
+        if replacement.start:
+            found["startSequence"] = replacement.start
+        message = "what NATS can't change in place is being deleted and created anew as declared"
+        outcome = Outcome(Health.RECONCILING, Reason.REPLACING, message, observed=False)
+        status = self._next_status(resource, None, outcome)
+        await self._write(resource, {**status, "replacing": found})
+
+    def _as_written(self, resource: Resource) -> Resource:
+        """The resource with the status written last, which may have been a step of its plan."""
+        current = self._resources.get(resource.key)
+        if current is None or current.uid != resource.uid:
+            return resource
+        return resource.with_status(current.status)
+
+    def _next_status(
+        self, resource: Resource, desired: Desired | None, outcome: Outcome
+    ) -> dict[str, Any]:
+        declared = resource.spec.get("policies")
+        policies = in_force(resource.key.kind, declared, self._default_policies)
+        return next_status(resource, desired, outcome, self._clock.time_ns(), policies)
+
+    def emit(self, resource: Resource, news: News) -> None:
+        """Post an event."""
+        self._kubernetes.emit(resource, news.type, str(news.reason), news.message)
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._written.pop(key, None)
+
+    def _is_worth_writing(self, resource: Resource, status: Mapping[str, Any]) -> bool:
+        found = difference(resource.status, status)
+        if found is not Difference.COUNTERS:
+            return found is Difference.REAL
+        since = self._clock.monotonic() - self._written.get(resource.key, self._started)
+        return since >= COUNTERS_EVERY
+
+    async def _write(self, resource: Resource, status: dict[str, Any]) -> None:
+        version = await self._kubernetes.apply_status(resource, status)
+        self._written[resource.key] = self._clock.monotonic()
+        current = self._resources.get(resource.key)
+        if version and current and current.uid == resource.uid:
+            newest = replace(current.with_status(status), resource_version=version)
+            self._resources.put(newest)
+
+
+def news_of(resource: Resource, target: Target, done: Plan, before: Live | None) -> list[News]:
+    """What a plan that was carried out did without being asked, and what it cost."""
+    if done.action is Action.REPLACE:
+        return [_news_of_replacement(target, done, before)]
+    return [*_news_of_action(resource, target, done), *_news_of_costs(target, done)]
+
+
+def _news_of_replacement(target: Target, done: Plan, before: Live | None) -> News:
+    what = "; ".join(str(change) for change in done.changes)
+    held = before.messages if isinstance(before, LiveStream) else 0
+    gone = f" with {counted(held, 'message')}" if held else ""
+    message = f"{target} was deleted{gone} and created anew, as policies.replacement allows: {what}"
+    return News("Warning" if held else "Normal", EventReason.REPLACED, message)
+
+
+def _news_of_action(resource: Resource, target: Target, done: Plan) -> list[News]:
+    before = resource.status
+    if done.action is Action.ADOPT:
+        changed = f", and was changed: {'; '.join(map(str, done.changes))}" if done.changes else ""
+        message = f"{target} existed, without an owner, and is managed now{changed}"
+        return [News("Normal", EventReason.ADOPTED, message)]
+    if done.action is Action.CREATE and before.get("created") and "replacing" not in before:
+        lost = "empty" if target.consumer is None else "and starts anew"
+        message = f"{target} had vanished from JetStream and was created again, {lost}"
+        return [News("Warning", EventReason.RECREATED, message)]
+    same_spec = before.get("observedGeneration") == resource.generation
+    if done.action is Action.UPDATE and same_spec and is_true(before, "Ready"):
+        what = "; ".join(map(str, done.changes)) or "its owner or its pause"
+        return [News("Normal", EventReason.DRIFT_CORRECTED, f"put right in JetStream: {what}")]
+    return []
+
+
+def _news_of_costs(target: Target, done: Plan) -> list[News]:
+    """What a change in place did to messages, so that nobody finds out by missing them."""
+    reasons = {
+        Verdict.LOSES_DATA: EventReason.MESSAGES_DISCARDED,
+        Verdict.IN_PLACE: EventReason.SUBJECTS_REMOVED,
+    }
+    return [
+        News("Warning", reasons[change.verdict], f"{target}: {change}: {change.why}")
+        for change in done.changes
+        if change.is_costly
+    ]
+
+
+def news_of_loss(target: Target, last_known: str, *, is_gone: bool) -> News:
+    """That a stream vanished, or is another one, behind the operator's back."""
+    what = "vanished from JetStream" if is_gone else "was replaced in JetStream by another one"
+    return News(
+        "Warning",
+        EventReason.DATA_LOSS_DETECTED,
+        f"{target} {what}, and not by the operator; it was last seen with "
+        f"{last_known or 'unknown contents'}",
+    )
+
+
+def news_of_move(resource: Resource, target: Target) -> list[News]:
+    """That a consumer's stream is another one now, and the consumer on the former one stays."""
+    former = resource.status.get("stream", target.stream)
+    if target.consumer is None or former == target.stream:
+        return []
+    left = Target(former, resource.status.get("consumer", target.consumer))
+    return [news_of_untouched(left, f"streamRef means stream {target.stream} now")]
+
+
+def news_of_untouched(target: Target, why: str) -> News:
+    """That a resource went and nothing was done in JetStream."""
+    return News("Normal", EventReason.RELEASED, f"{target} is left as it is in JetStream: {why}")
+
+
+def news_of_release(target: Target, live: Live) -> News:
+    """That an object was kept, why, and how to delete it."""
+    if not isinstance(live, LiveStream):
+        command = f"nats consumer rm {target.stream} {target.consumer}"
+        message = f"{target} is kept in JetStream, without an owner; to delete it: {command}"
+        return News("Normal", EventReason.RETAINED, message)
+    holds = f" holds {counted(live.messages, 'message')} and" if live.messages else ""
+    return News(
+        "Warning" if live.messages else "Normal",
+        EventReason.RETAINED,
+        f"{target}{holds} is kept in JetStream, without an owner; to delete it with its messages: "
+        f"nats stream rm {target.stream}",
+    )

@@ -1,0 +1,22 @@
+"""Our kinds, installed on an API server."""
+
+from pathlib import Path
+
+from controlplane.kubernetes import KubernetesAPI
+from coze_nats.core import names
+from support.eventually import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+ESTABLISHED_SECONDS = 30
+
+
+def install(api: KubernetesAPI) -> None:
+    """Apply the CRDs, and return when their resources can be listed."""
+    api.kubectl("apply", "-f", ROOT / "crds")
+    # Not `kubectl wait`: it fails on a CRD that is too new to have any conditions.
+    kinds = ",".join(f"{plural}.{names.GROUP}" for plural in names.PLURALS.values())
+
+    def are_served() -> bool:
+        return api.kubectl("get", kinds, "--all-namespaces", check=False).returncode == 0
+
+    eventually(are_served, ESTABLISHED_SECONDS, "the CRDs")

@@ -1,0 +1,54 @@
+"""What producers and workers do with a real JetStream: publish, receive, acknowledge."""
+
+import json
+from typing import NamedTuple
+
+from nats.aio.client import Client
+
+
+class Received(NamedTuple):
+    """A message as a worker got it."""
+
+    sequence: int
+    subject: str
+
+
+class Traffic:
+    """Producers and workers that share one connection."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def publish(self, *subjects: str) -> None:
+        """Store a message on each of the subjects, in this order."""
+        for subject in subjects:
+            answer = await self._client.request(subject, b"x" * 100, timeout=5)
+            stored = json.loads(answer.data)
+            assert "error" not in stored, f"{subject}: {stored}"
+
+    async def receive(self, stream: str, consumer: str, *acknowledged: bool) -> list[Received]:
+        """Receive a message for each flag, as long as there are some; acknowledge where it is set.
+
+        For an acknowledgement of all, acknowledging one acknowledges those before it.
+        """
+        found = []
+        for is_acknowledged in acknowledged:
+            message = await self._client.request(
+                f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
+                b'{"batch": 1, "no_wait": true}',
+                timeout=5,
+                old_style=True,
+            )
+            if message.headers and "Status" in message.headers:
+                break
+            found.append(Received(int(message.reply.split(".")[-4]), message.subject))
+            if is_acknowledged:
+                await self._client.request(message.reply, b"+ACK", timeout=5, old_style=True)
+        return found
+
+    async def receive_all(self, stream: str, consumer: str) -> list[int]:
+        """Receive whatever comes, unacknowledged, and return the sequences."""
+        found: list[int] = []
+        while more := await self.receive(stream, consumer, *[False] * 20):
+            found += [message.sequence for message in more]
+        return found

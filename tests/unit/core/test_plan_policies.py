@@ -1,0 +1,497 @@
+"""Every value of every policy in every situation that it decides, and what owners have to say."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from coze_nats.core.codec import instant_ns
+from coze_nats.core.desired import Desired, Target
+from coze_nats.core.live import LiveConsumer, LiveStream, Server
+from coze_nats.core.names import OWNER_METADATA, Reason
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import (
+    Action,
+    Plan,
+    Situation,
+    described,
+    has_vanished,
+    plan,
+    plan_deletion,
+)
+from coze_nats.core.policies import Policies
+from coze_nats.core.replacing import Surroundings
+from coze_nats.core.steps import Delete, Note, Replacement, Update
+from fakes.configs import complete_consumer, complete_stream
+from support.convergence import OWNER, consumer, stream
+
+Spec = dict[str, Any]
+CREATED, ANOTHER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
+NOW = instant_ns("2026-06-01T00:00:00Z")
+SERVER = Server("2.15.1", 5)
+OURS, NOBODYS = {OWNER_METADATA: OWNER}, dict[str, str]()
+OTHERS = {OWNER_METADATA: "other/shop/orders"}
+
+
+def a_stream(
+    spec: Spec, metadata: dict[str, str] = OURS, created: str = CREATED, **state: Any
+) -> LiveStream:
+    declared = {**stream("work", spec).declared, "metadata": metadata}
+    config = complete_stream(declared, SERVER.version, SERVER.api_level)
+    return LiveStream(config, created, **state)
+
+
+def a_consumer(spec: Spec, metadata: dict[str, str] = OURS, **state: Any) -> LiveConsumer:
+    declared = {**consumer("work", "reader", spec).declared, "metadata": metadata}
+    of = complete_stream({"name": "work"}, SERVER.version, SERVER.api_level)
+    config = complete_consumer(declared, of, SERVER.version, SERVER.api_level)
+    return LiveConsumer(config, CREATED, stream="work", **state)
+
+
+def planned(desired: Desired, live: Live | None, **more: Any) -> Plan:
+    policies = {key: more.pop(key) for key in tuple(more) if key in Policies.__slots__}
+    return plan(desired, live, Situation(OWNER, SERVER, NOW, policies=Policies(**policies), **more))
+
+
+def refusal(found: Plan) -> tuple[Reason, str]:
+    assert found.action is Action.REFUSE
+    assert found.steps == ()
+    assert found.refusal is not None
+    return found.refusal.reason, found.refusal.message
+
+
+def verdict(found: Plan) -> Action | Reason:
+    return found.refusal.reason if found.refusal else found.action
+
+
+# --- adoption -------------------------------------------------------------------------------------
+
+SAME, DIFFERENT = {"maxMsgs": 5}, {"maxMsgs": 7}
+NEEDS_REPLACEMENT = {"storage": "memory", "maxMsgs": 5}
+
+
+@pytest.mark.parametrize(
+    "policy, identical, different, costly, immutable",
+    [
+        (
+            "IfIdentical",
+            Action.ADOPT,
+            Reason.NOT_IDENTICAL,
+            Reason.NOT_IDENTICAL,
+            Reason.NOT_IDENTICAL,
+        ),
+        (
+            "Always",
+            Action.ADOPT,
+            Action.ADOPT,
+            Reason.WOULD_LOSE_DATA,
+            Reason.IMMUTABLE_FIELD,
+        ),
+        (
+            "Never",
+            Reason.ADOPTION_REFUSED,
+            Reason.ADOPTION_REFUSED,
+            Reason.ADOPTION_REFUSED,
+            Reason.ADOPTION_REFUSED,
+        ),
+    ],
+)
+def test_what_nobody_owns_is_adopted_by_policy(
+    policy: str,
+    identical: Action | Reason,
+    different: Action | Reason,
+    costly: Action | Reason,
+    immutable: Action | Reason,
+) -> None:
+    desired = stream("work", SAME)
+    for spec, messages, expected in (
+        (SAME, 0, identical),
+        (DIFFERENT, 0, different),
+        (DIFFERENT, 6, costly),
+        (NEEDS_REPLACEMENT, 0, immutable),
+    ):
+        live = a_stream(spec, NOBODYS, messages=messages)
+        assert verdict(planned(desired, live, adoption=policy)) is expected
+
+
+@pytest.mark.parametrize("spec", [SAME, DIFFERENT])
+@pytest.mark.parametrize("policy", ["IfIdentical", "Always", "Never"])
+def test_what_belongs_to_another_is_never_touched_whatever_the_policies(
+    policy: str, spec: Spec
+) -> None:
+    accepting = {"data_loss": "Allow", "replacement": "Recreate", "missing": "Recreate"}
+    live = a_stream(spec, OTHERS)
+    found = planned(stream("work", SAME), live, adoption=policy, incarnation=CREATED, **accepting)
+    assert refusal(found)[0] is Reason.OWNED_BY_ANOTHER
+
+
+def test_what_is_adopted_against_the_grain_says_why_not() -> None:
+    live = a_stream(DIFFERENT, NOBODYS)
+    assert refusal(planned(stream("work", SAME), live, adoption="Never"))[1] == (
+        "stream work exists and has no owner, and policies.adoption is Never: set it to "
+        "IfIdentical or Always, choose another name, or remove it from NATS"
+    )
+
+
+def test_an_object_stripped_of_its_owner_still_belongs_to_who_remembers_it() -> None:
+    live = a_stream(SAME, NOBODYS)
+    found = planned(stream("work", SAME), live, adoption="Always", claimant="other/shop/orders")
+    assert refusal(found)[0] is Reason.OWNED_BY_ANOTHER
+    assert "belongs to other/shop/orders" in refusal(found)[1]
+
+
+def test_a_claim_to_what_is_not_there_means_nothing() -> None:
+    assert planned(stream("work", SAME), None, claimant="other/shop/orders").action is Action.CREATE
+
+
+# --- data loss ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "policy, expected", [("Block", Reason.WOULD_LOSE_DATA), ("Allow", Action.UPDATE)]
+)
+def test_a_loss_in_place_is_held_or_accepted_by_policy(
+    policy: str, expected: Action | Reason
+) -> None:
+    desired, live = stream("work", {"maxMsgs": 5}), a_stream({}, messages=8)
+    found = planned(desired, live, data_loss=policy)
+    assert verdict(found) is expected
+    (change,) = found.changes
+    assert change.why == "would discard 3 of 8 messages"
+
+
+def test_a_held_loss_holds_the_rest_of_the_change() -> None:
+    desired = stream("work", {"maxMsgs": 5, "description": "new"})
+    found = planned(desired, a_stream({}, messages=8))
+    assert refusal(found)[0] is Reason.WOULD_LOSE_DATA
+    assert {change.name for change in found.changes} == {"maxMsgs", "description"}
+
+
+# --- replacement ----------------------------------------------------------------------------------
+
+FILE, MEMORY = {"maxMsgs": 9}, {"maxMsgs": 9, "storage": "memory"}
+
+
+@pytest.mark.parametrize(
+    "replacement, data_loss, state, expected",
+    [
+        ("Block", "Block", {}, Reason.IMMUTABLE_FIELD),
+        ("Block", "Allow", {}, Reason.IMMUTABLE_FIELD),
+        ("Block", "Allow", {"messages": 8}, Reason.IMMUTABLE_FIELD),
+        ("Recreate", "Block", {}, Action.REPLACE),
+        ("Recreate", "Block", {"messages": 8}, Reason.WOULD_LOSE_DATA),
+        ("Recreate", "Allow", {"messages": 8}, Action.REPLACE),
+    ],
+)
+def test_a_stream_is_replaced_if_policies_accept_the_cost(
+    replacement: str, data_loss: str, state: dict[str, Any], expected: Action | Reason
+) -> None:
+    live = a_stream(FILE, **state)
+    found = planned(stream("work", MEMORY), live, replacement=replacement, data_loss=data_loss)
+    assert verdict(found) is expected
+
+
+def test_a_replacement_is_written_down_before_the_object_is_deleted() -> None:
+    desired = stream("work", MEMORY)
+    found = planned(desired, a_stream(FILE), replacement="Recreate")
+    note, delete, create = found.steps
+    assert note == Note(desired.target, Replacement(CREATED))
+    assert delete == Delete(desired.target)
+    assert (create,) == planned(desired, None).steps
+
+
+@pytest.mark.parametrize(
+    "consumers, named", [(0, ""), (1, " and 1 consumer"), (2, " and 2 consumers")]
+)
+def test_what_a_replaced_stream_holds_is_its_cost(consumers: int, named: str) -> None:
+    live = a_stream(FILE, messages=8, bytes=1200, consumers=consumers)
+    assert refusal(planned(stream("work", MEMORY), live, replacement="Recreate"))[1] == (
+        f"storage file → memory: replacing stream work would discard 8 messages (1,200 bytes)"
+        f"{named}. Nothing was changed: set policies.dataLoss: Allow to accept, or set the field "
+        "back"
+    )
+
+
+def test_a_loss_beside_a_replacement_is_told_as_the_whole_that_it_is() -> None:
+    desired = stream("work", {**MEMORY, "maxMsgs": 5})
+    reason, message = refusal(planned(desired, a_stream(FILE, messages=8), replacement="Recreate"))
+    assert reason is Reason.WOULD_LOSE_DATA
+    assert "would discard 8 messages" in message
+
+
+@pytest.mark.parametrize(
+    "data_loss, expected", [("Block", Reason.WOULD_LOSE_DATA), ("Allow", Action.REPLACE)]
+)
+def test_consumers_that_nobody_brings_back_are_a_cost_though_the_stream_is_empty(
+    data_loss: str, expected: Action | Reason
+) -> None:
+    found = planned(
+        stream("work", MEMORY),
+        a_stream(FILE, consumers=3),
+        replacement="Recreate",
+        data_loss=data_loss,
+        around=Surroundings(unmanaged=("audit", "probe")),
+    )
+    assert verdict(found) is expected
+    if found.refusal:
+        assert found.refusal.message == (
+            "storage file → memory: replacing stream work would delete what no resource brings "
+            "back: consumer audit, probe. Nothing was changed: set policies.dataLoss: Allow to "
+            "accept, or set the field back"
+        )
+
+
+def test_what_the_server_cannot_do_is_not_replaced_either() -> None:
+    live = a_stream({}, consumers=1)
+    situation = Situation(
+        OWNER, Server("2.10.26", 0), NOW, policies=Policies(replacement="Recreate")
+    )
+    found = plan(stream("work", {"maxConsumers": 5}), live, situation)
+    assert verdict(found) is Reason.UNSUPPORTED_BY_SERVER
+
+
+# --- position -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Position:
+    """A consumer whose maxWaiting changes, and where its successor starts."""
+
+    says: str
+    start: int
+    acknowledged: int = 0
+    policy: str = "Keep"
+    retention: str = "limits"
+    spec: Spec = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.says
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Position("it goes on after the last that is acknowledged", 41, acknowledged=40),
+        Position("one that began nowhere begins as declared", 0),
+        Position("one that waits for new ones doesn't begin at the first", 1, spec={
+            "deliverPolicy": "new"
+        }),
+        Position("a reset begins as declared", 0, acknowledged=40, policy="Reset"),
+        Position("a work queue begins as declared", 0, acknowledged=40, retention="workqueue"),
+        Position("a reset of a work queue, too", 0, policy="Reset", retention="workqueue"),
+        Position("a reset of an interest stream is accepted", 0, acknowledged=40, policy="Reset",
+                 retention="interest"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_replaced_consumer_goes_on_where_it_should(case: Position) -> None:
+    found = planned(
+        consumer("work", "reader", {**case.spec, "maxWaiting": 5}),
+        a_consumer(case.spec, acknowledged=case.acknowledged),
+        replacement="Recreate",
+        position=case.policy,
+        around=Surroundings(retention=case.retention),
+    )
+    assert found.action is Action.REPLACE
+    note = found.steps[0]
+    assert isinstance(note, Note)
+    assert note.replacement == Replacement(CREATED, case.start)
+
+
+@pytest.mark.parametrize(
+    "after", [{"deliverPolicy": "new"}, {"deliverPolicy": "byStartSequence", "optStartSeq": 7}]
+)
+@pytest.mark.parametrize(
+    "policy, expected", [("Keep", Reason.WOULD_LOSE_DATA), ("Reset", Action.REPLACE)]
+)
+def test_a_change_of_the_start_costs_the_position(
+    policy: str, expected: Action | Reason, after: Spec
+) -> None:
+    live = a_consumer({}, pending=3, ack_pending=1200)
+    found = planned(
+        consumer("work", "reader", after), live, replacement="Recreate", position=policy
+    )
+    assert verdict(found) is expected
+    if found.refusal:
+        assert found.refusal.message.endswith(
+            "replacing consumer reader of stream work would lose its position, with 3 messages to "
+            "be delivered and 1,200 not acknowledged. Nothing was changed: set policies.position: "
+            "Reset to accept, or set the field back"
+        )
+
+
+def test_a_consumer_of_an_interest_stream_costs_what_the_stream_keeps_for_it() -> None:
+    found = planned(
+        consumer("work", "reader", {"maxWaiting": 5}),
+        a_consumer({}, pending=3, ack_pending=1),
+        replacement="Recreate",
+        around=Surroundings(retention="interest"),
+    )
+    assert refusal(found) == (
+        Reason.WOULD_LOSE_DATA,
+        (
+            "maxWaiting 512 → 5: replacing consumer reader of stream work could discard what the "
+            "stream keeps for it alone, and what is published before it is back, as retention is "
+            "interest; it has 3 messages to be delivered and 1 not acknowledged. Nothing was "
+            "changed: set policies.position: Reset to accept, or set the field back"
+        ),
+    )
+
+
+# --- missing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "live, recreate, is_gone",
+    [
+        (None, Action.CREATE, True),
+        (a_stream(SAME, OURS, ANOTHER), Action.NOTHING, False),
+        (a_stream(DIFFERENT, OURS, ANOTHER), Action.UPDATE, False),
+        (a_stream(SAME, NOBODYS, ANOTHER), Action.ADOPT, False),
+        (a_stream(DIFFERENT, NOBODYS, ANOTHER), Reason.NOT_IDENTICAL, False),
+    ],
+    ids=[
+        "gone",
+        "replaced, with our owner",
+        "replaced by a different one, with our owner",
+        "replaced, without an owner",
+        "replaced by a different one, without an owner",
+    ],
+)
+def test_what_went_behind_our_back_is_held_or_made_again(
+    live: Live | None, recreate: Action | Reason, is_gone: bool
+) -> None:
+    desired, before = stream("work", SAME), {"incarnation": CREATED, "last_known": "8 messages"}
+    assert verdict(planned(desired, live, **before)) is recreate
+    what = "vanished from JetStream" if is_gone else "was replaced in JetStream"
+    assert refusal(planned(desired, live, missing="Hold", **before)) == (
+        Reason.MISSING,
+        (
+            f"stream work {what} (last seen with 8 messages), and policies.missing is Hold: "
+            "restore it, or set policies.missing: Recreate to go on without what it held"
+        ),
+    )
+
+
+def test_a_consumer_that_vanished_is_held_without_knowing_what_it_held() -> None:
+    found = planned(consumer("work", "reader", {}), None, missing="Hold", incarnation=CREATED)
+    assert refusal(found)[1].startswith(
+        "consumer reader of stream work vanished from JetStream, and policies.missing is Hold"
+    )
+
+
+@pytest.mark.parametrize(
+    "more, vanished",
+    [
+        ({"incarnation": CREATED}, True),
+        ({}, False),
+        ({"incarnation": CREATED, "replacing": Replacement(CREATED)}, False),
+    ],
+    ids=["it was there", "it never was there", "we deleted it ourselves"],
+)
+def test_only_what_was_there_and_we_did_not_delete_has_vanished(
+    more: dict[str, Any], vanished: bool
+) -> None:
+    situation = Situation(OWNER, SERVER, NOW, policies=Policies(missing="Hold"), **more)
+    assert has_vanished(None, situation) is vanished
+    assert (plan(stream("work", SAME), None, situation).action is Action.CREATE) is not vanished
+
+
+def test_what_is_still_there_has_not_vanished() -> None:
+    found = planned(stream("work", SAME), a_stream(SAME), incarnation=CREATED, missing="Hold")
+    assert found.action is Action.NOTHING
+
+
+def test_a_replacement_that_was_cut_short_goes_on_where_it_stopped() -> None:
+    found = planned(
+        consumer("work", "reader", {"maxWaiting": 5}),
+        None,
+        incarnation=CREATED,
+        missing="Hold",
+        replacing=Replacement(CREATED, 41),
+    )
+    assert found.action is Action.CREATE
+    (create,) = found.steps
+    assert create.config["opt_start_seq"] == 41  # type: ignore[union-attr]
+
+
+# --- deletion -------------------------------------------------------------------------------------
+
+TARGET = Target("work")
+EMPTY, FULL = a_stream({}, consumers=2), a_stream({}, messages=8)
+
+
+@pytest.mark.parametrize(
+    "policy, empty, full, of_consumer",
+    [
+        ("DeleteIfEmpty", Action.DELETE, Action.RELEASE, Action.DELETE),
+        ("Delete", Action.DELETE, Action.DELETE, Action.DELETE),
+        ("Retain", Action.RELEASE, Action.RELEASE, Action.RELEASE),
+    ],
+)
+def test_what_a_deleted_resource_leaves_is_its_policys(
+    policy: str, empty: Action, full: Action, of_consumer: Action
+) -> None:
+    reader = a_consumer({}, pending=3)
+    for live, expected in ((EMPTY, empty), (FULL, full), (reader, of_consumer)):
+        found = plan_deletion(TARGET, live, OWNER, policies=Policies(deletion=policy))
+        assert found.action is expected
+        (step,) = found.steps
+        assert isinstance(step, Delete if expected is Action.DELETE else Update)
+
+
+@pytest.mark.parametrize("policy", ["DeleteIfEmpty", "Delete", "Retain"])
+@pytest.mark.parametrize(
+    "live",
+    [None, a_stream({}, OTHERS), a_stream({}, NOBODYS, ANOTHER)],
+    ids=["absent", "another's", "nobody's, and another incarnation"],
+)
+def test_what_is_not_ours_stays_whatever_the_policy(live: Live | None, policy: str) -> None:
+    found = plan_deletion(TARGET, live, OWNER, CREATED, Policies(deletion=policy))
+    assert found == Plan(Action.NOTHING)
+
+
+# --- what a plan says of itself -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "desired, live, policies, words",
+    [
+        (stream("work", SAME), None, {}, "create stream work"),
+        (stream("work", SAME), a_stream(DIFFERENT), {}, "update stream work: maxMsgs 7 → 5"),
+        (
+            stream("work", SAME),
+            a_stream({}, messages=8),
+            {"data_loss": "Allow"},
+            "update stream work: maxMsgs -1 → 5; would discard 3 of 8 messages",
+        ),
+        (
+            stream("work", MEMORY),
+            a_stream(FILE),
+            {"replacement": "Recreate"},
+            "replace stream work: storage file → memory",
+        ),
+        (
+            stream("work", MEMORY),
+            a_stream(FILE),
+            {},
+            "refuse stream work: storage file → memory",
+        ),
+    ],
+)
+def test_a_plan_says_what_it_would_do_and_what_that_costs(
+    desired: Desired, live: Live | None, policies: dict[str, str], words: str
+) -> None:
+    assert described(planned(desired, live, **policies), desired.target) == words
+
+
+def test_a_plan_names_the_messages_that_removed_subjects_leave_behind() -> None:
+    desired = stream("work", {"subjects": ["new"]})
+    live = a_stream({"subjects": ["old"]}, messages=8)
+    around = Surroundings(left_behind=(("old", 8),))
+    found = planned(desired, live, around=around)
+    assert found.action is Action.UPDATE
+    assert described(found, desired.target) == (
+        "update stream work: subjects [old] → [new]; leaves 8 messages on old stored, and takes "
+        "no new ones there"
+    )

@@ -1,0 +1,147 @@
+"""What a status remembers, as the situation that a plan is made from."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.core import names
+from coze_nats.core.live import Server
+from coze_nats.core.policies import Policies
+from coze_nats.core.remembered import is_observed, replacement_of, situation_of
+from coze_nats.core.resource import Key, Resource
+from coze_nats.core.steps import Replacement
+
+Status = dict[str, Any]
+SERVER = Server("2.15.1", 5)
+EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-01-01T12:00:00.5Z", "2026-01-02T00:00:00Z"
+READY = {"conditions": [{"type": "Ready", "status": "True"}], "observedGeneration": 7}
+
+
+def resource(status: Status, kind: str = names.STREAM_KIND, **spec: Any) -> Resource:
+    return Resource(
+        key=Key(kind, "shop", "orders"),
+        uid="u",
+        generation=7,
+        finalized=True,
+        deleting=False,
+        reconcile_requested_at="",
+        spec=spec,
+        status=status,
+    )
+
+
+def found(one: Resource, stream: Resource | None = None, **defaults: str) -> Any:
+    return situation_of(one, stream, "cluster/shop/orders", SERVER, 5, defaults)
+
+
+def test_a_new_resource_remembers_nothing() -> None:
+    situation = found(resource({}))
+    assert (situation.owner, situation.server, situation.now_ns) == (
+        "cluster/shop/orders",
+        SERVER,
+        5,
+    )
+    assert situation.policies == Policies()
+    assert (situation.incarnation, situation.last_known) == ("", "")
+    assert situation.replacing is None
+    assert situation.chosen is None
+
+
+def test_policies_come_from_the_spec_and_from_the_operator() -> None:
+    situation = found(resource({}, policies={"missing": "Hold"}), deletion="Retain")
+    assert situation.policies == Policies(missing="Hold", deletion="Retain")
+
+
+def test_the_object_is_remembered_by_its_creation() -> None:
+    assert found(resource({"created": EARLY})).incarnation == EARLY
+
+
+@pytest.mark.parametrize(
+    "kind, status, words",
+    [
+        (names.STREAM_KIND, {"messages": 12, "lastSequence": 40}, "12 messages up to sequence 40"),
+        (names.STREAM_KIND, {"messages": 1}, "1 message up to sequence 0"),
+        (names.STREAM_KIND, {}, ""),
+        (names.CONSUMER_KIND, {"pending": 12}, ""),
+    ],
+)
+def test_what_was_held_is_remembered_in_words(kind: str, status: Status, words: str) -> None:
+    assert found(resource(status, kind)).last_known == words
+
+
+@pytest.mark.parametrize(
+    "status, replacement",
+    [
+        ({}, None),
+        ({"replacing": {"created": EARLY}}, Replacement(EARLY)),
+        ({"replacing": {"created": EARLY, "startSequence": 41}}, Replacement(EARLY, 41)),
+    ],
+)
+def test_a_replacement_under_way_is_remembered(
+    status: Status, replacement: Replacement | None
+) -> None:
+    assert replacement_of(status) == replacement
+    assert found(resource(status)).replacing == replacement
+
+
+@pytest.mark.parametrize(
+    "status, chosen",
+    [
+        ({**READY, "effective": {"maxMsgs": 5}}, {"maxMsgs": 5}),
+        (READY, {}),
+        ({**READY, "observedGeneration": 6, "effective": {"maxMsgs": 5}}, None),
+        ({"observedGeneration": 7, "effective": {"maxMsgs": 5}}, None),
+    ],
+    ids=["converged", "converged, with nothing to tell", "an older spec", "not ready"],
+)
+def test_what_the_server_chose_counts_while_this_very_spec_holds(
+    status: Status, chosen: Status | None
+) -> None:
+    assert found(resource(status)).chosen == chosen
+
+
+def test_a_status_is_about_the_spec_of_now_or_not() -> None:
+    assert is_observed(resource(READY))
+    assert not is_observed(resource({"observedGeneration": 6}))
+    assert not is_observed(resource({}))
+
+
+# --- a consumer whose stream was made anew --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stream, forgets",
+    [
+        ({"created": EARLY}, False),
+        ({"created": MIDDLE}, False),
+        ({"created": LATE}, True),
+        ({}, False),
+        ({"created": LATE, "dataLoss": {"detectedAt": EARLY}}, True),
+        ({"created": LATE, "dataLoss": {"detectedAt": LATE}}, False),
+        ({"created": LATE, "dataLoss": {"detectedAt": MIDDLE[:19] + "Z"}}, False),
+    ],
+    ids=[
+        "the stream is older",
+        "as old as the consumer",
+        "the operator made the stream anew",
+        "the stream is not there",
+        "it was lost long before, and made anew since",
+        "it was lost, and not by the operator",
+        "it was lost in the second in which the consumer was made",
+    ],
+)
+def test_a_consumer_that_went_with_its_replaced_stream_was_taken_away_by_nobody(
+    stream: Status, forgets: bool
+) -> None:
+    status = {"created": MIDDLE, "replacing": {"created": MIDDLE, "startSequence": 41}}
+    reader = resource(status, names.CONSUMER_KIND)
+    situation = found(reader, resource(stream))
+    assert situation.incarnation == ("" if forgets else MIDDLE)
+    # In another stream a position means nothing, whoever took the former one away.
+    is_another = stream.get("created") == LATE
+    assert situation.replacing == (None if is_another else Replacement(MIDDLE, 41))
+
+
+def test_a_consumer_that_never_was_there_went_with_nothing() -> None:
+    reader = resource({}, names.CONSUMER_KIND)
+    assert found(reader, resource({"created": LATE})).incarnation == ""

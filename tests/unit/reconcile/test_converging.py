@@ -1,0 +1,468 @@
+"""What is done about a difference, what is held and why, and what is told of it."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.core.errors import OutcomeUnknown, Rejected
+from coze_nats.core.live import Config, LiveStream
+from coze_nats.core.names import OWNER_METADATA
+from coze_nats.reconcile.contests import FIRST_HOLD, ROUNDS
+from fakes.jetstream import FakeJetStream
+from support.bench import Bench
+
+REPLACING = {"replacement": "Recreate"}
+
+
+async def live(jetstream: FakeJetStream, name: str = "orders") -> LiveStream:
+    found = await jetstream.stream(name)
+    assert found is not None
+    return found
+
+
+async def by_hand(jetstream: FakeJetStream, name: str = "orders", **changes: Any) -> None:
+    await jetstream.update_stream({**(await live(jetstream, name)).config, **changes})
+
+
+def without_owner(config: Config) -> dict[str, Any]:
+    metadata = {key: value for key, value in config["metadata"].items() if key != OWNER_METADATA}
+    return {**config, "metadata": metadata}
+
+
+# --- held because somebody said so ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reason, spec, rules",
+    [("Suspended", {"suspend": True}, {}), ("DryRun", {}, {"dry_run": True})],
+)
+async def test_what_is_held_is_told_and_not_done(
+    jetstream: FakeJetStream, reason: str, spec: dict[str, Any], rules: dict[str, Any]
+) -> None:
+    bench = Bench(jetstream, **rules)
+    orders = bench.stream(**spec)
+    await bench.reconcile(orders)
+    assert bench.ready(orders) == ("False", reason)
+    assert bench.status(orders)["plan"] == "create stream orders"
+    assert bench.message(orders) == (
+        "stream orders is not as declared and is left so; without this: create stream orders"
+    )
+    assert await jetstream.stream("orders") is None
+    await jetstream.create_stream(
+        {"name": "orders", "max_msgs": 5, "metadata": {OWNER_METADATA: "here/coze/orders"}}
+    )
+    await bench.reconcile(orders)
+    assert bench.status(orders)["plan"] == "update stream orders: maxMsgs 5 → -1"
+    assert (await live(jetstream)).config["max_msgs"] == 5
+
+
+async def test_what_is_as_declared_is_ready_although_it_is_suspended(bench: Bench) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    bench.stream(suspend=True)
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+    assert "plan" not in bench.status(orders)
+
+
+async def test_a_refusal_is_told_although_it_is_suspended(bench: Bench) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    bench.stream(suspend=True, storage="memory")
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("False", "ImmutableField")
+    assert bench.status(orders)["plan"] == "refuse stream orders: storage file → memory"
+
+
+async def test_a_suspended_stream_that_vanishes_is_still_known_when_it_goes_on(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    created = bench.status(orders)["created"]
+    bench.stream(suspend=True)
+    jetstream.wipe()
+    await bench.reconcile(orders)
+    assert [event.reason for event in bench.events(orders)] == ["DataLossDetected"]
+    assert bench.status(orders)["created"] == created
+    bench.stream(policies={"missing": "Hold"})
+    await bench.reconcile(orders)
+    assert bench.ready(orders) == ("False", "Missing")
+
+
+# --- drift ----------------------------------------------------------------------------------------
+
+
+async def test_drift_is_put_right_with_an_event(bench: Bench, jetstream: FakeJetStream) -> None:
+    orders = bench.stream(maxMsgs=5)
+    await bench.settle(orders)
+    await by_hand(jetstream, max_msgs=7)
+    await bench.reconcile(orders)
+    assert (await live(jetstream)).config["max_msgs"] == 5
+    (event,) = bench.events(orders)
+    assert event[1:] == ("Normal", "DriftCorrected", "put right in JetStream: maxMsgs 7 → 5")
+
+
+async def test_who_keeps_changing_back_is_named_by_what_and_left_alone_for_a_while(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(maxMsgs=5)
+    await bench.settle(orders)
+    for _ in range(ROUNDS):
+        await by_hand(jetstream, max_msgs=7)
+        await bench.reconcile(orders)
+        assert bench.ready(orders) == ("True", "Converged")
+    assert bench.last.after == FIRST_HOLD
+    bench.events(orders)
+
+    await by_hand(jetstream, max_msgs=7)
+    for _ in range(3):
+        await bench.reconcile(orders)
+    assert (await live(jetstream)).config["max_msgs"] == 7
+    assert bench.ready(orders) == ("False", "DriftContested")
+    assert "update stream orders: maxMsgs 7 → 5" in bench.message(orders)
+    assert [event.reason for event in bench.events(orders)] == ["DriftContested"]
+
+    bench.clock.advance(FIRST_HOLD)
+    assert (await bench.reconcile(orders)).after == 2 * FIRST_HOLD
+    assert (await live(jetstream)).config["max_msgs"] == 5
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_a_new_spec_is_applied_though_the_former_one_was_contested(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(maxMsgs=5)
+    await bench.settle(orders)
+    for _ in range(ROUNDS + 1):
+        await by_hand(jetstream, max_msgs=7)
+        await bench.reconcile(orders)
+    assert bench.ready(orders) == ("False", "DriftContested")
+    bench.stream(maxMsgs=6)
+    await bench.reconcile(orders)
+    assert (await live(jetstream)).config["max_msgs"] == 6
+
+
+# --- room -----------------------------------------------------------------------------------------
+
+
+async def test_a_lack_of_room_is_told_with_numbers_before_jetstream_is_asked() -> None:
+    jetstream = FakeJetStream(max_storage=1000)
+    bench = Bench(jetstream)
+    await bench.settle(bench.stream("first", maxBytes=600))
+    orders = bench.stream(maxBytes=500)
+    assert (await bench.reconcile(orders)).backoff
+    assert bench.ready(orders) == ("False", "InsufficientCapacity")
+    assert "600 of the account's 1,000 bytes of storage" in bench.message(orders)
+    assert jetstream.calls.count("create_stream") == 1
+    bench.stream("first", maxBytes=500)
+    await bench.settle(bench.stream("first", maxBytes=500), orders)
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_a_replacement_that_finds_no_room_deletes_nothing() -> None:
+    jetstream = FakeJetStream(max_memory=1000)
+    bench = Bench(jetstream)
+    orders = bench.stream(maxBytes=2000)
+    await bench.settle(orders)
+    bench.stream(maxBytes=2000, storage="memory", policies=REPLACING)
+    await bench.reconcile(orders)
+    assert bench.ready(orders) == ("False", "InsufficientCapacity")
+    assert (await live(jetstream)).config["storage"] == "file"
+
+
+async def test_the_account_is_not_asked_where_nothing_is_reserved(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    bench.stream(maxBytes=500)
+    await bench.settle(orders)
+    bench.stream(maxBytes=500, description="new")
+    await bench.settle(orders)
+    assert jetstream.calls.count("account") == 1
+
+
+# --- warnings -------------------------------------------------------------------------------------
+
+
+async def test_a_filter_that_can_never_match_is_a_warning_until_it_can(bench: Bench) -> None:
+    orders, reader = bench.stream(subjects=["orders.*"]), bench.consumer(filterSubject="order.new")
+    await bench.settle(orders, reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    conditions = {item["type"]: item for item in bench.status(reader)["conditions"]}
+    assert "order.new can never match" in conditions["FilterMatchesNothing"]["message"]
+    bench.consumer(filterSubject="orders.new")
+    await bench.settle(reader)
+    assert [item["type"] for item in bench.status(reader)["conditions"]] == ["Ready"]
+
+
+async def test_a_filter_on_an_unmanaged_stream_is_judged_by_what_that_has(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "theirs", "subjects": ["logs"]})
+    reader = bench.consumer(streamName="theirs", filterSubject="log")
+    await bench.settle(reader)
+    assert "stores logs" in bench.status(reader)["conditions"][1]["message"]
+
+
+# --- losses ---------------------------------------------------------------------------------------
+
+
+async def test_a_stream_that_vanishes_is_told_recorded_and_made_again(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    jetstream.publish("orders", 8)
+    bench.clock.advance(60)
+    await bench.settle(orders)
+    lost = bench.status(orders)["created"]
+    jetstream.wipe()
+    await bench.settle(orders)
+    reasons = [event.reason for event in bench.events(orders)]
+    assert reasons == ["DataLossDetected", "Recreated"]
+    record = bench.status(orders)["dataLoss"]
+    assert (record["created"], record["messages"], record["lastSequence"]) == (lost, 8, 8)
+    assert bench.status(orders)["created"] != lost
+    await bench.settle(orders)
+    assert bench.events(orders) == []
+
+
+async def test_a_stream_that_is_held_missing_is_known_by_what_it_was(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(policies={"missing": "Hold"})
+    await bench.settle(orders)
+    before = bench.status(orders)
+    jetstream.wipe()
+    for _ in range(3):
+        await bench.reconcile(orders)
+    assert await jetstream.stream("orders") is None
+    assert bench.ready(orders) == ("False", "Missing")
+    kept = ("created", "messages", "lastSequence", "effective")
+    assert {key: bench.status(orders)[key] for key in kept} == {key: before[key] for key in kept}
+    assert [event.reason for event in bench.events(orders)] == ["DataLossDetected", "Missing"]
+    bench.stream(policies={"missing": "Recreate"})
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_an_accepted_loss_is_told_with_its_size(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    jetstream.publish("orders", 8)
+    bench.stream(maxMsgs=5, policies={"dataLoss": "Allow"})
+    await bench.settle(orders)
+    assert (await live(jetstream)).messages == 5
+    (event,) = bench.events(orders)
+    assert event[1:] == (
+        "Warning",
+        "MessagesDiscarded",
+        "stream orders: maxMsgs -1 → 5: would discard 3 of 8 messages",
+    )
+
+
+# --- messages left behind -------------------------------------------------------------------------
+
+
+async def test_messages_on_removed_subjects_stay_and_are_named(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(subjects=["orders.>", "bills"])
+    await bench.settle(orders)
+    for subject in ("orders.new", "orders.new", "orders.eu.old", "bills"):
+        jetstream.publish("orders", 1, subject)
+    bench.stream(subjects=["orders.*"], suspend=True)
+    await bench.settle(orders)
+    left = "leaves 2 messages on bills, orders.eu.old stored, and takes no new ones there"
+    assert bench.status(orders)["plan"].endswith(f"→ [orders.*]; {left}")
+    bench.stream(subjects=["orders.*"])
+    await bench.settle(orders)
+    assert (await live(jetstream)).messages == 4
+    (event,) = bench.events(orders)
+    assert (event.type, event.reason) == ("Warning", "SubjectsRemoved")
+    assert event.message.endswith(left)
+
+
+@pytest.mark.parametrize(
+    "before, after, published",
+    [
+        (["orders.a"], ["orders.>"], ["orders.a"]),
+        (["orders.>"], ["orders.*"], ["orders.a"]),
+        (["orders.a", "orders.b"], ["orders.a"], []),
+        (["orders.a", "orders.b"], ["orders.a"], ["orders.a"]),
+    ],
+    ids=["more are taken", "those stored are taken on", "there are none", "they are elsewhere"],
+)
+async def test_nothing_is_told_where_no_message_is_left_behind(
+    bench: Bench,
+    jetstream: FakeJetStream,
+    before: list[str],
+    after: list[str],
+    published: list[str],
+) -> None:
+    orders = bench.stream(subjects=before)
+    await bench.settle(orders)
+    for subject in published:
+        jetstream.publish("orders", 1, subject)
+    bench.stream(subjects=after)
+    await bench.settle(orders)
+    assert bench.events(orders) == []
+
+
+# --- owners ---------------------------------------------------------------------------------------
+
+
+async def test_stripped_metadata_is_put_back_and_no_rival_gets_in_between(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    rival = bench.stream("rival", name="orders", policies={"adoption": "Always"})
+    await bench.settle(rival)
+    assert bench.ready(rival) == ("False", "OwnedByAnother")
+    stripped = without_owner((await live(jetstream)).config)
+    await jetstream.update_stream(stripped)
+    await bench.settle(rival)
+    assert (await live(jetstream)).config["metadata"] == stripped["metadata"]
+    assert bench.ready(rival) == ("False", "OwnedByAnother")
+    await bench.settle(orders)
+    assert (await live(jetstream)).config["metadata"][OWNER_METADATA] == "here/coze/orders"
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_who_waits_adopts_what_its_owner_let_go(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(policies={"deletion": "Retain"})
+    await bench.settle(orders)
+    rival = bench.stream("rival", name="orders")
+    await bench.settle(rival)
+    bench.kubernetes.delete(orders)
+    await bench.settle(orders)
+    bench.events(rival)
+    await bench.settle(rival)
+    assert bench.ready(rival) == ("True", "Converged")
+    assert (await live(jetstream)).config["metadata"][OWNER_METADATA] == "here/coze/rival"
+    assert {event.reason for event in bench.events(rival)} == {"Adopted", "Recovered"}
+
+
+async def test_what_is_adopted_as_another_tells_what_was_changed(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "orders", "max_msgs": 7})
+    orders = bench.stream(maxMsgs=8, policies={"adoption": "Always"})
+    await bench.settle(orders)
+    (event,) = bench.events(orders)
+    assert event.message == (
+        "stream orders existed, without an owner, and is managed now, and was changed: "
+        "maxMsgs 7 → 8"
+    )
+
+
+# --- replacement ----------------------------------------------------------------------------------
+
+
+async def test_a_replacement_is_written_down_done_and_told(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    jetstream.publish("orders", 8)
+    bench.stream(storage="memory", policies={**REPLACING, "dataLoss": "Allow"})
+    writes = bench.kubernetes.writes
+    await bench.settle(orders)
+    assert bench.kubernetes.writes == writes + 2
+    assert bench.ready(orders) == ("True", "Converged")
+    assert "replacing" not in bench.status(orders)
+    assert "dataLoss" not in bench.status(orders)
+    (event,) = bench.events(orders)
+    assert event[1:] == (
+        "Warning",
+        "Replaced",
+        (
+            "stream orders was deleted with 8 messages and created anew, as policies.replacement "
+            "allows: storage file → memory"
+        ),
+    )
+
+
+async def test_consumers_of_a_replaced_stream_come_back_though_missing_ones_are_held(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(storage="file")
+    readers = [bench.consumer("eager"), bench.consumer("careful", policies={"missing": "Hold"})]
+    await bench.settle(orders, *readers)
+    bench.stream(storage="memory", policies=REPLACING)
+    await bench.settle(orders)
+    for reader in readers:
+        assert bench.ready(reader) == ("True", "Converged")
+        assert await jetstream.consumer("orders", reader.name) is not None
+
+
+async def test_a_consumer_of_a_lost_stream_is_held_if_it_says_so(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer(policies={"missing": "Hold"})
+    await bench.settle(orders, reader)
+    jetstream.wipe()
+    bench.clock.advance(5)
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+    assert bench.ready(reader) == ("False", "Missing")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    "failure", [OutcomeUnknown("no answer in 30 s"), Rejected("not today", 10052)]
+)
+async def test_a_replacement_that_fails_half_way_keeps_where_it_was(
+    bench: Bench, jetstream: FakeJetStream, failure: Any, restarts: bool
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    jetstream.publish("orders", 8)
+    jetstream.deliver("orders", "reader", True, True, True, False)
+    bench.consumer(maxWaiting=5, policies={**REPLACING, "missing": "Hold"})
+    jetstream.refusals["create_consumer"] = failure
+    await bench.reconcile(reader)
+    assert await jetstream.consumer("orders", "reader") is None
+    assert bench.status(reader)["replacing"]["startSequence"] == 4
+    if restarts:
+        bench.restart()
+    jetstream.refusals.clear()
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    assert jetstream.deliver("orders", "reader", True) == [4]
+
+
+async def test_an_empty_stream_with_consumers_that_nobody_brings_back_is_not_replaced(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    await jetstream.create_consumer(
+        "orders", {"name": "audit", "durable_name": "audit", "ack_policy": "explicit"}
+    )
+    bench.stream(storage="memory", policies=REPLACING)
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("False", "WouldLoseData")
+    assert "what no resource brings back: consumer audit." in bench.message(orders)
+    assert await jetstream.consumer("orders", "audit") is not None
+
+
+async def test_a_server_that_takes_a_change_and_not_its_effect_is_no_endless_loop() -> None:
+    class Stubborn(FakeJetStream):
+        async def update_stream(self, config: Config) -> LiveStream:
+            return await super().update_stream({**config, "max_msgs": 3})
+
+    bench = Bench(Stubborn())
+    orders = bench.stream()
+    await bench.settle(orders)
+    bench.stream(maxMsgs=5)
+    assert not (await bench.reconcile(orders)).backoff
+    assert bench.ready(orders) == ("False", "NotConverging")
+    assert "the server took the change but not its effect (maxMsgs 3 → 5)" in bench.message(orders)
