@@ -1,0 +1,107 @@
+"""Brings every write and every status before its judges, with all that they have to know."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from coze_nats.core.desired import Desired, Target
+from coze_nats.core.diff import diff
+from coze_nats.core.errors import Failure
+from coze_nats.core.live import Server
+from coze_nats.core.resource import Resource
+from coze_nats.ports import JetStream
+from safety.cluster import Cluster
+from safety.ledger import Ledger
+from safety.outsider import Outsider
+from safety.snapshot import Object, Snapshot, changed
+from safety.statuses import judge_status
+from safety.watched import Reconciling
+from safety.writes import Violation, Write, judge
+
+
+class Judging:
+    """What watches one operator's ports.
+
+    Attributes:
+        writes: how many writes JetStream took.
+    """
+
+    def __init__(
+        self, cluster: Cluster, ledger: Ledger, jetstream: JetStream, outsider: Outsider
+    ) -> None:
+        self.writes = 0
+        self._cluster = cluster
+        self._ledger = ledger
+        self._real = jetstream
+        self._outsider = outsider
+
+    async def write(
+        self, who: Reconciling, verb: str, target: Target, make: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """Make a write and judge it; raises Violation, or the Failure of the write."""
+        before = await self._outsider.snapshot()
+        try:
+            answer = await make()
+        except Failure:
+            after = await self._outsider.snapshot()
+            if changes := changed(before, after):
+                raise Violation("a refused write changes nothing", f"{changes}") from None
+            raise
+        self.writes += 1
+        after = await self._outsider.snapshot()
+        judge(await self._described(who, verb, target, before, after))
+        self._ledger.wrote(who.resource, verb, target, before, after)
+        return answer
+
+    async def _described(
+        self, who: Reconciling, verb: str, target: Target, before: Snapshot, after: Snapshot
+    ) -> Write:
+        cluster, ledger, resource = self._cluster, self._ledger, who.resource
+        desired = None if resource.deleting else cluster.desired(resource)
+        found, seen = before.get(target), who.seen.get(target)
+        told = seen and (seen.created, seen.config)
+        stream, server = cluster.stream_of(resource), await self._real.server()
+        return Write(
+            resource=resource,
+            owner=cluster.owner(resource),
+            policies=cluster.policies(resource),
+            desired=desired if isinstance(desired, Desired) else None,
+            known=ledger.known(resource),
+            robbed=ledger.is_robbed(resource),
+            claimed=ledger.claimed(resource),
+            stream_owner=cluster.owner(stream) if stream else "",
+            stream_known=ledger.known(stream),
+            first=self._first(resource, target, found, server),
+            position=ledger.position(resource),
+            server=server,
+            verb=verb,
+            target=target,
+            before=before,
+            after=after,
+            blind=who.unaware and told != (found and (found.created, found.config)),
+            raced=who.unaware,
+        )
+
+    def _first(
+        self, resource: Resource, target: Target, found: Object | None, server: Server
+    ) -> tuple[str, ...]:
+        """The resources that come first in adopting the object, which is as they declare it."""
+        first = []
+        for rival in self._cluster.rivals(resource, target):
+            desired, policies = self._cluster.desired(rival), self._cluster.policies(rival)
+            if found is None or policies.missing == "Hold" or not isinstance(desired, Desired):
+                continue
+            if not diff(desired, found.config, server):
+                first.append(str(rival.key))
+        return tuple(first)
+
+    async def status(self, who: Reconciling, resource: Resource, status: Mapping[str, Any]) -> None:
+        """Judge a status that is about to be written; raises Violation."""
+        desired = self._cluster.desired(resource)
+        found: Object | None = None
+        if isinstance(desired, Desired):
+            found = (await self._outsider.snapshot()).get(desired.target)
+            if who.unaware:
+                seen = who.seen.get(desired.target)
+                found = Object(seen.config, seen.created) if seen else None
+        judge_status(resource, status, found, self._cluster.owner(resource))
+        self._ledger.told(resource, status)

@@ -1,0 +1,52 @@
+"""What an operator may tell: a status is held against JetStream at the moment of its report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coze_nats.core.api.status import ConsumerStatus, StreamStatus
+from coze_nats.core.conditions import condition, is_true
+from coze_nats.core.resource import Resource
+from safety.declared import differences
+from safety.snapshot import Object
+from safety.writes import Violation
+
+_KNOWN = frozenset(
+    field.alias for kind in (StreamStatus, ConsumerStatus) for field in kind.model_fields.values()
+)
+
+
+def judge_status(
+    resource: Resource,
+    status: Mapping[str, Any],
+    found: Object | None,
+    owner: str,
+) -> None:
+    """Hold a status against what there is; raises Violation.
+
+    Args:
+        resource: as it was when its reconcile began.
+        found: its object in JetStream.
+        owner: the resource, as it stands in metadata.
+    """
+    about = f"status of {owner} ({resource.key.kind})"
+    if unknown := status.keys() - _KNOWN:
+        raise Violation("status has its schema", f"{about} has {unknown}")
+    if status["observedGeneration"] != resource.generation:
+        raise Violation("status is of its generation", about)
+    others = [name for name in ("Reconciling", "Stalled") if condition(status, name)]
+    if len(others) > 1 or (others and is_true(status, "Ready")):
+        raise Violation("conditions exclude each other", f"{about}: {others}")
+    if is_true(status, "Ready") and (why := _untruth(resource, status, found, owner)):
+        raise Violation("Ready is true", f"{about}: {why}")
+
+
+def _untruth(
+    resource: Resource, status: Mapping[str, Any], found: Object | None, owner: str
+) -> str:
+    if found is None:
+        return "there is nothing"
+    if found.owner != owner:
+        return f"the object belongs to {found.owner!r}"
+    if status.get("created") != found.created:
+        return f"says created {status.get('created')}, is {found.created}"
+    return "; ".join(differences(resource, found.config))

@@ -1,0 +1,239 @@
+"""What an operator may write to JetStream: every single write is held against these rules.
+
+Independent of how the operator decides: judged are what is declared, the policies in force, and
+what JetStream really held before and after.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coze_nats.core import names
+from coze_nats.core.desired import Desired, Target
+from coze_nats.core.diff import diff
+from coze_nats.core.live import Server
+from coze_nats.core.policies import Policies
+from coze_nats.core.resource import Resource
+from safety.snapshot import ConsumerFound, Object, Snapshot, StreamFound, changed, lost
+
+
+class Violation(AssertionError):
+    """The operator did, or told, what it must not; `rule` names what."""
+
+    def __init__(self, rule: str, what: str) -> None:
+        super().__init__(f"{rule}: {what}")
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A consumer that was deleted to be replaced, and its stream, as they were then."""
+
+    stream: StreamFound
+    consumer: ConsumerFound
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """The messages that it was not done with."""
+        delivered, waiting = self.consumer.delivered, self.consumer.open
+        return frozenset(
+            item for item in self.stream.messages if item > delivered or item in waiting
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that was made.
+
+    Attributes:
+        resource: for which it was made, as it was when its reconcile began.
+        owner: that resource, as it stands in metadata.
+        desired: what it declares; None when it is being deleted.
+        robbed: whether somebody else destroyed that object.
+        claimed: `created` of what other resources of this cluster own as far as they know.
+        known: `created` of the object that it owned when its status last told of one, unless the
+            operator itself deleted that one since.
+        stream_owner: the owner that the consumer's stream must have: its CozeStream, or nobody.
+        stream_known: `created` of that CozeStream's stream.
+        first: resources that come first in adopting the object, which is as they declare it.
+        position: where the consumer stood that this one replaces.
+        blind: whether somebody changed the object after the operator looked at it.
+        raced: whether anything else happened after the reconcile began.
+    """
+
+    resource: Resource
+    owner: str
+    policies: Policies
+    desired: Desired | None
+    known: str
+    robbed: bool
+    claimed: frozenset[str]
+    stream_owner: str
+    stream_known: str
+    first: tuple[str, ...]
+    position: Position | None
+    server: Server
+    verb: str
+    target: Target
+    before: Snapshot
+    after: Snapshot
+    blind: bool
+    raced: bool
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.target} for {self.owner} ({self.resource.key.kind})"
+
+    @property
+    def previous(self) -> StreamFound | ConsumerFound | None:
+        return self.before.get(self.target)
+
+
+def judge(write: Write) -> None:
+    """Hold a write against all rules; raises Violation."""
+    for rule in _RULES:
+        if objection := rule(write):
+            raise Violation(rule.__name__.strip("_"), f"{write}: {objection}")
+
+
+def is_own(found: Object, owner: str, known: str) -> bool:
+    """Whether an object is the resource's, also when somebody stripped its metadata."""
+    return found.owner == owner or (not found.owner and found.created == known)
+
+
+def _touches_its_target_only(write: Write) -> str:
+    for target in changed(write.before, write.after):
+        went_with_stream = (
+            write.verb == "delete"
+            and write.target.consumer is None
+            and target.stream == write.target.stream
+            and write.after.get(target) is None
+        )
+        if target != write.target and not went_with_stream:
+            return f"changed {target}"
+    return ""
+
+
+def _touches_only_what_is_its_own(write: Write) -> str:
+    found = write.previous
+    if found is None or write.blind or write.target not in changed(write.before, write.after):
+        return ""
+    if is_own(found, write.owner, write.known):
+        return ""
+    if found.owner:
+        return f"it belongs to {found.owner}"
+    if found.created in write.claimed:
+        return "somebody stripped it, and another resource owns it"
+    adoption = write.policies.adoption
+    if write.desired is None or adoption == "Never":
+        return f"nobody owns it, and adoption is {adoption}"
+    if adoption == "IfIdentical" and diff(write.desired, found.config, write.server):
+        return "nobody owns it, and it is not identical"
+    return ""
+
+
+def _creates_with_its_owner(write: Write) -> str:
+    now = write.after.get(write.target)
+    if write.desired is None or now is None or write.verb == "delete":
+        return ""
+    return "" if now.owner == write.owner else f"afterwards it belongs to {now.owner!r}"
+
+
+def _leaves_alone_what_is_suspended(write: Write) -> str:
+    return "suspended" if write.desired and write.resource.spec.get("suspend") else ""
+
+
+def _holds_what_is_missing(write: Write) -> str:
+    if write.desired is None or write.policies.missing != "Hold" or not write.robbed:
+        return ""
+    return f"what it owned was created at {write.known} and is gone, and missing is Hold"
+
+
+def _deletes_only_where_that_is_allowed(write: Write) -> str:
+    found = write.previous
+    if write.verb != "delete" or found is None or write.blind:
+        return ""
+    policies, holds = write.policies, isinstance(found, StreamFound) and found.messages
+    if write.desired is not None:
+        if policies.replacement != "Recreate":
+            return f"replacement is {policies.replacement}"
+        return "it holds messages" if holds and policies.data_loss != "Allow" else ""
+    if write.resource.released or policies.deletion == "Retain":
+        return "it was to be retained"
+    is_kept = policies.deletion == "DeleteIfEmpty" and holds and not write.raced
+    return "it holds messages" if is_kept else ""
+
+
+def _loses_no_message(write: Write) -> str:
+    gone = lost(write.before, write.after)
+    if not gone or write.raced:
+        return ""
+    said = ", ".join(f"{sorted(items)} of {name}" for name, items in gone.items())
+    if gone.keys() != {write.target.stream}:
+        return said
+    stream = write.before.streams[write.target.stream]
+    if write.target.consumer is not None:
+        accepts = write.policies.data_loss == "Allow" or write.policies.position == "Reset"
+        is_interest = stream.config["retention"] == "interest"
+        return "" if is_interest and (write.desired is None or accepts) else said
+    if write.desired is None:
+        return "" if write.policies.deletion == "Delete" else said
+    return "" if write.policies.data_loss == "Allow" else said
+
+
+def _changes_all_or_nothing(write: Write) -> str:
+    now = write.after.get(write.target)
+    if write.desired is None or write.verb != "update" or now is None:
+        return ""
+    left = [item for item in diff(write.desired, now.config, write.server) if item.declared]
+    started = {"deliverPolicy", "optStartSeq"} if write.target.consumer else set()
+    return "; ".join(str(item) for item in left if item.name not in started)
+
+
+def _consumes_only_its_own_stream(write: Write) -> str:
+    if write.target.consumer is None or write.desired is None or write.raced:
+        return ""
+    stream = write.before.streams.get(write.target.stream)
+    if stream is None or is_own(stream, write.stream_owner, write.stream_known):
+        return ""
+    return f"its stream belongs to {stream.owner!r} and not to {write.stream_owner!r}"
+
+
+def _keeps_the_position(write: Write) -> str:
+    now, position = write.after.get(write.target), write.position
+    if write.verb != "create" or not isinstance(now, ConsumerFound) or write.desired is None:
+        return ""
+    noted = (now.config.get("metadata") or {}).get(names.START_METADATA)
+    stream = write.after.streams[write.target.stream]
+    if position is None or position.stream.created != stream.created:
+        return f"starts at {noted}, where nothing had stopped" if noted else ""
+    if write.policies.position == "Reset" or stream.config["retention"] == "workqueue":
+        return ""
+    begins = now.delivered + 1
+    if skipped := sorted(item for item in position.wanted if item < begins):
+        return f"starts at {begins} and skips {skipped}"
+    if begins <= position.consumer.done < min(position.wanted, default=begins + 1):
+        return f"starts at {begins} although it is done up to {position.consumer.done}"
+    return ""
+
+
+def _adopts_in_order(write: Write) -> str:
+    found = write.previous
+    if found is None or found.owner or write.desired is None or write.raced:
+        return ""
+    if found.created == write.known:
+        return ""
+    return ", ".join(write.first)
+
+
+_RULES: tuple[Callable[[Write], str], ...] = (
+    _touches_its_target_only,
+    _touches_only_what_is_its_own,
+    _creates_with_its_owner,
+    _leaves_alone_what_is_suspended,
+    _holds_what_is_missing,
+    _deletes_only_where_that_is_allowed,
+    _loses_no_message,
+    _changes_all_or_nothing,
+    _consumes_only_its_own_stream,
+    _keeps_the_position,
+    _adopts_in_order,
+)
