@@ -9,6 +9,7 @@ from controlplane.nats import NatsServer
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
+from support.connections import PatientGateway
 
 VERSIONS = ("2.10.26", "2.12.8", "2.14.6", "2.15.1")
 
@@ -27,7 +28,7 @@ async def jetstream(nats_server: NatsServer) -> AsyncIterator[Gateway]:
     connection = Connection(options)
     await connection.start()
     await connection.wait_connected()
-    gateway = Gateway(connection)
+    gateway = PatientGateway(connection)
     for name in (await gateway.streams()).found:
         await gateway.delete_stream(name)
     yield gateway

@@ -14,6 +14,7 @@ from coze_nats.core.plan import Action
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
+from support.connections import PatientGateway
 from support.convergence import apply, consumer, planned, stream
 from support.eventually import eventually_async
 
@@ -34,7 +35,7 @@ async def clustered(cluster: NatsCluster) -> AsyncIterator[Gateway]:
     connection = Connection(options)
     await connection.start()
     await connection.wait_connected()
-    yield Gateway(connection)
+    yield PatientGateway(connection)
     await connection.close()
 
 

@@ -17,6 +17,7 @@ from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
 from coze_nats.ports import JetStream
 from fakes.jetstream import FakeJetStream
+from support.connections import PatientGateway
 from support.traffic import Traffic
 
 Receive = Callable[..., Coroutine[Any, Any, list[int]]]
@@ -185,7 +186,7 @@ async def limited(
     connection = Connection(options)
     await connection.start()
     await connection.wait_connected()
-    yield Gateway(connection)
+    yield PatientGateway(connection)
     await connection.close()
 
 

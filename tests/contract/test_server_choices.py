@@ -22,6 +22,7 @@ from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
 from coze_nats.ports import JetStream
 from coze_nats.reconcile.performing import observe
+from support.connections import PatientGateway
 from support.convergence import OWNER, apply, consumer, stream
 
 LIMITS = {"max_ack_pending": 100, "duplicate_window": "30s", "max_request_batch": 10}
@@ -36,7 +37,7 @@ async def limited(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Gate
         connection = Connection(ConnectionOptions(servers=(it.url,), request_timeout=10))
         await connection.start()
         await connection.wait_connected()
-        yield Gateway(connection)
+        yield PatientGateway(connection)
         await connection.close()
 
 

@@ -8,6 +8,7 @@ from controlplane.nats import NatsServer
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
+from support.connections import PatientGateway
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,7 @@ async def jetstream(nats_server: NatsServer) -> AsyncIterator[Gateway]:
     connection = Connection(ConnectionOptions(servers=(nats_server.url,), request_timeout=10))
     await connection.start()
     await connection.wait_connected()
-    gateway = Gateway(connection)
+    gateway = PatientGateway(connection)
     for name in (await gateway.streams()).found:
         await gateway.delete_stream(name)
     yield gateway

@@ -21,6 +21,7 @@ from coze_nats.core.conditions import condition
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
+from support.connections import PatientGateway
 from support.eventually import eventually_async
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -251,7 +252,7 @@ async def jetstream(world: World) -> AsyncIterator[Gateway]:
     connection = Connection(ConnectionOptions(servers=(world.nats.url,), request_timeout=10))
     await connection.start()
     await connection.wait_connected()
-    yield Gateway(connection)
+    yield PatientGateway(connection)
     await connection.close()
 
 
