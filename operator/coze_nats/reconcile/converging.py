@@ -39,15 +39,15 @@ class Converger:
             return refused(refusal, None)
         situation = self._context.situation(resource, self._context.server, stream)
         situation, todo = await self._planned(resource, desired, live, situation)
-        lost = has_vanished(live, situation) and desired.target.consumer is None
-        if lost and not is_known_loss(resource.status):
-            is_gone = live is None
-            news.append(news_of_loss(desired.target, situation.last_known, is_gone=is_gone))
+        lost = _is_lost(resource, desired.target, live, situation, news)
         outcome = await self._decided(resource, desired, live, todo, situation)
         if outcome is None:
             if live is not None:
                 await self._ensure_own_stream(resource, desired.target)
             live = await self._act(resource, desired, live, todo, news)
+            if todo.action is Action.UPDATE and not lost:
+                # It may have been replaced between the look and the change.
+                lost = _is_lost(resource, desired.target, live, situation, news)
             outcome = self._achieved(desired, live, situation)
         elif todo.action is Action.NOTHING:
             metrics.not_held(resource.key)
@@ -224,6 +224,16 @@ class Converger:
             "make the spec say what the server has, or report this as a bug",
             live=live,
         )
+
+
+def _is_lost(
+    resource: Resource, target: Target, live: Live | None, situation: Situation, news: list[News]
+) -> bool:
+    """Whether the resource's stream was taken away; the first time, that is news."""
+    lost = has_vanished(live, situation) and target.consumer is None
+    if lost and not is_known_loss(resource.status):
+        news.append(news_of_loss(target, situation.last_known, is_gone=live is None))
+    return lost
 
 
 def _is_drift(resource: Resource, todo: Plan) -> bool:
