@@ -54,6 +54,10 @@ class Ledger:
         """Whether its status doesn't tell yet of what was made for it."""
         return resource.uid in self._untold
 
+    def never_told(self, found: Object) -> bool:
+        """Whether no status ever told of this object: each process died before it."""
+        return found.created in self._untold.values()
+
     def position(self, resource: Resource) -> Position | None:
         return self._positions.get(resource.uid)
 

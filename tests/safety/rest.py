@@ -235,6 +235,9 @@ def _judge_orphans(world: World, snapshot: Snapshot) -> None:
         operator = owners.get(cluster)
         if operator is None or target in world.restored:
             continue
+        if target.consumer is not None and operator.ledger.never_told(found):
+            # Nothing that is stored tells of its stream, once the CozeStream is gone.
+            continue
         namespace, _, name = rest.partition("/")
         kind = names.STREAM_KIND if target.consumer is None else names.CONSUMER_KIND
         targets = {
