@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,8 +71,7 @@ class Tenant:
         if not found.accepted:
             verdict = self.client.create(wanted)
         else:
-            metadata = found.document["metadata"]
-            verdict = self.client.replace({**wanted, "metadata": metadata})
+            verdict = self._change(wanted, lambda found: {**wanted, "metadata": found["metadata"]})
         assert verdict.accepted, verdict.message
 
     def stream(self, name: str, /, **spec: Any) -> None:
@@ -82,11 +82,22 @@ class Tenant:
 
     def annotate(self, kind: str, name: str, **annotations: str) -> None:
         """Set annotations of the operator's own prefix; `_` stands for `-`."""
-        found = self.get(kind, name)
         keys = {f"{names.GROUP}/{key.replace('_', '-')}": v for key, v in annotations.items()}
-        found["metadata"]["annotations"] = {**found["metadata"].get("annotations", {}), **keys}
-        verdict = self.client.replace(found)
+
+        def annotated(found: Json) -> Json:
+            metadata = found["metadata"]
+            both = {**metadata.get("annotations", {}), **keys}
+            return {**found, "metadata": {**metadata, "annotations": both}}
+
+        verdict = self._change(self.resource(kind, name, {}), annotated)
         assert verdict.accepted, verdict.message
+
+    def _change(self, resource: Json, change: Callable[[Json], Json]) -> Any:
+        """Replace a resource by what `change` makes of it, also while the operator writes to it."""
+        while True:
+            verdict = self.client.replace(change(self.client.get(resource).document))
+            if verdict.status != HTTPStatus.CONFLICT:
+                return verdict
 
     def delete(self, kind: str, name: str) -> None:
         assert self.client.delete(self.resource(kind, name, {})).accepted
