@@ -102,6 +102,7 @@ class Play:
             assert least <= told.count(reason) <= often, (reason, self.ground.kubernetes.events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True], ids=["consumers first", "streams first"])
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 @pytest.mark.parametrize("error", [Died, OutcomeUnknown], ids=["killed", "timed out"])

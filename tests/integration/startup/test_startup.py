@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +18,9 @@ from coze_nats.core import names
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
+from support import crds
 from support.eventually import eventually, eventually_async
 
-ROOT = Path(__file__).resolve().parents[3]
 RESYNC_SECONDS = 1
 NAMESPACED_RIGHTS = f"""
 apiVersion: rbac.authorization.k8s.io/v1
@@ -47,9 +46,7 @@ class Cluster:
         self.api = api
 
     def install_crds(self) -> None:
-        self.api.kubectl("apply", "-f", ROOT / "crds")
-        crds = [f"crd/{plural}.{names.GROUP}" for plural in names.PLURALS.values()]
-        self.api.kubectl("wait", "--for=condition=Established", "--timeout=30s", *crds)
+        crds.install(self.api)
 
     def declare(self, name: str, namespace: str = "default") -> None:
         self.api.kubectl(
