@@ -16,6 +16,7 @@ from controlplane.nats import NatsCluster, NatsServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOOK_SECONDS = 0.5
+SERVED_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ def _install_definitions(kubernetes: KubernetesAPI) -> None:
     definitions = ROOT / "crds"
     if definitions.is_dir():
         kubernetes.kubectl("apply", "--server-side", "-f", definitions)
-        kubernetes.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        deadline = time.monotonic() + SERVED_SECONDS
+        # `kubectl wait` fails for a definition that has no conditions yet.
+        while kubernetes.kubectl("get", "coze", check=False).returncode:
+            if time.monotonic() > deadline:
+                raise ControlPlaneError(f"The CRDs are not served after {SERVED_SECONDS:.0f} s.")
+            time.sleep(LOOK_SECONDS)
 
 
 def _explain(kubernetes: KubernetesAPI, nodes: list[NatsServer], seconds: float) -> None:
