@@ -145,10 +145,12 @@ def _adopted(
             "another name, or remove it from NATS",
             changes,
         )
-    if changes and situation.policies.adoption == "IfIdentical":
+    is_paused_otherwise = bool(configs.pausing(desired, live.config, situation.now_ns))
+    if situation.policies.adoption == "IfIdentical" and (changes or is_paused_otherwise):
+        differing = _listed(changes) or "pauseUntil"
         return _refused(
             Reason.NOT_IDENTICAL,
-            f"{found}, but it is not as declared ({_listed(changes)}): make the spec say what it "
+            f"{found}, but it is not as declared ({differing}): make the spec say what it "
             "is, set policies.adoption: Always, or remove it from NATS",
             changes,
         )

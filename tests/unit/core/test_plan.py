@@ -10,6 +10,7 @@ from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, Reason
 from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Situation, plan, plan_deletion
+from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Create, Delete, Pause, Update
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
@@ -102,9 +103,24 @@ def test_what_is_identical_and_has_no_owner_is_adopted() -> None:
 
 def test_a_consumer_is_adopted_and_paused_as_declared() -> None:
     desired = consumer("work", "reader", {"pauseUntil": FUTURE})
-    found = plan(desired, a_consumer({}, {}), situation())
+    always = Policies(adoption="Always")
+    found = plan(desired, a_consumer({}, {}), situation(policies=always))
     assert found.action is Action.ADOPT
     assert found.steps[1:] == (Pause(desired.target, FUTURE),)
+
+
+@pytest.mark.parametrize(
+    "declared, has",
+    [({"pauseUntil": FUTURE}, {}), ({}, {"pause_until": FUTURE})],
+    ids=["declared only", "there only"],
+)
+def test_a_pause_is_a_difference_to_an_object_that_nobody_owns(
+    declared: dict[str, str], has: dict[str, str]
+) -> None:
+    found = plan(consumer("work", "reader", declared), a_consumer({}, {}, **has), situation())
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.NOT_IDENTICAL
+    assert "(pauseUntil)" in found.refusal.message
 
 
 def test_what_differs_and_has_no_owner_is_not_touched() -> None:
