@@ -120,7 +120,8 @@ class Operator:
         known = self.ledger.known(resource)
         for target, found in (await self._outsider.snapshot()).objects():
             is_told = self.cluster.tells_of(target, EventReason.RELEASED, EventReason.RETAINED)
-            if found.created == known and not is_told:
+            is_left = found.created == known and self.ledger.owns(resource, found)
+            if is_left and not is_told:
                 raise Violation("what stays behind is told of", f"{target} of {resource.key}")
         await self.cluster.kubernetes.release_finalizer(resource)
         self.cache.remove(resource.key)

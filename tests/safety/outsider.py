@@ -64,6 +64,7 @@ class Outsider:
             config=info["config"],
             created=info["created"],
             messages=frozenset(held) - frozenset(state.get("deleted") or ()),
+            subjects=state.get("num_subjects", 0),
             bytes=state["bytes"],
             consumers={item["name"]: self._consumer(item) for item in consumers},
         )

@@ -180,10 +180,12 @@ def _blocked(
             reasons.add(Reason.WOULD_LOSE_DATA)
         return frozenset(reasons)
     assert isinstance(found, StreamFound)
-    if policies.data_loss == "Block" and found.messages:
-        if immutable and policies.replacement == "Recreate":
+    if policies.data_loss == "Block":
+        is_replaced = immutable and policies.replacement == "Recreate"
+        unmanaged = any(not consumer.owner for consumer in found.consumers.values())
+        if is_replaced and (found.messages or unmanaged):
             reasons.add(Reason.WOULD_LOSE_DATA)
-        if _loses(changes, desired, found):
+        if found.messages and _loses(changes, desired, found):
             reasons.add(Reason.WOULD_LOSE_DATA)
     return frozenset(reasons)
 
@@ -196,9 +198,11 @@ def _loses(changes: set[str], desired: Desired, found: StreamFound) -> bool:
     over = 0 < most < count or 0 < most_bytes < found.bytes
     if changes & {"maxMsgs", "maxBytes", "discard"} and over and not keeps_new:
         return True
+    # At most so many can be on one subject.
+    fullest = count - max(found.subjects - 1, 0)
     per_subject = declared.get("max_msgs_per_subject", -1)
     is_raised = 0 < found.config["max_msgs_per_subject"] <= per_subject
-    if "maxMsgsPerSubject" in changes and 0 < per_subject < count and not is_raised:
+    if "maxMsgsPerSubject" in changes and 0 < per_subject < fullest and not is_raised:
         return True
     wants_interest: bool = declared.get("retention") == "interest"
     return "retention" in changes and wants_interest

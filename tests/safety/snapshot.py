@@ -38,9 +38,10 @@ class ConsumerFound(Object):
 
 @dataclass(frozen=True, slots=True)
 class StreamFound(Object):
-    """A stream, with the sequences of the messages that it holds."""
+    """A stream, with the sequences of the messages that it holds, on so many subjects."""
 
     messages: frozenset[int]
+    subjects: int
     bytes: int
     consumers: Mapping[str, ConsumerFound]
 

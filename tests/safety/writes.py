@@ -155,11 +155,19 @@ def _deletes_only_where_that_is_allowed(write: Write) -> str:
     if write.desired is not None:
         if policies.replacement != "Recreate":
             return f"replacement is {policies.replacement}"
-        return "it holds messages" if holds and policies.data_loss != "Allow" else ""
+        if policies.data_loss == "Allow":
+            return ""
+        return "it holds messages" if holds else _consumers_of_nobody(found)
     if write.resource.released or policies.deletion == "Retain":
         return "it was to be retained"
     is_kept = policies.deletion == "DeleteIfEmpty" and holds and not write.raced
     return "it holds messages" if is_kept else ""
+
+
+def _consumers_of_nobody(found: Object) -> str:
+    """The consumers that would go with a stream, and that no resource brings back."""
+    consumers = found.consumers if isinstance(found, StreamFound) else {}
+    return ", ".join(f"takes {name} away" for name, item in consumers.items() if not item.owner)
 
 
 def _loses_no_message(write: Write) -> str:
