@@ -105,16 +105,21 @@ class Bench:
 
     async def settle(self, *keys: Key) -> None:
         """Reconcile these and whom they wake, again and again until none wants to be."""
+        waiting = await self.settle_for_now(*keys)
+        assert not waiting, [(str(key), self.ready(key)) for key in waiting]
+
+    async def settle_for_now(self, *keys: Key) -> list[Key]:
+        """As `settle`, a number of times at most; returns who still wants to be reconciled."""
         waiting = list(keys)
         for _ in range(ROUNDS * max(len(keys), 1)):
             if not waiting:
-                return
+                break
             key = waiting.pop(0)
             following = await self.reconcile(key)
             waiting += [other for other in following.wake if other not in waiting]
             if following.backoff:
                 waiting.append(key)
-        raise AssertionError(f"not at rest: {[(str(key), self.ready(key)) for key in waiting]}")
+        return waiting
 
     # --- what is to be seen -----------------------------------------------------------------------
 

@@ -218,9 +218,12 @@ def _refusal(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal | 
 def _replaced(
     desired: Desired, live: Live, changes: tuple[FieldChange, ...], situation: Situation
 ) -> Plan:
+    what = "; ".join(str(item) for item in changes if item.verdict is Verdict.IMMUTABLE)
+    impossible = replacing.impossible(desired, situation.around)
+    if impossible:
+        return _refused(Reason.REJECTED_BY_SERVER, f"{what}: {impossible}", changes)
     cost = replacing.cost(live, changes, situation.policies, situation.around)
     if cost:
-        what = "; ".join(str(item) for item in changes if item.verdict is Verdict.IMMUTABLE)
         message = f"{what}: replacing {desired.target} {cost}"
         return _refused(Reason.WOULD_LOSE_DATA, message, changes)
     replacement = replacing.replacement(desired, live, situation.policies, situation.around)

@@ -29,6 +29,21 @@ class Surroundings:
     left_behind: tuple[tuple[str, int], ...] = ()
 
 
+def impossible(desired: Desired, around: Surroundings) -> str:
+    """Why a new consumer would be refused when the old one is gone already; "" if it isn't known.
+
+    A work queue takes no other ones (10084, 10101).
+    """
+    if around.retention != "workqueue":
+        return ""
+    if configs.declared_start(desired) == "all" and desired.after("ack_policy") == "explicit":
+        return ""
+    return (
+        "a work queue takes only deliverPolicy: all and ackPolicy: explicit. Nothing was changed: "
+        "set the field back"
+    )
+
+
 def cost(
     live: Live, changes: tuple[FieldChange, ...], policies: Policies, around: Surroundings
 ) -> str:

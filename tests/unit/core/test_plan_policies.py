@@ -338,6 +338,32 @@ def test_a_consumer_of_an_interest_stream_costs_what_the_stream_keeps_for_it() -
     )
 
 
+@pytest.mark.parametrize(
+    "after, position",
+    [
+        ({"ackPolicy": "all"}, "Keep"),
+        ({"ackPolicy": "none"}, "Reset"),
+        ({"deliverPolicy": "new"}, "Reset"),
+    ],
+)
+def test_a_consumer_that_a_work_queue_refuses_is_not_deleted_to_make_it(
+    after: Spec, position: str
+) -> None:
+    found = planned(
+        consumer("work", "reader", after),
+        a_consumer({}, acknowledged=40),
+        replacement="Recreate",
+        position=position,
+        around=Surroundings(retention="workqueue"),
+    )
+    reason, message = refusal(found)
+    assert reason is Reason.REJECTED_BY_SERVER
+    assert message.endswith(
+        "a work queue takes only deliverPolicy: all and ackPolicy: explicit. Nothing was changed: "
+        "set the field back"
+    )
+
+
 # --- missing --------------------------------------------------------------------------------------
 
 
