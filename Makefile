@@ -17,7 +17,7 @@ SOURCES := $(wildcard operator hack tests)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-safety demo dev kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-install test-safety demo dev kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,10 +85,11 @@ generate: $(READY) ## Rewrite the generated files (CRDs, reference pages)
 
 PYTEST := $(PY) -m pytest --durations=5 --durations-min=1
 
-test: $(READY) ## All tests: unit, contract, integration, and a share of the safety suite
+test: $(READY) ## Unit, contract and integration tests, and a share of the install and safety suites
 	@$(MAKE) test-unit
 	@$(MAKE) test-contract
 	@$(MAKE) test-integration
+	@$(MAKE) test-install SHARE='-m "not slow"'
 	@$(PYTEST) tests/safety -m "not slow"
 
 test-unit: $(READY) ## Pure logic; branch coverage of the core must be complete
@@ -100,6 +101,11 @@ test-contract: $(READY) ## The same promises against real nats-servers of severa
 test-integration: $(READY) ## The operator against a real Kubernetes API server and real NATS
 	@$(PY) -m controlplane binaries
 	@$(PYTEST) tests/integration
+
+test-install: $(READY) ## The chart and the manifests: rendered, refused, installed, upgraded, removed
+	@$(PY) -m controlplane binaries
+	@$(PY) -m controlplane binaries helm
+	@$(PYTEST) tests/install $(SHARE)
 
 test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
 	@$(PY) -m controlplane binaries
