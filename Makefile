@@ -11,13 +11,13 @@ PY := $(VENV)/bin/python
 export PYTHONPATH := hack
 STAMPS := $(VENV)/stamps
 READY := $(STAMPS)/project
-SOURCES := $(wildcard operator hack tests)
+SOURCES := $(wildcard operator hack tests benchmarks)
 
 # Looked for only when the virtual environment has to be made: PYTHON=... overrides.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-install test-safety demo dev kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-install test-safety bench-shards demo dev kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,11 @@ test-install: $(READY) ## The chart and the manifests: rendered, refused, instal
 test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
 	@$(PY) -m controlplane binaries
 	@HISTORIES=$${HISTORIES:-1000} $(PYTEST) tests/safety
+
+# --- measuring ------------------------------------------------------------------------------------
+
+bench-shards: $(READY) ## Simulate how shards divide resources, and what moves when there is one more
+	@$(PY) benchmarks/shards.py
 
 # --- running --------------------------------------------------------------------------------------
 
