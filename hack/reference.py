@@ -14,9 +14,14 @@ from pydantic import BaseModel
 from coze_nats.core.api import types
 from coze_nats.core.api.crds import Definition
 from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Change, Field, version_of
-from coze_nats.core.names import CONSUMER_KIND, STREAM_KIND
+from coze_nats.core.names import CONNECTION_KIND, CONSUMER_KIND, STREAM_KIND
 
-FIELDS = {STREAM_KIND: STREAM_FIELDS, CONSUMER_KIND: CONSUMER_FIELDS}
+FIELDS: dict[str, tuple[Field, ...]] = {
+    STREAM_KIND: STREAM_FIELDS,
+    CONSUMER_KIND: CONSUMER_FIELDS,
+    CONNECTION_KIND: (),
+}
+"""What NATS is told of a kind's spec."""
 
 OLDEST_SERVER = "2.10"
 
@@ -25,6 +30,7 @@ _BESIDES = {
     "streamRef": Change.IMMUTABLE,
     "streamName": Change.IMMUTABLE,
     "name": Change.IMMUTABLE,
+    "connection": Change.IMMUTABLE,
     "metadata": Change.IN_PLACE,
     "pauseUntil": Change.IN_PLACE,
     "policies": Change.IN_PLACE,
@@ -43,7 +49,7 @@ _CHANGES = {
     Change.PRESENCE: "yes, but not added or removed",
 }
 
-_DURATIONS = (types.Age, types.AtLeast1ms, types.AtLeast100ms, types.AtLeast1s)
+_DURATIONS = (types.Age, types.AtLeast1ms, types.AtLeast100ms, types.AtLeast1s, types.From1sTo5m)
 _TYPES: tuple[tuple[Any, str], ...] = (
     *((duration, "duration") for duration in (types.Duration, *_DURATIONS)),
     (types.Instant, "time"),
@@ -56,6 +62,7 @@ _TYPES: tuple[tuple[Any, str], ...] = (
     (types.Replicas, "integer, 1 to 5"),
     (types.Name, "NATS name"),
     (types.ResourceName, "resource name"),
+    (types.Namespace, "namespace"),
     (types.Subject, "subject"),
     (types.LiteralSubject, "subject without wildcards"),
     (types.Mapping, "subject mapping"),
@@ -102,6 +109,8 @@ def _table(*rows: tuple[str, ...]) -> str:
 
 def _spec(definition: Definition) -> str:
     known = {item.name: item for item in FIELDS[definition.kind]}
+    if not known:
+        return "\n\n".join([_fields(definition.spec), *_nested(definition.spec)])
     rows = [
         (
             f"`{member.name}`",
@@ -120,11 +129,15 @@ def _spec(definition: Definition) -> str:
 def _nested(model: type[BaseModel]) -> Iterator[str]:
     """A table for each model that the fields of this one hold, however deep; each once."""
     for inner in _models_in(model):
-        rows = [
-            (f"`{member.name}`", _type(member.annotation), _default(member), _effect(member))
-            for member in _members(inner)
-        ]
-        yield _titled(inner, _table(("Field", "Type", "Default", "Effect"), *rows))
+        yield _titled(inner, _fields(inner))
+
+
+def _fields(model: type[BaseModel]) -> str:
+    rows = [
+        (f"`{member.name}`", _type(member.annotation), _default(member), _effect(member))
+        for member in _members(model)
+    ]
+    return _table(("Field", "Type", "Default", "Effect"), *rows)
 
 
 def _titled(model: type[BaseModel], table: str) -> str:
@@ -211,6 +224,12 @@ def _is_list(annotation: Any) -> bool:
     return get_origin(annotation) is tuple
 
 
+def _held(annotation: Any) -> Any:
+    """What a list or a map holds; None for anything else."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    return {tuple: arguments[:1], dict: arguments[1:]}.get(origin, (None,))[0]
+
+
 def _bare(annotation: Any) -> Any:
     """Without None and what Annotated adds, for a type that has no name of its own."""
     found = _without_none(annotation)
@@ -227,6 +246,8 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in get_args(bare))
     if _is_list(bare):
         return f"list of {_plural(_type(get_args(bare)[0]))}"
+    if get_origin(bare) is dict and get_args(bare)[1] is not object:
+        return f"map of {_plural(_type(get_args(bare)[1]))}"
     if isinstance(bare, type) and issubclass(bare, BaseModel):
         return f"[{bare.__name__}](#{bare.__name__.lower()})"
     return {str: "string", int: "integer", bool: "boolean"}.get(bare, "object")
@@ -257,7 +278,7 @@ def _models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
     found: list[type[BaseModel]] = []
     for member in _members(model):
         inner = _bare(member.annotation)
-        inner = _bare(get_args(inner)[0]) if _is_list(inner) else inner
+        inner = _bare(_held(inner) or inner)
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found += [item for item in (inner, *_models_in(inner)) if item not in found]
     return list(dict.fromkeys(found))

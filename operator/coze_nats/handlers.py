@@ -57,7 +57,7 @@ def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
         # controller takes it off, when it has finalized the resource.
         raise kopf.TemporaryError("The controller finalizes it.", delay=0)
 
-    for plural in names.PLURALS.values():
+    for plural in (names.PLURALS[kind] for kind in names.TOPOLOGY_KINDS):
         kopf.on.event(names.GROUP, names.VERSION, plural, id="observe", registry=registry)(observe)
         kopf.on.delete(names.GROUP, names.VERSION, plural, id="guard", registry=registry)(guard)
     return registry

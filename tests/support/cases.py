@@ -83,7 +83,7 @@ _PUSH = {"deliverSubject": "deliver.here"}
 _PINNED = {"priorityGroups": ["jobs"], "priorityPolicy": "pinnedClient"}
 _TRANSFORM = {"src": "in.*", "dest": "out.{{wildcard(1)}}"}
 
-IDENTITY = frozenset({"name", "streamRef", "streamName"})
+IDENTITY = frozenset({"name", "streamRef", "streamName", "connection"})
 """The fields that say which object is meant; they have no other values for the same object."""
 
 STREAM_CASES = (

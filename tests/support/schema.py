@@ -101,13 +101,20 @@ def strangers(schema: Schema, value: Any, path: str) -> Iterator[str]:
 _BASE: Mapping[str, Spec] = {
     names.STREAM_KIND: {},
     names.CONSUMER_KIND: {"streamName": "orders"},
+    names.CONNECTION_KIND: {"servers": ["nats://nats.example.com:4222"]},
 }
+_KEY = {"name": "origin", "key": "a-key"}
 _REQUIRED: Mapping[str, Any] = {
     "name": "origin",
     "source": "in.*",
     "destination": "out.{{wildcard(1)}}",
     "apiPrefix": "$JS.hub.API",
     "deliverSubject": "deliver.here",
+    "key": "a-key",
+    "secretName": "a-certificate",
+    "secretKeyRef": _KEY,
+    "username": {"secretKeyRef": _KEY},
+    "password": {"secretKeyRef": _KEY},
 }
 
 

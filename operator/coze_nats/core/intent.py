@@ -62,6 +62,12 @@ def intent(
     Raises:
         InvalidField: the spec has no meaning; the text names the field.
     """
+    if resource.spec.get("connection"):
+        # Not the operator's own instead: that may be another system.
+        return Waiting(
+            Reason.CONNECTION_NOT_READY,
+            "connection: this operator can't use connections yet, so nothing is sent anywhere",
+        )
     if resource.key.kind == names.STREAM_KIND:
         spec = _parsed(StreamSpec, resource.spec)
         return desired_stream(resource.key.name, spec, default_replicas)

@@ -14,7 +14,14 @@ FIELD_MANAGER = "coze-nats-operator"
 
 STREAM_KIND = "CozeStream"
 CONSUMER_KIND = "CozeConsumer"
-PLURALS = {STREAM_KIND: "cozestreams", CONSUMER_KIND: "cozeconsumers"}
+CONNECTION_KIND = "CozeConnection"
+PLURALS = {
+    STREAM_KIND: "cozestreams",
+    CONSUMER_KIND: "cozeconsumers",
+    CONNECTION_KIND: "cozeconnections",
+}
+TOPOLOGY_KINDS = (STREAM_KIND, CONSUMER_KIND)
+"""The kinds that stand for an object in JetStream."""
 
 RECONCILE_REQUESTED_ANNOTATION = f"{GROUP}/reconcile-requested-at"
 RELEASE_ANNOTATION = f"{GROUP}/release"
@@ -35,6 +42,7 @@ class Reason(StrEnum):
     """Why a resource is, or is not, Ready: the `reason` of its conditions and events."""
 
     CONVERGED = "Converged"
+    CONNECTED = "Connected"
 
     # Reconciling: the operator is at it and goes on by itself.
     WAITING_FOR_STREAM = "WaitingForStream"
@@ -42,6 +50,11 @@ class Reason(StrEnum):
     RETRYING = "Retrying"
     REPLACING = "Replacing"
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
+    CONNECTION_NOT_FOUND = "ConnectionNotFound"
+    CONNECTION_NOT_READY = "ConnectionNotReady"
+    CONNECTING = "Connecting"
+    UNREACHABLE = "Unreachable"
+    IN_USE = "InUse"
 
     # Held back because somebody said so.
     SUSPENDED = "Suspended"
@@ -62,6 +75,14 @@ class Reason(StrEnum):
     MASS_DELETION = "MassDeletion"
     STREAM_IS_MANAGED = "StreamIsManaged"
     NOT_CONVERGING = "NotConverging"
+    CONNECTION_NOT_ALLOWED = "ConnectionNotAllowed"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  # a reason, not a password
+    SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105  # a reason, not a password
+    CREDENTIALS_INVALID = "CredentialsInvalid"
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    TLS_FAILED = "TLSFailed"
+    JETSTREAM_DISABLED = "JetStreamDisabled"
+    PERMISSION_DENIED = "PermissionDenied"
 
 
 class EventReason(StrEnum):

@@ -35,6 +35,6 @@ class Cluster:
         try:
             answer = await self._api.request("GET", f"/apis/{names.API_VERSION}")
         except Gone:
-            return sorted(names.PLURALS)
+            return sorted(names.TOPOLOGY_KINDS)
         served = {resource["kind"] for resource in answer["resources"]}
-        return sorted(names.PLURALS.keys() - served)
+        return sorted(set(names.TOPOLOGY_KINDS) - served)

@@ -18,8 +18,7 @@ SAMPLES = Path(__file__).resolve().parents[3] / "manifests" / "samples"
 def documents() -> list[dict[str, Any]]:
     return [
         document
-        for path in sorted(SAMPLES.rglob("*.yaml"))
-        if path.name != "kustomization.yaml"
+        for path in sorted([*(SAMPLES / "coze-studio").glob("*.yaml"), *SAMPLES.glob("*.yaml")])
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
         if document
     ]

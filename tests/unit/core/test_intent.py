@@ -80,6 +80,19 @@ def test_a_consumer_waits_for_its_stream(stream: Resource | None, message: str) 
 
 
 @pytest.mark.parametrize(
+    "resource",
+    [
+        a_stream({"connection": {"name": "events"}}),
+        a_consumer({"streamName": "orders", "connection": {"name": "events"}}),
+    ],
+)
+def test_a_connection_is_never_replaced_by_the_operators_own(resource: Resource) -> None:
+    found = intent(resource, None, None)
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.CONNECTION_NOT_READY
+
+
+@pytest.mark.parametrize(
     "broken, message",
     [
         (a_stream({"maxMessages": 5}), "maxMessages: Extra inputs are not permitted"),

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from coze_nats.core.api.connection import ConnectionRef
 from coze_nats.core.api.consumer_rules import CONSUMER_RULES
 from coze_nats.core.api.policies import ConsumerPolicies
 from coze_nats.core.api.rules import matching, rules
@@ -162,6 +163,9 @@ class ConsumerSpec(Model):
     Can be changed and removed; a time that has passed means nothing."""
     metadata: Metadata | None = None
     """Key-value pairs kept with the consumer in JetStream. Can be changed."""
+    connection: ConnectionRef | None = None
+    """The CozeConnection to the NATS system that holds the stream; with streamName only. Default:
+    the connection of the CozeStream, or with streamName the operator's own. Can't be changed."""
     policies: ConsumerPolicies | None = None
     """What the operator may do with the consumer. Default: the operator's own. Can be changed."""
     suspend: bool | None = None

@@ -24,6 +24,11 @@ _ON_STREAM = (
         "streamName can't be changed: delete this resource and create another one",
         "streamName",
     ),
+    rule(
+        "!(has(self.streamRef) && has(self.connection))",
+        "a consumer with streamRef lives where its CozeStream lives: remove connection",
+        "connection",
+    ),
 )
 _ON_DELIVERY = (
     rule(

@@ -13,9 +13,10 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from coze_nats.core import names
+from coze_nats.core.api.connection import ConnectionSpec
 from coze_nats.core.api.consumer import ConsumerSpec
 from coze_nats.core.api.rules import IDENTITY_RULES
-from coze_nats.core.api.status import ConsumerStatus, StreamStatus
+from coze_nats.core.api.status import ConnectionStatus, ConsumerStatus, StreamStatus
 from coze_nats.core.api.stream import StreamSpec
 from coze_nats.core.api.stream_rules import STREAM_RESOURCE_RULES
 
@@ -62,7 +63,11 @@ _PLACE = (
     Column("Replicas", ".status.replicas", "integer", 1, "Servers that hold a copy"),
     Column("Leader", ".status.leader", "string", 1, "Server that leads"),
 )
+_CONNECTION = Column(
+    "Connection", ".spec.connection.name", "string", 1, "Its CozeConnection; none: the operator's"
+)
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
+_SELECTABLE = (".spec.connection.name", ".spec.connection.namespace")
 STREAM = Definition(
     kind=names.STREAM_KIND,
     short_names=("cstream",),
@@ -73,12 +78,13 @@ STREAM = Definition(
         *_HEALTH,
         Column("Stream", ".status.stream", description="Name in JetStream"),
         Column("Messages", ".status.messages", "integer", description="Messages stored"),
+        _CONNECTION,
         *_PLACE,
         Column("Bytes", ".status.bytes", "integer", 1, "Bytes stored"),
         _AGE,
     ),
     rules=STREAM_RESOURCE_RULES,
-    selectable=(".spec.name", ".spec.retention", ".spec.storage"),
+    selectable=(".spec.name", ".spec.retention", ".spec.storage", *_SELECTABLE),
 )
 
 CONSUMER = Definition(
@@ -92,16 +98,39 @@ CONSUMER = Definition(
         Column("Stream", ".status.stream", description="Name of the stream in JetStream"),
         Column("Pending", ".status.pending", "integer", description="Messages not delivered yet"),
         Column("Consumer", ".status.consumer", "string", 1, "Name of the consumer in JetStream"),
+        _CONNECTION,
         *_PLACE,
         Column("Ack Pending", ".status.ackPending", "integer", 1, "Delivered, not acknowledged"),
         _AGE,
     ),
     rules=IDENTITY_RULES,
-    selectable=(".spec.name", ".spec.streamRef.name", ".spec.streamName"),
+    selectable=(".spec.name", ".spec.streamRef.name", ".spec.streamName", *_SELECTABLE),
     spec_required=True,
 )
 
-DEFINITIONS = (STREAM, CONSUMER)
+CONNECTION = Definition(
+    kind=names.CONNECTION_KIND,
+    short_names=("cconnection",),
+    description="A NATS system, and how the operator logs in to it for streams and consumers.",
+    spec=ConnectionSpec,
+    status=ConnectionStatus,
+    columns=(
+        Column("Ready", f".status.{_READY}.status", description="Whether NATS can be used"),
+        Column("Reason", f".status.{_READY}.reason", description="Why, or why not"),
+        Column("Server", ".status.server.version", description="Version of nats-server"),
+        Column("Cluster", ".status.server.cluster", description="Name of the NATS cluster"),
+        Column("Streams", ".status.account.streams.used", "integer", 0, "In the account"),
+        Column("Consumers", ".status.account.consumers.used", "integer", 0, "In the account"),
+        Column("Storage", ".status.account.storage.used", "integer", 0, "Bytes in files"),
+        Column("Memory", ".status.account.memory.used", "integer", 1, "Bytes in memory"),
+        Column("Message", f".status.{_READY}.message", "string", 1, "What is wrong, for people"),
+        _AGE,
+    ),
+    rules=(),
+    spec_required=True,
+)
+
+DEFINITIONS = (STREAM, CONSUMER, CONNECTION)
 
 
 class _Structural(GenerateJsonSchema):
@@ -166,8 +195,9 @@ def custom_resource_definition(definition: Definition) -> dict[str, Any]:
             "spec": schema_of(definition.spec),
             "status": schema_of(definition.status),
         },
-        "x-kubernetes-validations": [dict(found) for found in definition.rules],
     }
+    if definition.rules:
+        schema["x-kubernetes-validations"] = [dict(found) for found in definition.rules]
     if definition.spec_required:
         schema["required"] = ["spec"]
     version = {
@@ -177,8 +207,9 @@ def custom_resource_definition(definition: Definition) -> dict[str, Any]:
         "subresources": {"status": {}},
         "schema": {"openAPIV3Schema": schema},
         "additionalPrinterColumns": [_printer_column(column) for column in definition.columns],
-        "selectableFields": [{"jsonPath": path} for path in definition.selectable],
     }
+    if definition.selectable:
+        version["selectableFields"] = [{"jsonPath": path} for path in definition.selectable]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -58,6 +58,7 @@ def open_ended(subject: str) -> str:
 
 
 EFFECTIVE_NAME = "(has({0}.spec) && has({0}.spec.name) ? {0}.spec.name : {0}.metadata.name)"
+_CONNECTION = "[{0}.?spec.connection.name.orValue(''), {0}.?spec.connection.namespace.orValue('')]"
 IDENTITY_RULES = (
     rule(
         f"{EFFECTIVE_NAME.format('self')} == {EFFECTIVE_NAME.format('oldSelf')}",
@@ -69,5 +70,12 @@ IDENTITY_RULES = (
         "metadata.name has dots, which NATS names can't have: set spec.name",
         "spec.name",
     ),
+    # Here and not at spec, where adding or removing the whole spec would get round it.
+    rule(
+        f"{_CONNECTION.format('self')} == {_CONNECTION.format('oldSelf')}",
+        "spec.connection can't be changed, added or removed: delete this resource and create "
+        "another one",
+        "spec.connection",
+    ),
 )
-"""Rules over the whole resource, of either kind."""
+"""Rules over the whole resource, of every kind that stands for an object in JetStream."""

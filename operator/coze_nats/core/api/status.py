@@ -76,7 +76,7 @@ class Replacing(_Status):
     """Where in the stream the new consumer goes on."""
 
 
-class _Common(_Status):
+class _Observed(_Status):
     observed_generation: _Count | None = None
     """The metadata.generation that this status is about, also after a failure."""
     conditions: _Conditions | None = None
@@ -84,6 +84,9 @@ class _Common(_Status):
     last_handled_reconcile_at: str | None = None
     """The value of the annotation jetstream.coze.dev/reconcile-requested-at that was last acted
     on."""
+
+
+class _Common(_Observed):
     stream: str | None = None
     """Name of the stream in JetStream."""
     created: _Time | None = None
@@ -127,3 +130,52 @@ class ConsumerStatus(_Common):
     """Messages not delivered yet; refreshed at most once a minute."""
     ack_pending: _Count | None = None
     """Messages delivered and not yet acknowledged; refreshed at most once a minute."""
+
+
+class Server(_Status):
+    """The NATS server that the operator is connected to."""
+
+    version: str | None = None
+    """Its version, such as `2.14.6`."""
+    api_level: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
+    """Its JetStream API level; 0 for nats-server 2.10, which has none."""
+    cluster: str | None = None
+    """Name of its NATS cluster; left out where there is none."""
+
+
+class Use(_Status):
+    """How much of something the account uses."""
+
+    used: _Count
+    """How much is used."""
+    limit: _Count | None = None
+    """How much may be used; left out: unlimited."""
+
+
+class Limits(_Status):
+    """What the account uses and may use."""
+
+    memory: Use | None = None
+    """Bytes in memory."""
+    storage: Use | None = None
+    """Bytes in files."""
+    streams: Use | None = None
+    """Streams."""
+    consumers: Use | None = None
+    """Consumers."""
+
+
+class Account(Limits):
+    """What the user's account has in JetStream; refreshed at most once a minute."""
+
+    tiers: dict[str, Limits] | None = None
+    """The same for each tier, such as `R1` and `R3`, of an account that has them."""
+
+
+class ConnectionStatus(_Observed):
+    """How the connection stands."""
+
+    server: Server | None = None
+    """The server that the operator is connected to, or was last."""
+    account: Account | None = None
+    """What the user's account has in JetStream, and how much of it is used."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from coze_nats.core.api.connection import ConnectionRef
 from coze_nats.core.api.policies import StreamPolicies
 from coze_nats.core.api.rules import open_ended, rule, rules
 from coze_nats.core.api.stream_rules import STREAM_RULES
@@ -306,6 +307,9 @@ class StreamSpec(Model):
     consumers use."""
     metadata: Metadata | None = None
     """Key-value pairs kept with the stream in JetStream. Can be changed."""
+    connection: ConnectionRef | None = None
+    """The CozeConnection to the NATS system that holds the stream. Default: the operator's own
+    connection. Can't be changed."""
     policies: StreamPolicies | None = None
     """What the operator may do with the stream. Default: the operator's own. Can be changed."""
     suspend: bool | None = None

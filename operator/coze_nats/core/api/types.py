@@ -60,6 +60,19 @@ ResourceName = Annotated[
 ]
 """metadata.name of a Kubernetes resource."""
 
+Namespace = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        json_schema_extra=matching(
+            "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+            "a namespace's name has lower-case letters, digits and -",
+        ),
+    ),
+]
+"""The name of a Kubernetes namespace."""
+
 Subject = Annotated[
     str,
     _text(
@@ -109,17 +122,19 @@ Description = Annotated[
 # --- durations, times and sizes -------------------------------------------------------------------
 
 
-def _duration(at_least: str = "1ns", *, or_zero: bool = False) -> Any:
+def _duration(at_least: str = "1ns", at_most: str = "", *, or_zero: bool = False) -> Any:
     """Schema of a duration; NATS counts nanoseconds in 64 bits, which is 106751 days."""
-    bound = f"length >= {parse_duration(at_least)}.0" + (" || length == 0.0" if or_zero else "")
+    least = f"length >= {parse_duration(at_least)}.0" + (" || length == 0.0" if or_zero else "")
+    most = f"<= {parse_duration(at_most)}.0" if at_most else f"< {float(INT64_MAX):.0f}.0"
     words = "longer than 0s" if at_least == "1ns" else f"at least {at_least}"
     return Field(
         json_schema_extra=rules(
             rule(
                 f"self.matches('{DURATION}') && [{nanoseconds('self')}].all(length, "
-                f"({bound}) && length < {float(INT64_MAX):.0f}.0)",
+                f"({least}) && length {most})",
                 "a duration is a number and its unit (ns, us, ms, s, m, h, d), such as 30s, 24h or "
-                f"7d; here {words}, at most 106751d" + (", or 0s for no limit" if or_zero else ""),
+                f"7d; here {words}, at most {at_most or '106751d'}"
+                + (", or 0s for no limit" if or_zero else ""),
             )
         )
     )
@@ -133,6 +148,7 @@ Age = Annotated[_DurationText, _duration("100ms", or_zero=True)]
 AtLeast1ms = Annotated[_DurationText, _duration("1ms")]
 AtLeast100ms = Annotated[_DurationText, _duration("100ms")]
 AtLeast1s = Annotated[_DurationText, _duration("1s")]
+From1sTo5m = Annotated[_DurationText, _duration("1s", "5m")]
 
 _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?"
