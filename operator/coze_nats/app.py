@@ -120,6 +120,8 @@ class Operator:
         self._session = Session(self._watches, settings.kubeconfig)
         self._api = Api(self._session)
         self._events = EventPoster(self._api)
+        if settings.nats is None:
+            raise CannotRun("no server is named: set NATS_SERVER_URL, as in nats://host:4222")
         self._connection = Connection(settings.nats)
         self._cache = Cache()
         self._controller: Controller | None = None

@@ -20,8 +20,16 @@ _ENVIRONMENT = dedent("""\
       MQ_NAME_SERVER        the same, if NATS_SERVER_URL is not set
       NATS_USERNAME         log in as this user, with NATS_PASSWORD,
       NATS_TOKEN            or with a token,
+      NATS_CREDS            or with the creds file of this name,
       NATS_NKEY_SEED        or with the NKey whose seed is in the file of this name,
       NATS_JWT_TOKEN        or with this JWT and the seed in the file NATS_NKEY_SEED
+      NATS_CA               file of the authorities to trust, instead of the system's
+      NATS_CERT, NATS_KEY   files of the client certificate and its private key
+      NATS_TLS_SERVER_NAME  the name in the server's certificate, if it is not the URL's host
+      NATS_TLS_FIRST        true: begin with the TLS handshake
+      NATS_JS_DOMAIN        the JetStream domain, or
+      NATS_JS_API_PREFIX    what the subjects of JetStream's API begin with
+      NATS_TIMEOUT          until the outcome of a request counts as unknown, such as 30s
       NATS_STREAM_REPLICAS  replicas of streams that name no number
       COZE_NATS_CLUSTER_ID  the same as --cluster-id
       COZE_NATS_DEFAULT_POLICIES  the same as --default-policy, with commas between

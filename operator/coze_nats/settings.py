@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 from coze_nats import logs
 from coze_nats.core.codec import InvalidValue, parse_duration
 from coze_nats.core.policies import UnknownPolicy, parse_default
+from coze_nats.jetstream.environment import from_environment
 from coze_nats.jetstream.options import ConnectionOptions, InvalidOptions
 
 Value = TypeVar("Value")
@@ -44,7 +45,7 @@ class Settings:
     """Everything that can be set.
 
     Attributes:
-        nats: how to reach NATS.
+        nats: how to reach NATS for resources that name no connection; None: they can't.
         kubeconfig: files that tell, outside of a pod, how to reach the cluster.
         namespaces: where resources are looked after; none named means everywhere.
         resync_interval: seconds between two comparisons of everything with JetStream.
@@ -59,7 +60,7 @@ class Settings:
         most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
     """
 
-    nats: ConnectionOptions
+    nats: ConnectionOptions | None
     kubeconfig: str = ""
     namespaces: tuple[str, ...] = ()
     resync_interval: float = 60.0
@@ -80,10 +81,10 @@ class Settings:
         Raises InvalidSetting.
         """
         try:
-            nats = ConnectionOptions.from_environment(environ)
+            nats = from_environment(environ)
         except InvalidOptions as error:
             raise InvalidSetting(str(error)) from error
-        from_environment = _named(CLUSTER_ID, cluster_id, environ)
+        id_from_environment = _named(CLUSTER_ID, cluster_id, environ)
         return cls(
             nats=nats,
             kubeconfig=environ.get("KUBECONFIG", ""),
@@ -93,7 +94,7 @@ class Settings:
             health_host=None if environ.get(_IN_A_POD) else "127.0.0.1",
             log_format=arguments.log_format,
             log_level=LOG_LEVELS[arguments.log_level],
-            cluster_id=arguments.cluster_id or from_environment or "",
+            cluster_id=arguments.cluster_id or id_from_environment or "",
             stream_replicas=_named(STREAM_REPLICAS, replicas, environ),
             default_policies=_policies(arguments.default_policy, environ),
             dry_run=arguments.dry_run,

@@ -1,6 +1,7 @@
 """The connection to real servers that stop, hang, come back and move on."""
 
 import asyncio
+import json
 import logging
 import signal
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from controlplane.nats import NatsServer
 from coze_nats.core.errors import OutcomeUnknown, Unavailable
+from coze_nats.core.trouble import Trouble
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
@@ -22,6 +24,10 @@ RunServer = Callable[..., NatsServer]
 STREAM = {"name": "orders", "subjects": ["orders.>"], "storage": "memory"}
 # Nothing answers on it: port 9 is discard, and nobody runs that any more.
 NOBODY = "nats://127.0.0.1:9"
+
+
+def trouble_of(connection: Connection) -> Trouble | None:
+    return connection.trouble
 
 
 def is_away(connection: Connection) -> bool:
@@ -47,16 +53,20 @@ async def test_listeners_hear_of_every_session(run_server: RunServer) -> None:
         assert (connection.epoch, connection.last_error) == (1, "")
         assert not is_away(connection)
         assert connection.server_version == server.version
+        assert (connection.address, connection.cluster) == (server.url, "")
 
         await halt(server)
         await until(lambda: heard == ["connected", "disconnected"])
         assert not connection.is_connected
         assert is_away(connection)
+        assert (connection.address, connection.server_version) == ("", "")
         await until(lambda: connection.last_error == f"{server.url}: connection refused")
+        assert trouble_of(connection) is Trouble.UNREACHABLE
 
         await restart(server)
         await until(lambda: heard == ["connected", "disconnected", "connected"])
         assert (connection.epoch, connection.last_error) == (2, "")
+        assert trouble_of(connection) is None
         assert not is_away(connection)
 
 
@@ -76,6 +86,45 @@ async def test_a_failing_listener_stops_neither_the_others_nor_the_connection(
         await restart(server)
         await until(lambda: len(heard) == 2)
     assert "A listener of the NATS connection failed" in caplog.text
+
+
+async def test_a_subscription_lasts_over_sessions_and_comes_before_what_is_asked_in_them(
+    run_server: RunServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = run_server()
+    connection = Connection(ConnectionOptions(servers=(server.url,)))
+    heard: list[str] = []
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a listener's own fault")
+
+    connection.subscribe("$JS.EVENT.ADVISORY.STREAM.CREATED.*", fail)
+    connection.subscribe(
+        "$JS.EVENT.ADVISORY.STREAM.CREATED.*",
+        lambda subject, data: heard.append(f"{subject} {json.loads(data)['stream']}"),
+    )
+    await connection.start()
+    try:
+        await until(lambda: connection.is_connected)
+        await Gateway(connection).create_stream(STREAM)
+        await until(lambda: heard == ["$JS.EVENT.ADVISORY.STREAM.CREATED.orders orders"])
+        await restart(server)
+        await until(lambda: connection.epoch == 2)
+        await Gateway(connection).create_stream(STREAM)
+        await until(lambda: heard == ["$JS.EVENT.ADVISORY.STREAM.CREATED.orders orders"] * 2)
+        assert "A listener to $JS.EVENT.ADVISORY.STREAM.CREATED.* failed" in caplog.text
+    finally:
+        await connection.close()
+
+
+async def test_of_several_servers_the_one_that_answered_says_what_the_trouble_is(
+    run_server: RunServer,
+) -> None:
+    server = run_server(token="correct")
+    async with started(NOBODY, server.url, token="wrong") as connection:
+        assert connection.trouble is None
+        await until(lambda: len(connection.last_error.split(";")) == 2)
+        assert connection.trouble is Trouble.AUTHENTICATION
 
 
 async def test_it_waits_for_a_server_that_starts_later(run_server: RunServer) -> None:

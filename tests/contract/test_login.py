@@ -15,6 +15,7 @@ import pytest
 
 from controlplane.nats import NatsServer
 from coze_nats.jetstream.connection import Connection
+from coze_nats.jetstream.environment import from_environment
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
 from support.until import until
@@ -84,7 +85,9 @@ class Realm:
 
 async def can_log_in(url: str, environ: dict[str, str]) -> bool:
     """Log in with settings as they come from the environment, and use JetStream."""
-    connection = Connection(ConnectionOptions.from_environment({"NATS_SERVER_URL": url} | environ))
+    options = from_environment({"NATS_SERVER_URL": url} | environ)
+    assert options
+    connection = Connection(options)
     await connection.start()
     try:
         async with asyncio.timeout(10):
@@ -172,7 +175,9 @@ async def test_a_malformed_seed_is_a_reason_and_a_mended_file_is_read_anew(
     seed = tmp_path / "seed"
     seed.write_text(key.seed[:-4])
     environ = {"NATS_SERVER_URL": server.url, "NATS_NKEY_SEED": str(seed)}
-    connection = Connection(ConnectionOptions.from_environment(environ))
+    options = from_environment(environ)
+    assert options
+    connection = Connection(options)
     await connection.start()
     await until(lambda: "the nkey seed is malformed" in connection.last_error)
     seed.unlink()

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from controlplane.nats import NatsServer
-from coze_nats.core.errors import OutcomeUnknown, Rejected
+from coze_nats.core.errors import Denied, OutcomeUnknown
 from coze_nats.core.live import LiveStream
+from coze_nats.core.trouble import Trouble
+from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
+from coze_nats.jetstream.options import ConnectionOptions
 from support.connections import connected, started
 from support.until import until
 
@@ -33,8 +36,9 @@ async def test_a_request_that_is_not_permitted_is_rejected_by_name(
     async with connected(server.url, user="op", password=SECRET) as connection:
         gateway = Gateway(connection)
         before = time.monotonic()
-        with pytest.raises(Rejected, match=r"may not publish to \$JS.API.STREAM.CREATE.orders"):
+        with pytest.raises(Denied, match="the user may not publish to ") as refusal:
             await gateway.create_stream(STREAM)
+        assert refusal.value.subject == "$JS.API.STREAM.CREATE.orders"
         assert time.monotonic() - before < 1
         assert (await gateway.streams()).found == {}
         assert connection.is_connected
@@ -63,3 +67,25 @@ async def test_a_user_that_may_not_hear_the_answers_is_told_so(run_server: RunSe
     async with started(server.url, user="op", password=SECRET) as connection:
         await until(lambda: connection.last_error)
         assert "the user may not subscribe to _INBOX.>" in connection.last_error
+        assert connection.trouble is Trouble.PERMISSION
+
+
+async def test_a_subscription_that_is_not_permitted_is_told_and_disturbs_nothing_else(
+    run_server: RunServer,
+) -> None:
+    server = run_server(config=permissions('subscribe: { deny: ["$JS.EVENT.>"] }'))
+    options = ConnectionOptions(servers=(server.url,), user="op", password=SECRET)
+    connection = Connection(options)
+    denied: list[str] = []
+    heard: list[str] = []
+    for subject in ("$JS.EVENT.ADVISORY.STREAM.CREATED.>", "permitted"):
+        connection.subscribe(subject, lambda found, _: heard.append(found), denied.append)
+    await connection.start()
+    try:
+        await until(lambda: connection.is_connected)
+        assert denied == ["$JS.EVENT.ADVISORY.STREAM.CREATED.>"]
+        with pytest.raises(OutcomeUnknown):
+            await connection.request("permitted", b"", timeout=0.1)
+        await until(lambda: heard == ["permitted"])
+    finally:
+        await connection.close()

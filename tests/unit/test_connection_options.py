@@ -1,11 +1,17 @@
 """Settings of the connection: what is accepted, what is refused, that nothing tells a secret."""
 
 from pathlib import Path
+from typing import Any
 
 import nkeys
 import pytest
 
-from coze_nats.jetstream.authentication import UnusableCredentials, connect_arguments, read_seed
+from coze_nats.jetstream.authentication import (
+    UnusableCredentials,
+    connect_arguments,
+    read_creds,
+    read_seed,
+)
 from coze_nats.jetstream.options import Address, ConnectionOptions, InvalidOptions
 
 URL = "nats://nats:4222"
@@ -57,92 +63,48 @@ def test_what_is_not_a_server_url_is_refused_without_being_quoted(url: str) -> N
     assert SECRET not in str(refusal.value)
 
 
-def test_all_variables_are_read_and_an_empty_one_counts_as_not_set() -> None:
-    options = ConnectionOptions.from_environment(
-        {
-            "NATS_SERVER_URL": "nats://a:4222, tls://b:4222,",
-            "MQ_NAME_SERVER": "ignored:9876",
-            "NATS_TOKEN": "",
-            "NATS_USERNAME": "operator\n",
-            "NATS_PASSWORD": f" {SECRET}\r\n",
-            "NATS_JWT_TOKEN": "",
-            "NATS_NKEY_SEED": "",
-        }
-    )
-    assert [str(address) for address in options.addresses] == ["nats://a:4222", "tls://b:4222"]
-    assert (options.user, options.password) == ("operator", f" {SECRET}")
-    assert options.requires_tls
-
-
-def test_the_name_server_of_coze_studio_stands_in_for_a_missing_url() -> None:
-    environ = {"NATS_SERVER_URL": "", "MQ_NAME_SERVER": "nats:4222"}
-    options = ConnectionOptions.from_environment(environ)
-    assert [str(address) for address in options.addresses] == [URL]
-    assert not options.requires_tls
-
-
-@pytest.mark.parametrize(
-    "environ, message",
-    [
-        ({}, "set NATS_SERVER_URL"),
-        ({"NATS_SERVER_URL": " , "}, "set NATS_SERVER_URL"),
-        ({"NATS_SERVER_URL": "nats://a,http://b"}, "NATS_SERVER_URL, server 2: its scheme"),
-        ({"MQ_NAME_SERVER": "http://b"}, "MQ_NAME_SERVER, server 1: its scheme"),
-        (
-            {"NATS_SERVER_URL": URL, "NATS_USERNAME": "me"},
-            r"NATS_USERNAME\) is set without password \(NATS_PASSWORD",
-        ),
-        (
-            {"NATS_SERVER_URL": URL, "NATS_PASSWORD": SECRET},
-            r"NATS_PASSWORD\) is set without user \(NATS_USERNAME",
-        ),
-        (
-            {
-                "NATS_SERVER_URL": URL,
-                "NATS_TOKEN": SECRET,
-                "NATS_USERNAME": "me",
-                "NATS_PASSWORD": SECRET,
-            },
-            r"NATS_TOKEN\) and user \(NATS_USERNAME\) contradict each other: keep only one",
-        ),
-        (
-            {"NATS_SERVER_URL": f"nats://me:{SECRET}@nats", "NATS_JWT_TOKEN": JWT},
-            r"NATS_JWT_TOKEN\) and the user info in the server URL contradict",
-        ),
-        ({"NATS_SERVER_URL": URL, "NATS_JWT_TOKEN": SECRET}, r"NATS_JWT_TOKEN\) is not a JWT"),
-        (
-            {"NATS_SERVER_URL": URL, "NATS_NKEY_SEED": f"/nowhere/{SECRET}"},
-            "NATS_NKEY_SEED must be the path of a readable file .* No such file",
-        ),
-        (
-            {"NATS_SERVER_URL": URL, "NATS_NKEY_SEED": f"{SECRET}\0"},
-            "NATS_NKEY_SEED must be the path of a readable file .* not a path",
-        ),
-    ],
-)
-def test_a_contradictory_or_malformed_variable_is_named_with_the_remedy(
-    environ: dict[str, str], message: str
-) -> None:
-    with pytest.raises(InvalidOptions, match=message) as refusal:
-        ConnectionOptions.from_environment(environ)
-    assert SECRET not in str(refusal.value)
-
-
-def test_a_seed_in_place_of_its_file_is_refused_without_being_quoted() -> None:
-    with pytest.raises(InvalidOptions, match="put the seed into a file") as refusal:
-        ConnectionOptions.from_environment({"NATS_SERVER_URL": URL, "NATS_NKEY_SEED": make_seed()})
-    assert make_seed() not in str(refusal.value)
-
-
-@pytest.mark.parametrize("prefix", ["", "$JS API", "$JS.>", "$JS.*.API"])
+@pytest.mark.parametrize("prefix", ["", "$JS API", "$JS.>", "$JS.*.API", "$JS..API", "api."])
 def test_an_api_prefix_must_be_a_subject(prefix: str) -> None:
     with pytest.raises(InvalidOptions, match="api_prefix is not a subject"):
         ConnectionOptions(servers=(URL,), api_prefix=prefix)
 
 
-def test_a_seed_and_a_file_of_a_seed_exclude_each_other() -> None:
-    with pytest.raises(InvalidOptions, match="nkey_seed and nkey_seed_file are both set"):
-        ConnectionOptions(servers=(URL,), nkey_seed=make_seed(), nkey_seed_file="/seed")
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"servers": ()}, "no server is named"),
+        ({"nkey_seed": "S", "nkey_seed_file": "/seed"}, "nkey_seed and nkey_seed_file are both"),
+        ({"creds": "C", "creds_file": "/creds"}, "creds and creds_file are both set"),
+        ({"ca": "C", "ca_file": "/ca"}, "ca and ca_file are both set"),
+        ({"certificate": "C"}, r"NATS_CERT\) is set without private key \(NATS_KEY"),
+        ({"private_key_file": "/key"}, r"NATS_KEY\) is set without certificate \(NATS_CERT"),
+        ({"creds": "C", "token": "T"}, r"NATS_TOKEN\) and creds \(NATS_CREDS\) contradict"),
+        ({"creds_file": "/creds", "nkey_seed": "S"}, r"NATS_CREDS\) and nkey seed .* contradict"),
+    ],
+)
+def test_options_that_contradict_each_other_are_named(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidOptions, match=message):
+        ConnectionOptions(**{"servers": (URL,)} | options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tls": True},
+        {"ca": "C"},
+        {"ca_file": "/ca"},
+        {"certificate": "C", "private_key": "K"},
+        {"certificate_file": "/crt", "private_key_file": "/key"},
+        {"server_name": "nats.example.com"},
+        {"handshake_first": True},
+        {"servers": (URL, "tls://nats")},
+    ],
+)
+def test_whatever_concerns_tls_makes_tls_a_must(options: dict[str, Any]) -> None:
+    assert not ConnectionOptions(servers=(URL,)).requires_tls
+    assert ConnectionOptions(**{"servers": (URL,)} | options).requires_tls
 
 
 @pytest.mark.parametrize(
@@ -197,6 +159,70 @@ def test_a_malformed_seed_is_refused_without_being_quoted(text: str) -> None:
     assert make_seed()[:-1] not in str(refusal.value)
 
 
+CREDS = """\
+-----BEGIN NATS USER JWT-----
+{jwt}
+------END NATS USER JWT------
+
+************************* IMPORTANT *************************
+NKEY Seed printed below can be used to sign and prove identity.
+
+-----BEGIN USER NKEY SEED-----
+{seed}
+------END USER NKEY SEED------
+"""
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_the_jwt_and_the_seed_of_creds_are_found_whatever_the_line_ends(line_end: str) -> None:
+    text = CREDS.format(jwt=JWT, seed=make_seed()).replace("\n", line_end)
+    assert read_creds(text) == (JWT, make_seed())
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (SECRET, "the user's JWT is malformed"),
+        (f"{JWT}\n{JWT}\n{make_seed()}", "the user's JWT is malformed"),
+        (CREDS.format(jwt=JWT, seed=""), "the nkey seed is malformed"),
+        (CREDS.format(jwt=JWT, seed=make_seed()[:-3]), "the nkey seed is malformed"),
+        (CREDS.format(jwt=JWT[:-5], seed="").replace(".", ""), "the user's JWT is malformed"),
+    ],
+)
+def test_malformed_creds_are_refused_without_being_quoted(text: str, message: str) -> None:
+    with pytest.raises(UnusableCredentials, match=f"the creds can't be used: {message}") as refusal:
+        read_creds(text)
+    for secret in (SECRET, JWT[:-5], make_seed()[:-3]):
+        assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "options, arguments",
+    [
+        ({"token": f" {SECRET}\r\n"}, {"token": SECRET}),
+        (
+            {"user": "me\n", "password": f" {SECRET}\r\n"},
+            {"user": "me", "password": f" {SECRET}"},
+        ),
+    ],
+)
+def test_the_line_end_of_a_secret_is_left_out(
+    options: dict[str, str], arguments: dict[str, str]
+) -> None:
+    it = ConnectionOptions(servers=(URL,), **options)  # type: ignore[arg-type] # all are texts
+    assert connect_arguments(it, it.addresses[0]) == arguments
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"token": "\n"}, {"user": "\n", "password": "p"}, {"user": "me", "password": "\r\n"}],
+)
+def test_a_blank_secret_is_refused_rather_than_sent(options: dict[str, str]) -> None:
+    it = ConnectionOptions(servers=(URL,), **options)  # type: ignore[arg-type] # all are texts
+    with pytest.raises(UnusableCredentials, match="is blank"):
+        connect_arguments(it, it.addresses[0])
+
+
 def test_a_bearer_token_goes_out_without_a_signature() -> None:
     options = ConnectionOptions(servers=(URL,), jwt=JWT)
     arguments = connect_arguments(options, options.addresses[0])
@@ -217,16 +243,15 @@ def test_user_info_of_a_url_logs_in_at_its_server(url: str, arguments: dict[str,
     assert connect_arguments(options, options.addresses[0]) == arguments
 
 
-def test_an_unusable_ca_file_is_a_reason_not_a_crash(tmp_path: Path) -> None:
-    (tmp_path / "ca.crt").write_text("not a certificate")
-    for name in ("ca.crt", "missing.crt"):
-        options = ConnectionOptions(servers=(URL,), ca_file=str(tmp_path / name))
-        with pytest.raises(UnusableCredentials, match="the CA file can't be used"):
-            connect_arguments(options, options.addresses[0])
-
-
 def test_a_seed_file_that_is_not_text_is_a_reason_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "seed").write_bytes(b"\xff\xfe\x00S")
     options = ConnectionOptions(servers=(URL,), nkey_seed_file=str(tmp_path / "seed"))
     with pytest.raises(UnusableCredentials, match="can't be read: not a text file"):
         connect_arguments(options, options.addresses[0])
+
+
+def test_a_jwt_that_is_none_is_refused_without_being_quoted() -> None:
+    options = ConnectionOptions(servers=(URL,), jwt=SECRET)
+    with pytest.raises(UnusableCredentials, match="the user's JWT is malformed") as refusal:
+        connect_arguments(options, options.addresses[0])
+    assert SECRET not in str(refusal.value)

@@ -19,6 +19,7 @@ def load(*arguments: str, **environ: str) -> Settings:
 
 def test_nothing_but_a_nats_url_is_needed() -> None:
     found = load()
+    assert found.nats
     assert found.nats.servers == ("nats://nats:4222",)
     assert found.namespaces == ()
     assert found.resync_interval == 60
@@ -106,6 +107,10 @@ def test_a_bad_variable_is_named(variable: str, value: str) -> None:
         load(**{variable: value})
 
 
-def test_a_missing_nats_url_is_named() -> None:
-    with pytest.raises(InvalidSetting, match="NATS_SERVER_URL"):
-        load(NATS_SERVER_URL="")
+def test_without_a_nats_url_there_is_no_connection_of_the_operators_own() -> None:
+    assert load(NATS_SERVER_URL="").nats is None
+
+
+def test_a_login_without_a_nats_url_is_an_invalid_setting() -> None:
+    with pytest.raises(InvalidSetting, match="set NATS_SERVER_URL"):
+        load(NATS_SERVER_URL="", NATS_TOKEN="an-example")

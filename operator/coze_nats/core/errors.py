@@ -9,6 +9,7 @@
     ├── AlreadyExists    the object is there and differs: observe again
     ├── SubjectOverlap   another stream holds the subject: user must act, retry slowly
     ├── Rejected         permanent until the spec or the server changes: user must act
+    │   └── Denied       the NATS user lacks the permission for it
     └── Bug              an answer that must not be: report, don't loop
 
 The table follows the servers' own list of error codes (nats-server, server/errors.json), measured
@@ -74,6 +75,18 @@ class SubjectOverlap(Failure):
 
 class Rejected(Failure):
     """The server refuses the configuration and will go on refusing it."""
+
+
+class Denied(Rejected):
+    """The NATS user may not do it.
+
+    Attributes:
+        subject: what the user may not publish to.
+    """
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"permissions violation: the user may not publish to {subject}")
+        self.subject = subject
 
 
 class Bug(Failure):

@@ -4,70 +4,112 @@ Called anew for every attempt to connect, so that a rotated Secret is picked up.
 """
 
 import base64
-import ssl
+import re
 from pathlib import Path
 from typing import Any
 
 import nkeys
 
+from coze_nats.jetstream import tls
 from coze_nats.jetstream.options import Address, ConnectionOptions
+
+_JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]+")
 
 
 class UnusableCredentials(Exception):
-    """A seed or a certificate file can't be used; the message says why and shows no secret."""
+    """A seed, a JWT or a creds file can't be used; the message says why and shows no secret."""
 
 
 def connect_arguments(options: ConnectionOptions, address: Address) -> dict[str, Any]:
     """Build the keyword arguments of nats-py's connect that log in at one server.
 
     Raises:
-        UnusableCredentials: the seed or the CA file can't be read or is malformed.
+        UnusableCredentials: a file can't be read, or what it holds is malformed.
+        UnusableCertificates: likewise.
     """
     arguments = _login(options, address)
     if options.requires_tls:
-        try:
-            arguments["tls"] = ssl.create_default_context(cafile=options.ca_file or None)
-        except (OSError, ssl.SSLError) as error:
-            raise UnusableCredentials(f"the CA file can't be used: {error.strerror}") from error
+        arguments["tls"] = tls.make_context(options)
+        arguments["tls_handshake_first"] = options.handshake_first
+    if options.server_name:
+        arguments["tls_hostname"] = options.server_name
     return arguments
 
 
 def _login(options: ConnectionOptions, address: Address) -> dict[str, Any]:
+    # Secrets often arrive with the line end of the file that they were made from.
+    if options.has("creds"):
+        return _jwt_login(*read_creds(_text(options, "creds")))
     if options.jwt:
-        return _jwt_login(options)
-    if options.nkey_seed or options.nkey_seed_file:
-        return {"nkeys_seed_str": _seed(options)}
+        seed = read_seed(_text(options, "nkey_seed")) if options.has("nkey_seed") else ""
+        return _jwt_login(read_jwt(options.jwt), seed)
+    if options.has("nkey_seed"):
+        return {"nkeys_seed_str": read_seed(_text(options, "nkey_seed"))}
     if options.token:
-        return {"token": options.token}
+        return {"token": _not_blank(options.token.strip(), "token")}
     if options.user:
-        return {"user": options.user, "password": options.password}
+        password = _not_blank(options.password.rstrip("\r\n"), "password")
+        return {"user": _not_blank(options.user.strip(), "user name"), "password": password}
     if address.password:
         return {"user": address.username, "password": address.password}
     return {"token": address.username} if address.username else {}
 
 
-def _jwt_login(options: ConnectionOptions) -> dict[str, Any]:
-    jwt = options.jwt.encode()
-    if not (options.nkey_seed or options.nkey_seed_file):
+def _jwt_login(jwt: str, seed: str) -> dict[str, Any]:
+    if not seed:
         # A bearer token needs no signature; nats-py sends the JWT only with one, so it is empty.
-        return {"user_jwt_cb": lambda: jwt, "signature_cb": lambda _: b""}
-    seed = _seed(options)
+        return {"user_jwt_cb": jwt.encode, "signature_cb": lambda _: b""}
 
     def sign(nonce: str) -> bytes:
         return base64.b64encode(nkeys.from_seed(bytearray(seed, "ascii")).sign(nonce.encode()))
 
-    return {"user_jwt_cb": lambda: jwt, "signature_cb": sign}
+    return {"user_jwt_cb": jwt.encode, "signature_cb": sign}
 
 
-def _seed(options: ConnectionOptions) -> str:
-    """Read and check the seed."""
-    if not options.nkey_seed_file:
-        return read_seed(options.nkey_seed)
+def _not_blank(value: str, content: str) -> str:
+    if not value:
+        raise UnusableCredentials(f"the {content} is blank")
+    return value
+
+
+def _text(options: ConnectionOptions, option: str) -> str:
+    """The option, or what the file of that name holds."""
+    path = getattr(options, f"{option}_file")
+    if not path:
+        return str(getattr(options, option))
     try:
-        return read_seed(Path(options.nkey_seed_file).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        content = {"creds": "the creds", "nkey_seed": "the nkey seed"}[option]
         reason = getattr(error, "strerror", None) or "not a text file"
-        raise UnusableCredentials(f"the file of the nkey seed can't be read: {reason}") from error
+        raise UnusableCredentials(f"the file of {content} can't be read: {reason}") from None
+
+
+def read_creds(text: str) -> tuple[str, str]:
+    """Find the JWT and the seed in the text of a creds file, with any line ends.
+
+    Raises:
+        UnusableCredentials: one is missing, twice there or malformed.
+    """
+    try:
+        return read_jwt(text), read_seed(text)
+    except UnusableCredentials as error:
+        raise UnusableCredentials(f"the creds can't be used: {error}") from None
+
+
+def read_jwt(text: str) -> str:
+    """Find the user's JWT in a text: bare or between BEGIN and END lines, any line ends.
+
+    Raises:
+        UnusableCredentials: there is none, or several.
+    """
+    found = [line.strip() for line in text.splitlines() if _JWT.fullmatch(line.strip())]
+    if len(found) != 1:
+        raise UnusableCredentials(
+            "the user's JWT is malformed: it is the one line between BEGIN NATS USER JWT and END "
+            "NATS USER JWT"
+        )
+    return found[0]
 
 
 def read_seed(text: str) -> str:

@@ -23,6 +23,11 @@ class Client(NatsClient):
         """The version that the server gives itself, such as "2.14.6"."""
         return str(self._server_info.get("version", ""))
 
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster that the server belongs to; "" when it is alone."""
+        return str(self._server_info.get("cluster", ""))
+
     async def discard(self) -> None:
         """Drop the connection, without waiting for the other side.
 
@@ -44,7 +49,7 @@ class Client(NatsClient):
         await super()._close(status, do_cbs)
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
-        if initial_connection and self._require_tls:
+        if initial_connection and self._require_tls and not self._is_encrypted():
             # nats-py upgrades only where the server insists on TLS, not where it merely offers it.
             info["tls_required"] = info.get("tls_required") or info.get("tls_available", False)
             if not info["tls_required"]:

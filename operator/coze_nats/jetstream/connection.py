@@ -12,8 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 
 from coze_nats.core.errors import Unavailable
+from coze_nats.core.trouble import Trouble
+from coze_nats.jetstream.failures import Cause, cause_of
 from coze_nats.jetstream.options import Address, ConnectionOptions
 from coze_nats.jetstream.session import NotConnected, Session
+from coze_nats.jetstream.subscriptions import Subscription
 
 _logger = logging.getLogger(__name__)
 
@@ -38,10 +41,11 @@ class Connection:
         self._session: Session | None = None
         self._epoch = 0
         self._away_since: float | None = None
-        self._failures: dict[Address, str] = {}
+        self._failures: dict[Address, Cause] = {}
         self._announced_at: float | None = None
         self._connected_listeners: list[Listener] = []
         self._disconnected_listeners: list[Listener] = []
+        self._subscriptions: list[Subscription] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._retirements: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -81,10 +85,18 @@ class Connection:
         if self.is_connected:
             return ""
         return "; ".join(
-            f"{address}: {self._failures[address]}"
+            f"{address}: {self._failures[address].words}"
             for address in self.options.addresses
             if address in self._failures
         )
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What kind of thing keeps us out; None if connected, or if no server was tried yet."""
+        if self.is_connected:
+            return None
+        found = {cause.trouble for cause in self._failures.values()}
+        return next((trouble for trouble in Trouble if trouble in found), None)
 
     @property
     def epoch(self) -> int:
@@ -95,6 +107,29 @@ class Connection:
     def server_version(self) -> str:
         """The version of the server behind the session; "" without one."""
         return "" if self._session is None else self._session.server_version
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster that this server belongs to; "" if it is alone, or without."""
+        return "" if self._session is None else self._session.cluster
+
+    @property
+    def address(self) -> str:
+        """The server behind the session, as a URL without user info; "" without a session."""
+        return "" if self._session is None else str(self._session.address)
+
+    def subscribe(
+        self,
+        subject: str,
+        on_message: Callable[[str, bytes], None],
+        on_denied: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Listen to a subject in every session from the next one on; so call it before `start`.
+
+        What is published while there is no session is never heard of. While one session takes over
+        from another, messages may come twice. See `Subscription` for what is called.
+        """
+        self._subscriptions.append(Subscription(subject, on_message, on_denied))
 
     def on_connected(self, listener: Listener) -> None:
         """Have `listener` called for every new session. It must not block."""
@@ -138,9 +173,11 @@ class Connection:
         while True:
             for address in self.options.addresses:
                 try:
-                    return await Session.open(self.options, address, self._on_lost)
+                    return await Session.open(
+                        self.options, address, self._on_lost, self._subscriptions
+                    )
                 except NotConnected as error:
-                    self._failures[address] = str(error)
+                    self._failures[address] = error.cause
             if self._session is None:
                 self._remind()
             await asyncio.sleep(next(delays))
@@ -163,8 +200,9 @@ class Connection:
             return
         self._session = None
         self._away_since = self._announced_at = time.monotonic()
-        self._failures = {session.address: session.reason}
-        _logger.warning("Lost the connection to %s: %s", session.address, session.reason)
+        cause = session.cause or cause_of(None)
+        self._failures = {session.address: cause}
+        _logger.warning("Lost the connection to %s: %s", session.address, cause.words)
         _call(self._disconnected_listeners)
 
     def _retire(self, session: Session) -> None:

@@ -5,12 +5,15 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
 
 from coze_nats.core.errors import Failure, OutcomeUnknown, Rejected, Unavailable
+from coze_nats.core.trouble import Trouble
 from coze_nats.jetstream.authentication import UnusableCredentials
+from coze_nats.jetstream.tls import UnusableCertificates
 
 # asyncio joins the failures of a name with several addresses into one, without a number.
 _JOINED = re.compile(r"\[Errno (\d+)\] Connect call failed")
@@ -20,6 +23,14 @@ _NOT_SENT = (
     nats.errors.ConnectionReconnectingError,
     nats.errors.OutboundBufferLimitError,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why there is no session: what kind of trouble it is, and words for a person, no secrets."""
+
+    trouble: Trouble
+    words: str
 
 
 class TLSNotOffered(Exception):
@@ -40,6 +51,11 @@ def from_request(error: Exception, subject: str) -> Failure:
     return OutcomeUnknown(f"no answer to {subject}: {explain(error)}")
 
 
+def cause_of(error: BaseException | None) -> Cause:
+    """Say why there is no session, or no longer one."""
+    return Cause(_trouble_of(error), explain(error))
+
+
 def explain(error: BaseException | None) -> str:
     """Say why in words that help a person and hold no secrets.
 
@@ -51,6 +67,17 @@ def explain(error: BaseException | None) -> str:
         if isinstance(error, kind):
             return words(error)
     return f"unexpected {type(error).__name__} in the NATS client"
+
+
+def _trouble_of(error: BaseException | None) -> Trouble:
+    if isinstance(error, UnusableCredentials):
+        return Trouble.CREDENTIALS
+    if isinstance(error, TLSNotOffered | UnusableCertificates | ssl.SSLError):
+        return Trouble.TLS
+    if isinstance(error, nats.errors.Error):
+        words = _server_words(error)
+        return next((trouble for word, trouble in _SAID if word in words), Trouble.UNREACHABLE)
+    return Trouble.UNREACHABLE
 
 
 def _server_words(error: nats.errors.Error) -> str:
@@ -77,6 +104,7 @@ def _tls_words(error: ssl.SSLError) -> str:
 _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (TLSNotOffered, str),
     (UnusableCredentials, str),
+    (UnusableCertificates, str),
     (Failure, lambda failure: failure.description),
     (
         ssl.SSLCertVerificationError,
@@ -88,4 +116,11 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (nats.errors.Error, _server_words),
     (socket.gaierror, lambda error: f"can't resolve the host name: {error.strerror}"),
     (OSError, _system_words),
+)
+
+# What servers say when they hang up: "Authorization Violation", "User Authentication Expired", …
+_SAID = (
+    ("authorization", Trouble.AUTHENTICATION),
+    ("authentication", Trouble.AUTHENTICATION),
+    ("tls", Trouble.TLS),
 )

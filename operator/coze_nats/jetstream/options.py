@@ -1,19 +1,15 @@
 """Where NATS is and how to log in: plain values, checked once, that never show a secret.
 
-The environment variables are those that Coze Studio itself uses. Reading key files and talking to
-a server is not in here (see `authentication` and `connection`).
+Where the values come from is not in here (see `environment`), nor what files and secrets hold:
+that is looked at when a connection is made (see `authentication` and `tls`).
 """
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
 DEFAULT_PORT = 4222
-_SEED_LENGTH = 58
-_JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]+")
+DEFAULT_PREFIX = "$JS.API"
 _NOT_A_URL = "it is not a server URL: use nats://host:4222 or tls://host:4222"
 
 
@@ -71,11 +67,19 @@ class Address:
 class ConnectionOptions:
     """One NATS system and one user of it. At most one way to log in; none for an open server.
 
+    What ends in `_file` is the path of a file with the same content; files are read at every
+    connect. Line ends at the end of a secret, and Windows line ends in it, do no harm. Whatever
+    concerns TLS makes TLS a must, for all servers.
+
     Attributes:
         servers: URLs, tried in turn; user info in a URL is a way to log in, too.
-        nkey_seed: the seed itself; `nkey_seed_file` is a file that holds it, read at every connect.
+        creds: the text of a creds file: a user JWT and its seed.
         jwt: the user's JWT; goes with a seed, unless it is a bearer token.
-        ca_file: PEM file of the authorities to trust, instead of the system's; requires TLS.
+        tls: refuse a connection that is not TLS, also for nats:// URLs.
+        ca: the authorities to trust, as PEM, instead of the system's.
+        certificate: for the server to verify us, as PEM with its chain; goes with `private_key`.
+        server_name: the name that the server's certificate must hold, instead of the URL's host.
+        handshake_first: begin with TLS, as the server does with `handshake_first: true`.
         api_prefix: `$JS.API`, `$JS.<domain>.API` or an account's import prefix.
         request_timeout: seconds until the outcome of a request counts as unknown.
         connect_timeout: seconds that one server is given to let us in.
@@ -87,11 +91,21 @@ class ConnectionOptions:
     token: str = ""
     user: str = ""
     password: str = ""
+    creds: str = ""
+    creds_file: str = ""
     jwt: str = ""
     nkey_seed: str = ""
     nkey_seed_file: str = ""
+    tls: bool = False
+    ca: str = ""
     ca_file: str = ""
-    api_prefix: str = "$JS.API"
+    certificate: str = ""
+    certificate_file: str = ""
+    private_key: str = ""
+    private_key_file: str = ""
+    server_name: str = ""
+    handshake_first: bool = False
+    api_prefix: str = DEFAULT_PREFIX
     request_timeout: float = 30.0
     connect_timeout: float = 5.0
     ping_interval: float = 8.0
@@ -103,44 +117,13 @@ class ConnectionOptions:
         ways = self._ways_to_log_in()
         if len(ways) > 1:
             raise InvalidOptions(f"{' and '.join(ways)} contradict each other: keep only one")
-        if bool(self.user) != bool(self.password):
-            given, missing = ("user", "password") if self.user else ("password", "user")
-            raise InvalidOptions(
-                f"{_NAMES[given]} is set without {_NAMES[missing]}: set both or neither"
-            )
-        if self.nkey_seed and self.nkey_seed_file:
-            raise InvalidOptions("nkey_seed and nkey_seed_file are both set: keep only one")
-        if self.jwt and not _JWT.fullmatch(self.jwt):
-            raise InvalidOptions(
-                f"{_NAMES['jwt']} is not a JWT: it wants the text between the lines "
-                "BEGIN NATS USER JWT and END NATS USER JWT, nothing else"
-            )
-        if not self.api_prefix or any(c in " \t\r\n*>" for c in self.api_prefix):
+        for option in ("creds", "nkey_seed", "ca", "certificate", "private_key"):
+            if getattr(self, option) and getattr(self, f"{option}_file"):
+                raise InvalidOptions(f"{option} and {option}_file are both set: keep only one")
+        for pair in (("user", "password"), ("certificate", "private_key")):
+            self._refuse_half_of(pair)
+        if not is_prefix(self.api_prefix):
             raise InvalidOptions("api_prefix is not a subject: use $JS.API or $JS.<domain>.API")
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read the variables that Coze Studio uses; an empty one counts as not set.
-
-        Raises:
-            InvalidOptions: names the variable and what to do; never its secret value.
-        """
-        variable = "NATS_SERVER_URL" if environ.get("NATS_SERVER_URL") else "MQ_NAME_SERVER"
-        urls = tuple(url.strip() for url in environ.get(variable, "").split(",") if url.strip())
-        for position, url in enumerate(urls, start=1):
-            try:
-                Address.parse(url)
-            except InvalidOptions as error:
-                raise InvalidOptions(f"{variable}, server {position}: {error}") from None
-        # Secrets often arrive with the line end of the file that they were made from.
-        return cls(
-            servers=urls,
-            token=environ.get("NATS_TOKEN", "").strip(),
-            user=environ.get("NATS_USERNAME", "").strip(),
-            password=environ.get("NATS_PASSWORD", "").rstrip("\r\n"),
-            jwt=environ.get("NATS_JWT_TOKEN", "").strip(),
-            nkey_seed_file=_seed_file(environ.get("NATS_NKEY_SEED", "").strip()),
-        )
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -150,13 +133,29 @@ class ConnectionOptions:
     @property
     def requires_tls(self) -> bool:
         """Whether to refuse a connection that is not TLS; one tls:// URL decides for all."""
-        return bool(self.ca_file) or any(address.tls for address in self.addresses)
+        return (
+            any((self.tls, self.ca, self.ca_file, self.server_name, self.handshake_first))
+            or self.has("certificate")
+            or any(address.tls for address in self.addresses)
+        )
+
+    def has(self, option: str) -> bool:
+        """Whether it is set, as itself or as the name of a file."""
+        return bool(getattr(self, option) or getattr(self, f"{option}_file", ""))
+
+    def _refuse_half_of(self, pair: tuple[str, str]) -> None:
+        first, second = pair
+        if self.has(first) != self.has(second):
+            given, missing = pair if self.has(first) else (second, first)
+            raise InvalidOptions(
+                f"{_NAMES[given]} is set without {_NAMES[missing]}: set both or neither"
+            )
 
     def _ways_to_log_in(self) -> list[str]:
         """Name every way to log in that is configured."""
-        ways = [_NAMES[option] for option in ("token", "user") if getattr(self, option)]
-        if self.jwt or self.nkey_seed or self.nkey_seed_file:
-            ways.append(_NAMES["jwt" if self.jwt else "nkey_seed_file"])
+        ways = [_NAMES[option] for option in ("token", "user", "creds") if self.has(option)]
+        if self.jwt or self.has("nkey_seed"):
+            ways.append(_NAMES["jwt" if self.jwt else "nkey_seed"])
         if any(address.username or address.password for address in self.addresses):
             ways.append("the user info in the server URL")
         return ways
@@ -167,27 +166,23 @@ class ConnectionOptions:
         return f"ConnectionOptions(servers={servers!r}, logs in with {login})"
 
 
+def prefix_of_domain(domain: str) -> str:
+    """What JetStream's subjects begin with in a domain."""
+    return f"$JS.{domain}.API"
+
+
+def is_prefix(text: str) -> bool:
+    """Whether JetStream's subjects can begin with it: no spaces, wildcards or empty tokens."""
+    return all(text.split(".")) and not any(character in " \t\r\n*>" for character in text)
+
+
 _NAMES = {
     "token": "token (NATS_TOKEN)",
     "user": "user (NATS_USERNAME)",
     "password": "password (NATS_PASSWORD)",
+    "creds": "creds (NATS_CREDS)",
     "jwt": "jwt (NATS_JWT_TOKEN)",
-    "nkey_seed_file": "nkey seed (NATS_NKEY_SEED)",
+    "nkey_seed": "nkey seed (NATS_NKEY_SEED)",
+    "certificate": "certificate (NATS_CERT)",
+    "private_key": "private key (NATS_KEY)",
 }
-
-
-def _seed_file(path: str) -> str:
-    """Check at start-up that NATS_NKEY_SEED names a readable file; returns it unchanged."""
-    if len(path) == _SEED_LENGTH and path.startswith("S") and path.isalnum():
-        raise InvalidOptions(
-            "NATS_NKEY_SEED holds a seed: put the seed into a file and its path into the variable"
-        )
-    if path:
-        try:
-            Path(path).read_bytes()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not a path"
-            raise InvalidOptions(
-                f"NATS_NKEY_SEED must be the path of a readable file with the seed: {reason}"
-            ) from None
-    return path

@@ -1,45 +1,34 @@
-"""One session with one server: from the login until the connection breaks; it never comes back.
-
-Requests and answers are matched here rather than in nats-py, so that all of them end at once, and
-as "outcome unknown", when the connection breaks, and so that a permissions violation, which nats-py
-reports apart from the request, reaches the request that it belongs to.
-"""
+"""One session with one server: from the login until the connection breaks; it never comes back."""
 
 import asyncio
-import itertools
 import logging
 import re
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import nats.errors
-from nats.aio.msg import Msg
 
-from coze_nats.core.errors import OutcomeUnknown, Rejected, Transient, Unavailable
+from coze_nats.core.errors import Unavailable
+from coze_nats.core.trouble import Trouble
 from coze_nats.jetstream.authentication import connect_arguments
 from coze_nats.jetstream.client import Client
-from coze_nats.jetstream.failures import explain, from_request
+from coze_nats.jetstream.failures import Cause, cause_of, explain, from_request
 from coze_nats.jetstream.options import Address, ConnectionOptions
+from coze_nats.jetstream.requests import Requests
+from coze_nats.jetstream.subscriptions import Subscription
 
 _logger = logging.getLogger(__name__)
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 _MERE_ENDS = (nats.errors.ConnectionClosedError, nats.errors.UnexpectedEOF, OSError)
-_NO_RESPONDERS = "503"
 _NEVER = 10**6
 
 
 class NotConnected(Exception):
     """A server did not let us in; the message says why, and shows no secret."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A request that waits for its answer."""
-
-    subject: str
-    answer: asyncio.Future[bytes]
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.words)
+        self.cause = cause
 
 
 class Session:
@@ -47,37 +36,45 @@ class Session:
 
     Attributes:
         address: the server.
-        lost: set when the connection is no more; `reason` says why.
+        lost: set when the connection is no more; `cause` says why.
         leaving: set when it is lost, or when the server announced that it is going away.
-        reason: a text for people, without secrets.
+        cause: None until it is lost.
     """
 
-    def __init__(self, client: Client, address: Address, ping_interval: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        address: Address,
+        ping_interval: float,
+        subscriptions: Sequence[Subscription],
+    ) -> None:
         self.address = address
         self.lost = asyncio.Event()
         self.leaving = asyncio.Event()
-        self.reason = ""
+        self.cause: Cause | None = None
         self._client = client
         self._ping_interval = ping_interval
         self._logged_in = False
-        self._inbox = f"_INBOX.{secrets.token_hex(11)}"
-        self._tokens = itertools.count(1)
-        self._requests: dict[str, _Request] = {}
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._requests = Requests()
+        self._subscriptions = subscriptions
         self._watchdog: asyncio.Task[None] | None = None
         self._on_lost: Callable[[Session], None] = lambda _: None
 
     @classmethod
     async def open(
-        cls, options: ConnectionOptions, address: Address, on_lost: Callable[["Session"], None]
+        cls,
+        options: ConnectionOptions,
+        address: Address,
+        on_lost: Callable[["Session"], None],
+        subscriptions: Sequence[Subscription] = (),
     ) -> Self:
-        """Connect and log in; `on_lost` is called once, when the session has ended by itself.
+        """Connect, log in and subscribe; `on_lost` is called once, if the session ends by itself.
 
         Raises:
-            NotConnected: with the reason.
+            NotConnected: with the cause.
         """
-        session = cls(Client(require_tls=options.requires_tls), address, options.ping_interval)
+        client = Client(require_tls=options.requires_tls)
+        session = cls(client, address, options.ping_interval, tuple(subscriptions))
         login = asyncio.create_task(session._log_in(options), name="nats-login")
         try:
             # A task of its own, because a cancellation can get lost in nats-py (see _abandon), and
@@ -91,9 +88,9 @@ class Session:
             raise
         except Exception as error:
             # nats-py lets foreign exceptions through: none of them may stop our caller's loop.
-            reason = session._why(error)
+            cause = session._why(error)
             await session._abandon(login)
-            raise NotConnected(reason) from error
+            raise NotConnected(cause) from error
         session._on_lost = on_lost
         session._watchdog = asyncio.create_task(session._watch(), name="nats-watchdog")
         return session
@@ -108,6 +105,11 @@ class Session:
         """The version of the server, such as "2.14.6"."""
         return self._client.server_version
 
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster that the server belongs to; "" when it is alone."""
+        return self._client.cluster
+
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Send a request and return the body of its answer; `timeout` is in seconds.
 
@@ -115,34 +117,29 @@ class Session:
             Unavailable: the connection is gone, and nothing was sent.
             OutcomeUnknown: no answer in time, or the connection broke before it.
             Transient: nobody listens on the subject.
-            Rejected: the user may not publish there, or the payload is too large.
+            Denied: the user may not publish there.
+            Rejected: the payload is too large.
         """
         if not self.is_alive:
-            raise Unavailable(f"not connected to NATS: {self.reason or 'the connection broke'}")
-        token = str(next(self._tokens))
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._requests[token] = _Request(subject, answer)
-        self._idle.clear()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._client.publish(subject, payload, reply=f"{self._inbox}.{token}")
-                return await answer
-        except (TimeoutError, OSError, nats.errors.Error) as error:
-            raise from_request(error, subject) from error
-        finally:
-            del self._requests[token]
-            if not self._requests:
-                self._idle.set()
+            why = self.cause.words if self.cause else "the connection broke"
+            raise Unavailable(f"not connected to NATS: {why}")
+        with self._requests.waiting(subject) as request:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._client.publish(subject, payload, reply=request.reply)
+                    return await request.answer
+            except (TimeoutError, OSError, nats.errors.Error) as error:
+                raise from_request(error, subject) from error
 
     async def close(self, deadline: float) -> None:
         """End the session once no request waits for an answer, or after `deadline` seconds."""
         try:
             async with asyncio.timeout(deadline):
-                await self._idle.wait()
+                await self._requests.idle.wait()
         except TimeoutError:
             _logger.debug("Requests still wait for an answer; closing all the same")
         self._on_lost = lambda _: None
-        self._lose("the connection was closed")
+        self._lose(Cause(Trouble.UNREACHABLE, "the connection was closed"))
         if self._watchdog is not None:
             await asyncio.gather(self._watchdog, return_exceptions=True)
         await self._client.discard()
@@ -164,11 +161,13 @@ class Session:
         self._logged_in = True
         if not self._client.is_connected:
             raise nats.errors.UnexpectedEOF
-        await self._client.subscribe(f"{self._inbox}.*", cb=self._on_answer)
-        # A PONG means that the server has also judged the subscription.
+        await self._client.subscribe(f"{self._requests.inbox}.*", cb=self._requests.on_answer)
+        for each in self._subscriptions:
+            await self._client.subscribe(each.subject, cb=each.deliver)
+        # A PONG means that the server has also judged the subscriptions.
         await self._ping()
         if self.lost.is_set():
-            raise Unavailable(self.reason)
+            raise nats.errors.UnexpectedEOF
 
     async def _abandon(self, login: asyncio.Task[None]) -> None:
         # asyncio.wait_for, which nats-py uses, swallows a cancellation that comes in the moment in
@@ -179,7 +178,7 @@ class Session:
         await asyncio.gather(login, return_exceptions=True)
         await self._client.discard()
 
-    def _why(self, error: Exception) -> str:
+    def _why(self, error: Exception) -> Cause:
         """Say what ended the session, rather than that it has ended.
 
         A server's last words come before the end of the stream; permissions are no reason to end.
@@ -187,7 +186,7 @@ class Session:
         words = self._client.last_error
         if isinstance(error, _MERE_ENDS) and words and not _VIOLATION.search(str(words)):
             error = words
-        return self.reason or explain(error)
+        return self.cause or cause_of(error)
 
     async def _watch(self) -> None:
         """Notice a connection that is silently dead, or a client that has come to a halt."""
@@ -197,7 +196,8 @@ class Session:
                 async with asyncio.timeout(self._ping_interval):
                     await self._ping()
             except TimeoutError:
-                self._lose(f"no answer to PING within {self._ping_interval:g} s")
+                silence = f"no answer to PING within {self._ping_interval:g} s"
+                self._lose(Cause(Trouble.UNREACHABLE, silence))
                 return
             except (nats.errors.Error, OSError) as error:
                 self._lose(self._why(error))
@@ -215,20 +215,6 @@ class Session:
             pong.cancel()
             end.cancel()
 
-    async def _on_answer(self, message: Msg) -> None:
-        request = self._requests.get(message.subject.rpartition(".")[2])
-        if request is None or request.answer.done():
-            return
-        if not message.data and (message.headers or {}).get("Status") == _NO_RESPONDERS:
-            request.answer.set_exception(
-                Transient(
-                    f"nobody answers on {request.subject}: JetStream is not enabled for the user's "
-                    "account, or it is still starting"
-                )
-            )
-        else:
-            request.answer.set_result(message.data)
-
     async def _on_error(self, error: Exception) -> None:
         if not self._logged_in:
             # Left alone, nats-py would try an unreachable server again and again, for ever.
@@ -242,41 +228,30 @@ class Session:
             _logger.debug("The NATS client reports: %s", explain(error))
 
     def _refuse(self, action: str, subject: str) -> None:
-        """Fail what a permissions violation is about; the client gives `subject` in lower case."""
-        if action == "subscription":
-            if subject.startswith(self._inbox.lower()):
-                self._lose("permissions violation: the user may not subscribe to _INBOX.>")
-            return
-        requests = [each for each in self._requests.values() if each.subject.lower() == subject]
-        if len({each.subject for each in requests}) != 1:
-            # Subjects that differ in case only can't be told apart: their time-outs will do it.
-            return
-        for request in requests:
-            if not request.answer.done():
-                request.answer.set_exception(
-                    Rejected(
-                        f"permissions violation: the user may not publish to {request.subject}"
-                    )
-                )
+        """Tell those whom a permissions violation is about; `subject` comes in lower case."""
+        if action == "publish":
+            self._requests.deny(subject)
+        elif subject.startswith(self._requests.inbox.lower()):
+            words = "permissions violation: the user may not subscribe to _INBOX.>"
+            self._lose(Cause(Trouble.PERMISSION, words))
+        for each in self._subscriptions:
+            if action == "subscription" and each.subject.lower() == subject:
+                each.deny()
 
     async def _on_lame_duck(self) -> None:
         self.leaving.set()
 
     async def _on_closed(self) -> None:
-        self._lose(explain(self._client.last_error))
+        self._lose(cause_of(self._client.last_error))
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, cause: Cause) -> None:
         """End the session: everything that waits ends now, and nothing is sent any more."""
         if self.lost.is_set():
             return
-        self.reason = reason
+        self.cause = cause
         self.lost.set()
         self.leaving.set()
-        for request in self._requests.values():
-            if not request.answer.done():
-                request.answer.set_exception(
-                    OutcomeUnknown(f"the connection broke before {request.subject} was answered")
-                )
+        self._requests.abandon()
         if self._watchdog is not None and self._watchdog is not asyncio.current_task():
             self._watchdog.cancel()
         self._on_lost(self)

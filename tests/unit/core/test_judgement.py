@@ -7,6 +7,7 @@ from coze_nats.core.errors import (
     AlreadyExists,
     Bug,
     CapacityExceeded,
+    Denied,
     Failure,
     NotFound,
     OutcomeUnknown,
@@ -34,6 +35,7 @@ from coze_nats.core.refusals import explained
         (CapacityExceeded("full"), Health.RECONCILING, Reason.INSUFFICIENT_CAPACITY),
         (SubjectOverlap("overlap"), Health.STALLED, Reason.SUBJECT_OVERLAP),
         (Rejected("no"), Health.STALLED, Reason.REJECTED_BY_SERVER),
+        (Denied("$JS.API.INFO"), Health.STALLED, Reason.REJECTED_BY_SERVER),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Failure) else "",
 )

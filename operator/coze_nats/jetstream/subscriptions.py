@@ -1,0 +1,39 @@
+"""What a connection listens to, beside the answers to its requests."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nats.aio.msg import Msg
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subject with what is called for each of its messages; nothing of it may block.
+
+    Attributes:
+        subject: may hold wildcards.
+        on_message: is given the message's subject and its body.
+        on_denied: is given the subject of the subscription, in every session in which the user may
+            not subscribe to it.
+    """
+
+    subject: str
+    on_message: Callable[[str, bytes], None]
+    on_denied: Callable[[str], None]
+
+    async def deliver(self, message: Msg) -> None:
+        """Hand on a message; a failure ends here."""
+        try:
+            self.on_message(message.subject, message.data)
+        except Exception:
+            _logger.exception("A listener to %s failed", self.subject)
+
+    def deny(self) -> None:
+        """Tell that nothing will come; a failure ends here."""
+        try:
+            self.on_denied(self.subject)
+        except Exception:
+            _logger.exception("A listener to %s failed", self.subject)
