@@ -183,7 +183,9 @@ class Operator:
             resources=self._cache, jetstream=gateway, reporter=reporter, clock=time, rules=rules
         )
         reconciler = Reconciler(context, self._connection)
-        controller = Controller(reconciler, self._cache, resources.release_finalizer)
+        controller = Controller(
+            reconciler, self._cache, resources.add_finalizer, resources.release_finalizer
+        )
         resync = Resync(
             controller,
             reconciler,

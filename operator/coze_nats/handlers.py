@@ -1,4 +1,4 @@
-"""Kopf's handlers, and how Kopf is set up so that the finalizer is all that it writes.
+"""Kopf's handlers, and how Kopf is set up so that it watches and writes nothing.
 
 They hand over to the controller; the only module with Kopf's decorators.
 """
@@ -52,20 +52,15 @@ def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
         if not dependencies.controller.observe(event["type"], event["object"]):
             dependencies.resync.request()
 
-    async def guard(**_: Any) -> None:
-        # With a handler that is never done, Kopf puts the finalizer on and leaves it there. The
-        # controller takes it off, when it has finalized the resource.
-        raise kopf.TemporaryError("The controller finalizes it.", delay=0)
-
     for plural in (names.PLURALS[kind] for kind in names.TOPOLOGY_KINDS):
         kopf.on.event(names.GROUP, names.VERSION, plural, id="observe", registry=registry)(observe)
-        kopf.on.delete(names.GROUP, names.VERSION, plural, id="guard", registry=registry)(guard)
     return registry
 
 
 def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     """Set Kopf up; what is not obvious was measured (see docs/architecture.md)."""
-    settings.persistence.finalizer = names.FINALIZER
+    # Kopf takes off what it takes for its own finalizer where no handler needs it.
+    settings.persistence.finalizer = f"{names.GROUP}/kopf"
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
     settings.posting.enabled = False

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,7 +54,13 @@ class Bench:
         self.cache = Cache()
         self.released: list[tuple[str, tuple[str, ...]]] = []
         self.release: Callable[[], Awaitable[None]] | None = None
-        self.controller = Controller(self.reconciler, self.cache, self._release)
+        self.added: list[tuple[str, tuple[str, ...]]] = []
+        self.add: Callable[[Resource], Awaitable[Resource | None]] = _finalized
+        self.controller = Controller(self.reconciler, self.cache, self._add, self._release)
+
+    async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:
+        self.added.append((resource.uid, finalizers))
+        return await self.add(resource)
 
     async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
         if self.release:
@@ -70,6 +77,10 @@ class Bench:
         """The keys since the last look."""
         seen, self.reconciler.reconciled = self.reconciler.reconciled, []
         return seen
+
+
+async def _finalized(resource: Resource) -> Resource | None:
+    return replace(resource, finalized=True, resource_version="2")
 
 
 @pytest.fixture
@@ -101,11 +112,62 @@ def deleting(key: Key = ORDERS, **changes: Any) -> dict[str, Any]:
 
 
 async def test_a_resource_is_reconciled_once_it_bears_the_finalizer(bench: Bench) -> None:
+    await bench.observe("ADDED", body(finalizers=["another.example.com/finalizer"]))
+    assert bench.added == [("uid of orders", ("another.example.com/finalizer",))]
+    assert bench.reconciled == [ORDERS]
+    await bench.observe("MODIFIED", body(resourceVersion="2"))
+    assert bench.reconciled == [], "that was the echo"
+
+
+async def test_an_echo_that_overtakes_its_answer_leads_to_nothing_more(bench: Bench) -> None:
+    async def add(resource: Resource) -> Resource | None:
+        await bench.observe("MODIFIED", body(resourceVersion="2", status={"mark": "echo"}))
+        return await _finalized(resource)
+
+    bench.add = add
+    await bench.observe("ADDED", body(finalizers=[], resourceVersion="1"))
+    await bench.controller.queue.idle()
+    assert bench.reconciled == [ORDERS]
+
+
+async def test_a_change_while_the_finalizer_is_put_on_is_not_lost(bench: Bench) -> None:
+    async def add(resource: Resource) -> Resource | None:
+        await bench.observe("MODIFIED", body(resourceVersion="3", generation=2))
+        return await _finalized(resource)
+
+    bench.add = add
+    await bench.observe("ADDED", body(finalizers=[], resourceVersion="1"))
+    await bench.controller.queue.idle()
+    assert bench.reconciled == [ORDERS, ORDERS]
+    found = bench.cache.get(ORDERS)
+    assert found
+    assert found.generation == 2
+
+
+async def test_a_resource_that_goes_before_it_bears_the_finalizer_is_let_go(bench: Bench) -> None:
+    async def add(resource: Resource) -> Resource | None:
+        return None
+
+    bench.add = add
     await bench.observe("ADDED", body(finalizers=[]))
     assert bench.reconciled == []
-    assert bench.cache.get(ORDERS)
-    await bench.observe("MODIFIED", body())
-    assert bench.reconciled == [ORDERS]
+    assert not bench.controller.queue.is_known(ORDERS)
+
+
+async def test_a_finalizer_that_could_not_be_put_on_is_tried_again(bench: Bench) -> None:
+    async def add(resource: Resource) -> Resource | None:
+        raise Transient("the list has changed")
+
+    bench.add = add
+    await bench.observe("ADDED", body(finalizers=[]))
+    assert bench.reconciled == []
+    assert bench.controller.queue.is_known(ORDERS)
+
+
+async def test_a_finalizer_that_somebody_took_off_is_put_on_again(bench: Bench) -> None:
+    await bench.observe("ADDED", body())
+    await bench.observe("MODIFIED", body(finalizers=[]))
+    assert bench.added == [("uid of orders", ())]
 
 
 async def test_the_echo_of_a_status_write_leads_to_nothing(bench: Bench) -> None:
@@ -266,6 +328,7 @@ async def test_a_deletion_that_waits_is_not_hurried(bench: Bench) -> None:
 async def test_a_deletion_without_our_finalizer_is_not_ours(bench: Bench) -> None:
     await bench.observe("MODIFIED", deleting(finalizers=["another.example.com/finalizer"]))
     assert bench.reconciled == []
+    assert bench.added == []
 
 
 async def test_a_sweep_forgets_what_no_longer_exists_and_nothing_else(bench: Bench) -> None:

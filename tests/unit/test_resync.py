@@ -85,7 +85,7 @@ class Bench:
         self.cache = Cache()
         self.existing: frozenset[str] | Exception = frozenset()
         self.swept: list[tuple[str, str | None]] = []
-        self.controller = Controller(self.reconciler, self.cache, self._release)
+        self.controller = Controller(self.reconciler, self.cache, self._add, self._release)
         self.resync = Resync(
             self.controller,
             self.reconciler,
@@ -96,6 +96,9 @@ class Bench:
             quiet=0.001,
             grace=0.001,
         )
+
+    async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:
+        raise NotImplementedError
 
     async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
         """Nothing is deleted here."""

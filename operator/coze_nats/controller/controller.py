@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from coze_nats import logs
@@ -17,6 +18,12 @@ log = logging.getLogger(__name__)
 
 Target = tuple[str, str | None]
 """Names in JetStream: of a stream and, for a consumer, of the consumer."""
+
+AddFinalizer = Callable[[Resource, tuple[str, ...]], Awaitable[Resource | None]]
+"""Put the operator's finalizer on a resource, given the finalizers that it has.
+
+Returns the resource as it is then, None when it is gone.
+"""
 
 ReleaseFinalizer = Callable[[Resource, tuple[str, ...]], Awaitable[None]]
 """Take the operator's finalizer off a resource, given all its finalizers."""
@@ -41,28 +48,29 @@ class Reconciler(Protocol):
 
 
 class Controller:
-    """Keeps the cache, decides what is enqueued, and finalizes deleted resources.
+    """Keeps the cache, decides what is enqueued, and puts the finalizer on and off.
 
     A resource is reconciled only once it bears the finalizer, so that nothing is made in JetStream
-    which a deletion could leave behind. Kopf puts the finalizer on; it is taken off here, when
-    JetStream's side is done: Kopf could do so only in a handler that waits for that, one task and
-    one body for each resource that is being deleted, and after a delay only upon another write.
+    which a deletion could leave behind.
     """
 
     def __init__(
         self,
         reconciler: Reconciler,
         cache: Cache,
+        add_finalizer: AddFinalizer,
         release_finalizer: ReleaseFinalizer,
         *,
         concurrency: int = 32,
     ) -> None:
         self._reconciler = reconciler
         self._cache = cache
+        self._add_finalizer = add_finalizer
         self._release_finalizer = release_finalizer
         self.queue = KeyedQueue(self._reconcile, concurrency=concurrency)
-        # By uid, of resources that are being deleted.
+        # By uid, of resources that wait for ours to be put on or taken off.
         self._finalizers: dict[str, tuple[str, ...]] = {}
+        self._adding: set[str] = set()
         self._released: set[str] = set()
 
     def observe(self, event: str | None, body: Mapping[str, Any]) -> bool:
@@ -79,9 +87,11 @@ class Controller:
         known = self._cache.get(resource.key)
         if not self._cache.put(resource):
             return True
-        if resource.deleting:
+        if resource.deleting or not resource.finalized:
             self._finalizers[resource.uid] = tuple(body["metadata"].get("finalizers") or ())
-        if known and known.revision == resource.revision:
+        else:
+            self._finalizers.pop(resource.uid, None)
+        if known and self._is_no_news(known, resource):
             return True
         if event is None and known is None and _looks_settled(resource):
             return False
@@ -102,6 +112,12 @@ class Controller:
             if resource and resource.uid == uid and uid not in existing_uids:
                 self._gone(resource)
 
+    def _is_no_news(self, known: Resource, resource: Resource) -> bool:
+        """Whether nothing changed, or only by our own write, which is being followed up."""
+        if resource.uid in self._adding:
+            known = replace(known, finalized=True)
+        return known.revision == resource.revision
+
     def _gone(self, resource: Resource) -> None:
         self._finalizers.pop(resource.uid, None)
         self._released.discard(resource.uid)
@@ -116,10 +132,12 @@ class Controller:
 
     async def _reconcile(self, key: Key) -> Next:
         resource = self._cache.get(key)
-        if resource is None or not resource.finalized or resource.uid in self._released:
+        if resource is None or resource.uid in self._released:
             return Next()
         with logs.about(key):
             try:
+                if not await self._finalized(resource):
+                    return Next()
                 outcome = await self._reconciler.reconcile(key)
                 if outcome.finalized:
                     await self._release(resource)
@@ -127,6 +145,20 @@ class Controller:
                 log.warning("Not done, trying again: %s", failure)
                 return Next(backoff=True)
             return outcome
+
+    async def _finalized(self, resource: Resource) -> bool:
+        """Whether the resource bears the finalizer, now if not before."""
+        if resource.finalized or resource.deleting:
+            return resource.finalized
+        self._adding.add(resource.uid)
+        try:
+            found = await self._add_finalizer(resource, self._finalizers.get(resource.uid, ()))
+        finally:
+            self._adding.discard(resource.uid)
+        if found is not None:
+            self._cache.put(found)
+        known = self._cache.get(resource.key)
+        return known is not None and known.finalized
 
     async def _release(self, resource: Resource) -> None:
         await self._release_finalizer(resource, self._finalizers.get(resource.uid, ()))

@@ -1,4 +1,4 @@
-"""The operator's own writes to its resources: the status, and the finalizer when Kopf can't."""
+"""The operator's own writes to its resources: the status and the finalizer."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,6 +11,8 @@ from coze_nats.kube.events import EventPoster
 from coze_nats.kube.watches import path_of
 
 PAGE = 500
+
+_FINALIZERS = "/metadata/finalizers"
 
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -56,6 +58,29 @@ class Resources:
         """Post an event about the resource, without waiting for it."""
         self._events.emit(resource, type_, reason, message)
 
+    async def add_finalizer(
+        self, resource: Resource, finalizers: tuple[str, ...]
+    ) -> Resource | None:
+        """Put the operator's finalizer on; `finalizers` is the list as it was last seen.
+
+        Returns the resource as it is then, or None when it is gone meanwhile. Raises ApiServerError
+        when there was no list and now there is: a watch event is about to tell of it.
+        """
+        patch: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": resource.uid}
+        ]
+        if finalizers:
+            patch.append({"op": "add", "path": f"{_FINALIZERS}/-", "value": names.FINALIZER})
+        else:
+            # Only null is equal to what isn't there; a list would be overwritten.
+            patch.append({"op": "test", "path": _FINALIZERS, "value": None})
+            patch.append({"op": "add", "path": _FINALIZERS, "value": [names.FINALIZER]})
+        try:
+            answer = await self._patch(resource, patch)
+        except Gone:
+            return None
+        return Resource.from_body(answer)
+
     async def release_finalizer(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
         """Take the operator's finalizer off; `finalizers` is the list as it was last seen.
 
@@ -63,16 +88,19 @@ class Resources:
         """
         if names.FINALIZER not in finalizers:
             return
-        path = f"/metadata/finalizers/{finalizers.index(names.FINALIZER)}"
+        path = f"{_FINALIZERS}/{finalizers.index(names.FINALIZER)}"
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": resource.uid},
             {"op": "test", "path": path, "value": names.FINALIZER},
             {"op": "remove", "path": path},
         ]
         with suppress(Gone):
-            await self._api.request(
-                "PATCH", _path(resource.key), body=patch, content_type=JSON_PATCH
-            )
+            await self._patch(resource, patch)
+
+    async def _patch(self, resource: Resource, patch: list[dict[str, Any]]) -> dict[str, Any]:
+        return await self._api.request(
+            "PATCH", _path(resource.key), body=patch, content_type=JSON_PATCH
+        )
 
     async def list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
         """The uids of all resources of a kind, in a namespace or (None) in all."""

@@ -85,6 +85,34 @@ async def test_a_status_that_the_schema_forbids_is_an_error(writer: Resources, o
         await writer.apply_status(orders.create(), {"unheardOf": 1})
 
 
+@pytest.mark.parametrize("others", [[], [ANOTHER]])
+async def test_our_finalizer_is_put_on_beside_others(
+    writer: Resources, orders: Any, others: list[str]
+) -> None:
+    found = await writer.add_finalizer(orders.create(finalizers=others), tuple(others))
+    assert orders.metadata["finalizers"] == [*others, names.FINALIZER]
+    assert found == Resource.from_body(orders.document)
+
+
+async def test_no_finalizer_is_overwritten_that_has_come_meanwhile(
+    writer: Resources, orders: Any
+) -> None:
+    resource = orders.create(finalizers=[ANOTHER])
+    with pytest.raises(ApiServerError):
+        await writer.add_finalizer(resource, ())
+    with pytest.raises(ApiServerError):
+        await writer.add_finalizer(replace(resource, uid="of another resource"), (ANOTHER,))
+    assert orders.metadata["finalizers"] == [ANOTHER]
+
+
+async def test_the_finalizer_of_what_is_gone_is_nobodys_business(
+    writer: Resources, orders: Any
+) -> None:
+    resource = orders.create()
+    orders.delete()
+    assert await writer.add_finalizer(resource, ()) is None
+
+
 async def test_only_our_finalizer_is_taken_off(writer: Resources, orders: Any) -> None:
     resource = orders.create(finalizers=[ANOTHER, names.FINALIZER])
     await writer.release_finalizer(resource, (ANOTHER, names.FINALIZER))
