@@ -1,4 +1,4 @@
-"""What the rules across fields refuse and let pass: cases for the apiserver and NATS alike."""
+"""What the rules across fields refuse and let pass: cases for the apiserver, and most for NATS."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,9 @@ from coze_nats.core import names
 from support.schema import Spec
 
 STREAM, CONSUMER = names.STREAM_KIND, names.CONSUMER_KIND
+CONNECTION = names.CONNECTION_KIND
+SECRET = {"secretKeyRef": {"name": "nats", "key": "value"}}
+USER = {"username": SECRET, "password": SECRET}
 ORIGIN = {"name": "origin"}
 CONSUMER_OF_ORIGIN = {"name": "reader", "deliverSubject": "copies.here"}
 MAPPED = {"source": "in.*", "destination": "out.{{wildcard(1)}}"}
@@ -527,3 +530,60 @@ CASES = {
         lenient="keeps a value without a meaning",
     ),
 }
+
+CONNECTION_CASES = {
+    "a login is in exactly one way": Case(
+        CONNECTION,
+        "spec.auth",
+        "log in in exactly one way",
+        (
+            {"auth": {}},
+            {"auth": {"token": SECRET, "creds": SECRET}},
+            {"auth": {"token": SECRET, "userPassword": USER}},
+            {"auth": {"creds": SECRET, "nkey": SECRET}},
+            {"auth": {"creds": SECRET, "jwt": SECRET, "nkey": SECRET}},
+            {"auth": {"userPassword": USER, "jwt": SECRET}},
+        ),
+        (
+            {},
+            {"auth": {"token": SECRET}},
+            {"auth": {"userPassword": USER}},
+            {"auth": {"creds": SECRET}},
+            {"auth": {"nkey": SECRET}},
+            {"auth": {"jwt": SECRET}},
+            {"auth": {"jwt": SECRET, "nkey": SECRET}},
+        ),
+    ),
+    "an authority is in one place": Case(
+        CONNECTION,
+        "spec.tls.ca",
+        "ca names exactly one of secretKeyRef and configMapKeyRef",
+        (
+            {"tls": {"ca": {}}},
+            {"tls": {"ca": {**SECRET, "configMapKeyRef": SECRET["secretKeyRef"]}}},
+        ),
+        (
+            {"tls": {}},
+            {"tls": {"ca": SECRET}},
+            {"tls": {"ca": {"configMapKeyRef": SECRET["secretKeyRef"]}}},
+        ),
+    ),
+    "the JetStream API is in one place": Case(
+        CONNECTION,
+        "spec.domain",
+        "domain and apiPrefix are two ways to say where the JetStream API is",
+        ({"domain": "hub", "apiPrefix": "$JS.hub.API"},),
+        ({"domain": "hub"}, {"apiPrefix": "$JS.hub.API"}),
+    ),
+    "a consumer of a CozeStream has its connection": Case(
+        CONSUMER,
+        "spec.connection",
+        "a consumer with streamRef lives where its CozeStream lives",
+        ({"streamRef": {"name": "orders"}, "connection": {"name": "events"}},),
+        (
+            {"streamRef": {"name": "orders"}},
+            {"streamName": "orders", "connection": {"name": "events", "namespace": "platform"}},
+        ),
+    ),
+}
+"""What NATS is never told."""

@@ -1,6 +1,7 @@
 """Our kinds as users meet them in kubectl: explain, get, short names, selectors, strictness."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from controlplane.kubernetes import KubernetesAPI
 from coze_nats.core import names
 from support.schema import fields, resource
 
+STREAM, CONSUMER, CONNECTION = names.STREAM_KIND, names.CONSUMER_KIND, names.CONNECTION_KIND
 NAMESPACE = "kubectl-tests"
 STREAM_STATUS = {
     "stream": "ORDERS",
@@ -28,9 +30,20 @@ CONSUMER_STATUS = {
 }
 
 
+CONNECTION_STATUS = {
+    "server": {"version": "2.14.6", "apiLevel": 4, "cluster": "east"},
+    "account": {
+        "streams": {"used": 4, "limit": 100},
+        "consumers": {"used": 7},
+        "storage": {"used": 4096, "limit": 1073741824},
+        "memory": {"used": 0},
+    },
+}
+
+
 @pytest.fixture(scope="module")
 def kubectl(apiserver: KubernetesAPI) -> Iterator[Any]:
-    """Run kubectl in a namespace with one stream and one consumer that report themselves Ready."""
+    """Run kubectl in a namespace with one resource of each kind that reports itself Ready."""
 
     def run(*words: str, **options: Any) -> str:
         completed = apiserver.kubectl(f"--namespace={NAMESPACE}", *words, **options)
@@ -38,9 +51,13 @@ def kubectl(apiserver: KubernetesAPI) -> Iterator[Any]:
 
     run("create", "namespace", NAMESPACE)
     declared = {
-        "cozestream": (resource(names.STREAM_KIND, {"name": "ORDERS"}, "orders"), STREAM_STATUS),
+        "cozeconnection": (resource(CONNECTION, {}, "events"), CONNECTION_STATUS),
+        "cozestream": (
+            resource(STREAM, {"name": "ORDERS", "connection": {"name": "events"}}, "orders"),
+            STREAM_STATUS,
+        ),
         "cozeconsumer": (
-            resource(names.CONSUMER_KIND, {"streamRef": {"name": "orders"}}, "workers"),
+            resource(CONSUMER, {"streamRef": {"name": "orders"}}, "workers"),
             CONSUMER_STATUS,
         ),
     }
@@ -50,7 +67,7 @@ def kubectl(apiserver: KubernetesAPI) -> Iterator[Any]:
         patch = json.dumps({"status": {**status, "conditions": [_ready()]}})
         run("patch", kind, name, "--subresource=status", "--type=merge", f"--patch={patch}")
     yield run
-    run("delete", "cozestreams,cozeconsumers", "--all")
+    run("delete", ",".join(names.PLURALS.values()), "--all")
 
 
 def _ready() -> dict[str, Any]:
@@ -58,29 +75,39 @@ def _ready() -> dict[str, Any]:
         "type": "Ready",
         "status": "True",
         "reason": "Converged",
-        "message": "",
+        "message": "as declared",
         "lastTransitionTime": "2026-01-31T12:00:00Z",
     }
 
 
-def _table(text: str, kind: str) -> dict[str, str]:
-    """One row of kubectl get, by its headings; every cell of it is filled."""
-    headings, row = (line for line in text.splitlines() if kind in line or line.startswith("NAME"))
-    return dict(
-        zip(headings.replace("ACK PENDING", "ACK_PENDING").split(), row.split(), strict=True)
-    )
+def _table(text: str, name: str) -> dict[str, str]:
+    """One row of kubectl get, by its headings; a cell may be empty."""
+    lines = text.splitlines()
+    (row,) = (line for line in lines if line.startswith(f"{name} "))
+    headings = list(re.finditer(r"\S+(?: \S+)*", lines[0]))
+    ends = [heading.start() for heading in headings[1:]] + [len(row)]
+    return {
+        heading[0]: row[heading.start() : end].strip()
+        for heading, end in zip(headings, ends, strict=True)
+    }
 
 
-def test_the_category_lists_both_kinds(kubectl: Any) -> None:
+def test_the_category_lists_all_kinds(kubectl: Any) -> None:
     listed = kubectl("get", "coze", "--output=name").split()
     assert sorted(listed) == [
+        "cozeconnection.jetstream.coze.dev/events",
         "cozeconsumer.jetstream.coze.dev/workers",
         "cozestream.jetstream.coze.dev/orders",
     ]
 
 
 @pytest.mark.parametrize(
-    "short, expected", [("cstream", "cozestream"), ("cconsumer", "cozeconsumer")]
+    "short, expected",
+    [
+        ("cstream", "cozestream"),
+        ("cconsumer", "cozeconsumer"),
+        ("cconnection", "cozeconnection"),
+    ],
 )
 def test_a_kind_has_a_short_name(kubectl: Any, short: str, expected: str) -> None:
     assert kubectl("get", short, "--output=name").startswith(f"{expected}.jetstream.coze.dev/")
@@ -101,6 +128,7 @@ def test_a_stream_shows_how_it_stands(kubectl: Any) -> None:
 def test_a_stream_shows_where_it_stands_when_asked(kubectl: Any) -> None:
     row = _table(kubectl("get", "cozestreams", "--output=wide"), "orders")
     assert (row["REPLICAS"], row["LEADER"], row["BYTES"]) == ("3", "nats-0", "56789")
+    assert row["CONNECTION"] == "events"
 
 
 def test_a_consumer_shows_how_and_where_it_stands(kubectl: Any) -> None:
@@ -113,9 +141,27 @@ def test_a_consumer_shows_how_and_where_it_stands(kubectl: Any) -> None:
         "STREAM": "ORDERS",
         "PENDING": "42",
         "CONSUMER": "WORKERS",
+        "CONNECTION": "",
         "REPLICAS": "3",
         "LEADER": "nats-1",
-        "ACK_PENDING": "7",
+        "ACK PENDING": "7",
+    }
+
+
+def test_a_connection_shows_what_it_is_connected_to_and_what_is_used_there(kubectl: Any) -> None:
+    row = _table(kubectl("get", "cozeconnections", "--output=wide"), "events")
+    assert row.pop("AGE")
+    assert row == {
+        "NAME": "events",
+        "READY": "True",
+        "REASON": "Converged",
+        "SERVER": "2.14.6",
+        "CLUSTER": "east",
+        "STREAMS": "4",
+        "CONSUMERS": "7",
+        "STORAGE": "4096",
+        "MEMORY": "0",
+        "MESSAGE": "as declared",
     }
 
 
@@ -125,6 +171,9 @@ def test_a_consumer_shows_how_and_where_it_stands(kubectl: Any) -> None:
         ("cozestreams", "spec.name=ORDERS", True),
         ("cozestreams", "spec.name=BILLS", False),
         ("cozestreams", "spec.name!=BILLS,spec.retention!=workqueue,spec.storage!=memory", True),
+        ("cozestreams", "spec.connection.name=events,spec.connection.namespace=", True),
+        ("cozestreams", "spec.connection.name=", False),
+        ("cozeconsumers", "spec.connection.name=", True),
         ("cozeconsumers", "spec.streamRef.name=orders", True),
         ("cozeconsumers", "spec.streamRef.name=bills", False),
         ("cozeconsumers", "spec.name=,spec.streamName=", True),
@@ -156,6 +205,10 @@ EXPLAINED = {
     "cozestream.spec.storage": "Default: file. Can't be changed.",
     "cozestream.spec.sources.external.apiPrefix": "such as `$JS.hub.API`",
     "cozeconsumer.spec.ackWait": "such as `30s`. Default: 30s, or the first backoff.",
+    "cozestream.spec.connection": "Default: the operator's own connection. Can't be changed.",
+    "cozeconnection.spec.requestTimeout": "such as `30s`, from 1s to 5m. Default: 30s.",
+    "cozeconnection.spec.tls.serverName": "Default: the host in the URL.",
+    "cozeconnection.status.account.storage": "Bytes in files.",
     "cozeconsumer.status.ackPending": "Messages delivered and not yet acknowledged",
 }
 
@@ -182,17 +235,25 @@ def test_a_field_of_the_spec_says_whether_it_can_be_changed(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec, field",
+    "kind, spec, field",
     [
-        ({"subject": "orders.>"}, "spec.subject"),
-        ({"maxage": "1h"}, "spec.maxage"),
-        ({"sources": [{"name": "a", "filterSubjects": ["b"]}]}, "spec.sources[0].filterSubjects"),
+        (STREAM, {"subject": "orders.>"}, "spec.subject"),
+        (STREAM, {"maxage": "1h"}, "spec.maxage"),
+        (
+            STREAM,
+            {"sources": [{"name": "a", "filterSubjects": ["b"]}]},
+            "spec.sources[0].filterSubjects",
+        ),
+        (STREAM, {"connection": {"name": "a", "cluster": "b"}}, "spec.connection.cluster"),
+        (CONNECTION, {"server": "nats://host"}, "spec.server"),
+        (CONNECTION, {"auth": {"password": "in the open"}}, "spec.auth.password"),
+        (CONNECTION, {"tls": {"insecure": True}}, "spec.tls.insecure"),
     ],
 )
 def test_an_unknown_field_is_refused_by_name(
-    kubectl: Any, spec: dict[str, Any], field: str
+    kubectl: Any, kind: str, spec: dict[str, Any], field: str
 ) -> None:
-    body = json.dumps(resource(names.STREAM_KIND, spec, "typo"))
+    body = json.dumps(resource(kind, spec, "typo"))
     said = kubectl("apply", "--filename=-", input=body, check=False)
     assert f'strict decoding error: unknown field "{field}"' in said
-    assert "NotFound" in kubectl("get", "cozestream", "typo", check=False)
+    assert "NotFound" in kubectl("get", kind, "typo", check=False)

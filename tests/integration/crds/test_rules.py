@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from coze_nats.core import names
-from support.rules import CASES, CONSUMER, STREAM, Case
+from support.rules import CASES, CONNECTION_CASES, CONSUMER, STREAM, Case
 from support.schema import Spec, fields, messages, resource, whole
 from support.specs import consumer_specs, stream_specs
 
+EVERY_CASE = {**CASES, **CONNECTION_CASES}
 MESSAGES = {kind: frozenset(messages(whole(kind))) for kind in names.PLURALS}
 
 
@@ -30,6 +31,7 @@ class Change:
 
 
 NAME_CAN_NOT = ("spec.name", "spec.name can't be changed")
+CONNECTION_CAN_NOT = ("spec.connection", "spec.connection can't be changed, added or removed")
 CHANGES = {
     "a stream without a name keeps metadata.name": Change(
         STREAM,
@@ -78,6 +80,54 @@ CHANGES = {
         ({"streamName": "BILLS"}, {"streamRef": {"name": "orders"}}),
         ({"streamName": "ORDERS", "maxDeliver": 3},),
     ),
+    "a stream without a connection gets none": Change(
+        STREAM,
+        *CONNECTION_CAN_NOT,
+        None,
+        ({"connection": {"name": "events"}},),
+        ({}, {"maxAge": "1h"}),
+    ),
+    "a stream keeps its connection": Change(
+        STREAM,
+        *CONNECTION_CAN_NOT,
+        {"connection": {"name": "events"}},
+        (
+            None,
+            {},
+            {"connection": {"name": "other"}},
+            {"connection": {"name": "events", "namespace": "platform"}},
+        ),
+        ({"connection": {"name": "events"}, "maxAge": "1h"},),
+    ),
+    "a stream keeps its connection in another namespace": Change(
+        STREAM,
+        *CONNECTION_CAN_NOT,
+        {"connection": {"name": "events", "namespace": "platform"}},
+        (
+            None,
+            {"connection": {"name": "events"}},
+            {"connection": {"name": "events", "namespace": "other"}},
+        ),
+        ({"connection": {"name": "events", "namespace": "platform"}, "maxAge": "1h"},),
+    ),
+    "a consumer without a connection gets none": Change(
+        CONSUMER,
+        *CONNECTION_CAN_NOT,
+        {},
+        ({"connection": {"name": "events"}},),
+        ({"maxDeliver": 3},),
+    ),
+    "a consumer keeps its connection": Change(
+        CONSUMER,
+        *CONNECTION_CAN_NOT,
+        {"connection": {"name": "events"}},
+        (
+            {},
+            {"connection": {"name": "other"}},
+            {"connection": {"name": "events", "namespace": "platform"}},
+        ),
+        ({"connection": {"name": "events"}, "maxDeliver": 3},),
+    ),
     "a sealed stream stays sealed": Change(
         STREAM,
         "spec.sealed",
@@ -110,7 +160,7 @@ def _message(kind: str, says: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("case", EVERY_CASE.values(), ids=EVERY_CASE.keys())
 def test_fields_must_go_together(resources: Any, case: Case) -> None:
     message = _message(case.kind, case.says)
     for spec in case.refused:
@@ -145,7 +195,7 @@ def _after(before: Any, kind: str, spec: Spec | None) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", names.PLURALS)
 def test_a_case_exercises_every_rule(kind: str) -> None:
     alone = {message for field in fields(kind) for message in field.messages}
-    across = {case.says for case in CASES.values() if case.kind == kind}
+    across = {case.says for case in EVERY_CASE.values() if case.kind == kind}
     over_time = {
         change.says for change in CHANGES.values() if change.kind == kind and change.refused
     }

@@ -65,7 +65,60 @@ VALUES = {
     "here at least 100ms, at most 106751d": Values(
         ("100ms", "0s100ms", "2m"), (*_DURATIONS, "0s", "99ms999us")
     ),
+    "here at least 1s, at most 5m": Values(
+        ("1s", "30s", "5m", "4m60s"), (*_DURATIONS, "0s", "999ms", "301s", "5m1ns", "1h")
+    ),
     "here at least 1s": Values(("1s", "1000ms", "365d"), (*_DURATIONS, "0s", "999ms")),
+    "a server's URL holds no": Values(
+        ("nats://host:4222",),
+        ("nats://user:secret@host:4222", "tls://secret@host", "user@host:4222", "@"),
+    ),
+    "a server is nats://": Values(
+        (
+            "nats://nats.nats.svc:4222",
+            "tls://nats.example.com",
+            "nats",
+            "NATS-0_a.local:1",
+            "10.0.0.1:65535",
+            "nats://[::1]:4222",
+            "[2001:db8::7]",
+        ),
+        (
+            "ws://host:80",
+            "wss://host",
+            "http://host:4222",
+            "NATS://host",
+            "nats:host",
+            "nats://",
+            "nats://host:0",
+            "host:65536",
+            "host:04222",
+            "host:port",
+            "host:",
+            "host/",
+            "nats://host:4222/path",
+            "nats://host?tls=true",
+            "nats://host#a",
+            "nats://a:4222,nats://b:4222",
+            "-host",
+            "::1",
+            "nats://[::1",
+            *_SPACES,
+        ),
+    ),
+    "a key of a Secret": Values(
+        ("token", "user.creds", "..data_1", "A-b.c_D", "x" * 253), ("a b", "a/b", "ü", "a:b", "")
+    ),
+    "serverName is": Values(
+        ("nats.example.com", "nats", "10.0.0.1", "x" * 253),
+        ("tls://nats", "nats:4222", "a b", "*.example.com", ".a", "a.", "::1", ""),
+    ),
+    "an allowed namespace": Values(
+        ("shop", "a-1", "9", "*", "x" * 63), ("team-*", "Shop", "a.b", "-a", "a-", "**", "a b", "")
+    ),
+    "a namespace's name": Values(
+        ("shop", "a-1", "9", "x" * 63), ("*", "Shop", "a.b", "-a", "a-", "a b", "")
+    ),
     "a time has": Values(
         (
             "2026-01-31T12:00:00Z",
