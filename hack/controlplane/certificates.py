@@ -12,6 +12,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = datetime.timedelta(days=7)
 
+_SERVER = ExtendedKeyUsageOID.SERVER_AUTH
+_CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
+_LOOPBACK = x509.SubjectAlternativeName(
+    [
+        x509.DNSName("localhost"),
+        x509.DNSName("kubernetes.default.svc"),
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -58,24 +68,21 @@ class Authority:
 
     def issue_server(self, name: str) -> Pair:
         """A certificate for servers on loopback."""
-        alternatives = x509.SubjectAlternativeName(
-            [
-                x509.DNSName("localhost"),
-                x509.DNSName("kubernetes.default.svc"),
-                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-            ]
-        )
-        return self._issue(name, [], ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+        return self._issue(name, [], [_SERVER], _LOOPBACK)
+
+    def issue_peer(self, name: str) -> Pair:
+        """A certificate for servers on loopback that connect to each other."""
+        return self._issue(name, [], [_SERVER, _CLIENT], _LOOPBACK)
 
     def issue_client(self, name: str, groups: list[str]) -> Pair:
         """A certificate that Kubernetes reads as the user `name` in `groups`."""
-        return self._issue(name, groups, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+        return self._issue(name, groups, [_CLIENT], None)
 
     def _issue(
         self,
         name: str,
         groups: list[str],
-        usage: x509.ObjectIdentifier,
+        usages: list[x509.ObjectIdentifier],
         alternatives: x509.SubjectAlternativeName | None,
     ) -> Pair:
         pair = Pair(self._folder / f"{name}.crt", self._folder / f"{name}.key")
@@ -86,7 +93,7 @@ class Authority:
         builder = (
             self._builder(x509.Name(attributes), key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(authority, critical=False)
         )
         if alternatives is not None:

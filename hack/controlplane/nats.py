@@ -1,6 +1,7 @@
 """nats-servers with JetStream on loopback: one, or a cluster of them.
 
-Speaks only the monitoring endpoints; publishing and JetStream calls are for the callers.
+Speaks only the monitoring endpoints; publishing and JetStream calls are for the callers. What goes
+into `config` for TLS and for users and accounts is made in `tls` and `accounts`.
 """
 
 import json
@@ -10,7 +11,6 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from controlplane import binaries, ports, processes
@@ -24,11 +24,11 @@ REQUEST_SECONDS = 5.0
 class NatsServer:
     """A nats-server; a context manager, `start` and `stop` do the same for fixtures.
 
-    `config` is text added to the configuration file. A `store_dir` that is given outlives the
-    server, otherwise the store is removed by `stop`. Ports are kept over `restart`.
+    `config` is text added to the configuration file; `domain` is JetStream's. A `store_dir` that is
+    given outlives the server, otherwise `stop` removes it. Ports are kept over `restart`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # servers have many settings, and all have defaults here
         self,
         version: str = binaries.NATS,
         *,
@@ -39,6 +39,7 @@ class NatsServer:
         user: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        domain: str | None = None,
     ) -> None:
         self.version = version
         self.name = name or "nats"
@@ -47,6 +48,7 @@ class NatsServer:
         self._requested_port = port
         self._extra = config or ""
         self._credentials = {"user": user, "password": password, "token": token}
+        self._domain = f", domain: {json.dumps(domain)}" if domain else ""
         self._directory = Directory(self.name)
         self._given_store = store_dir
         self._server: processes.Server | None = None
@@ -124,6 +126,15 @@ class NatsServer:
             shutil.rmtree(self.store_dir, ignore_errors=True)
         self.start()
 
+    def reload(self, config: str) -> None:
+        """Go on with another `config`, without a restart: users and accounts can change so."""
+        server, before = self._running(), self.monitor("/varz")["config_load_time"]
+        assert server.process is not None
+        self._extra = config
+        self._write_config()
+        server.process.send_signal(signal.SIGHUP)
+        server.await_ready(lambda: self.monitor("/varz").get("config_load_time", before) != before)
+
     def halt(self) -> None:
         """SIGTERM and wait; the store stays for `restart`."""
         self._running().stop()
@@ -135,12 +146,7 @@ class NatsServer:
             self.stop()
             raise
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def monitor(self, path: str) -> dict[str, Any]:
@@ -165,11 +171,14 @@ class NatsServer:
     def _launch_on_ports(self, server: processes.Server) -> None:
         self.port = self.port or ports.free()
         self.monitor_port = self.monitor_port or ports.free()
-        configuration = self.directory / "nats.conf"
-        configuration.write_text(self._configuration())
-        configuration.chmod(0o600)
-        server.start([binaries.nats_server(self.version), "--config", configuration])
+        server.start([binaries.nats_server(self.version), "--config", self._write_config()])
         server.await_ready(lambda: bool(self.monitor("/varz")))
+
+    def _write_config(self) -> Path:
+        path = self.directory / "nats.conf"
+        path.touch(0o600)
+        path.write_text(self._configuration())
+        return path
 
     def _configuration(self) -> str:
         # Quoted strings of NATS's configuration language are those of JSON for what occurs here.
@@ -177,7 +186,7 @@ class NatsServer:
             f"server_name: {json.dumps(self.name)}",
             f'listen: "{ports.LOOPBACK}:{self.port}"',
             f'http: "{ports.LOOPBACK}:{self.monitor_port}"',
-            f"jetstream {{ store_dir: {json.dumps(str(self.store_dir))} }}",
+            f"jetstream {{ store_dir: {json.dumps(str(self.store_dir))}{self._domain} }}",
         ]
         given = {name: value for name, value in self._credentials.items() if value is not None}
         if given:
@@ -187,7 +196,11 @@ class NatsServer:
 
 
 class NatsCluster:
-    """Nodes with routes to each other and replicated JetStream; a context manager."""
+    """Nodes with routes to each other and replicated JetStream; a context manager.
+
+    `config` is for all nodes; each node has the tag `node:<its number>`, for placement. `tls` is a
+    block for the routes; for clients, it has to stand in `config` as well.
+    """
 
     def __init__(
         self,
@@ -196,6 +209,7 @@ class NatsCluster:
         *,
         name: str = "coze",
         config: str | None = None,
+        tls: str = "",
     ) -> None:
         self.version = version
         self.name = name
@@ -206,7 +220,8 @@ class NatsCluster:
                 version,
                 name=f"{name}-{number}",
                 config=f'cluster {{ name: {json.dumps(name)}, listen: "{ports.LOOPBACK}:{port}",'
-                f" routes: [{routes}] }}\n{config or ''}",
+                f" routes: [{routes}]{tls and f', {tls}'} }}\n"
+                f'server_tags: ["node:{number}"]\n{config or ""}',
             )
             for number, port in enumerate(route_ports)
         ]
@@ -271,10 +286,5 @@ class NatsCluster:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -1,18 +1,13 @@
 """Every way to log in, on a real server, and what is said when it fails."""
 
 import asyncio
-import base64
-import json
 import logging
-import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import nkeys
 import pytest
 
+from controlplane.accounts import Key, Operator
 from controlplane.nats import NatsServer
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.environment import from_environment
@@ -23,64 +18,6 @@ from support.until import until
 RunServer = Callable[..., NatsServer]
 SECRET = "correct-horse-battery-staple"
 WRONG = "incorrect-horse-battery-staple"
-UNLIMITED = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1)
-STORAGE = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
-
-
-class Key:
-    """A new nkey: seed, public key, and JWTs signed with it."""
-
-    def __init__(self, prefix: int) -> None:
-        self.seed = str(nkeys.encode_seed(secrets.token_bytes(32), prefix), "ascii")
-        self._pair = nkeys.from_seed(bytearray(self.seed, "ascii"))
-        self.public = str(self._pair.public_key, "ascii")
-
-    def sign(self, subject: str, facts: dict[str, Any], **claims: Any) -> str:
-        head = {"typ": "JWT", "alg": "ed25519-nkey"}
-        now = int(time.time())
-        body = {"jti": "X", "iat": now, "iss": self.public, "sub": subject, "name": "test"}
-        unsigned = ".".join(
-            _base64(json.dumps(part).encode())
-            for part in (head, body | claims | {"nats": facts | {"version": 2}})
-        )
-        return f"{unsigned}.{_base64(self._pair.sign(unsigned.encode()))}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class Realm:
-    """An operator with an account whose users log in by JWT."""
-
-    def __init__(self) -> None:
-        self._operator = Key(nkeys.PREFIX_BYTE_OPERATOR)
-        self._account = Key(nkeys.PREFIX_BYTE_ACCOUNT)
-        self._system = Key(nkeys.PREFIX_BYTE_ACCOUNT)
-        self.user = Key(nkeys.PREFIX_BYTE_USER)
-
-    @property
-    def config(self) -> str:
-        operator = self._operator.sign(self._operator.public, {"type": "operator"})
-        limits = UNLIMITED | {"wildcards": True}
-        account, system = (
-            self._operator.sign(key.public, {"type": "account", "limits": limits | storage})
-            for key, storage in ((self._account, STORAGE), (self._system, {}))
-        )
-        return f"""
-            operator: {operator}
-            system_account: {self._system.public}
-            resolver: MEMORY
-            resolver_preload: {{
-              {self._account.public}: {account}
-              {self._system.public}: {system}
-            }}
-        """
-
-    def jwt(self, *, bearer: bool = False, **claims: Any) -> str:
-        limits = {"subs": -1, "data": -1, "payload": -1}
-        facts = {"type": "user", "bearer_token": bearer, **limits}
-        return self._account.sign(self.user.public, facts, **claims)
 
 
 async def can_log_in(url: str, environ: dict[str, str]) -> bool:
@@ -126,24 +63,37 @@ async def test_with_user_info_in_the_url(run_server: RunServer) -> None:
 async def test_with_the_seed_of_an_nkey_whatever_its_line_ends(
     run_server: RunServer, tmp_path: Path, file: bytes
 ) -> None:
-    key = Key(nkeys.PREFIX_BYTE_USER)
+    key = Key()
     server = run_server(config=f"authorization {{ users: [{{ nkey: {key.public} }}] }}")
     (tmp_path / "seed").write_bytes(file % key.seed.encode())
     assert await can_log_in(server.url, {"NATS_NKEY_SEED": str(tmp_path / "seed")})
 
 
 async def test_with_a_jwt_and_its_seed(run_server: RunServer, tmp_path: Path) -> None:
-    realm = Realm()
-    server = run_server(config=realm.config)
-    (tmp_path / "seed").write_text(f"{realm.user.seed}\r\n")
-    environ = {"NATS_JWT_TOKEN": f"{realm.jwt()}\n", "NATS_NKEY_SEED": str(tmp_path / "seed")}
+    operator = Operator()
+    user = operator.account("A").user()
+    server = run_server(config=operator.config)
+    (tmp_path / "seed").write_text(f"{user.seed}\r\n")
+    environ = {"NATS_JWT_TOKEN": f"{user.jwt}\n", "NATS_NKEY_SEED": str(tmp_path / "seed")}
     assert await can_log_in(server.url, environ)
 
 
 async def test_with_a_jwt_that_is_a_bearer_token(run_server: RunServer) -> None:
-    realm = Realm()
-    server = run_server(config=realm.config)
-    assert await can_log_in(server.url, {"NATS_JWT_TOKEN": realm.jwt(bearer=True)})
+    operator = Operator()
+    user = operator.account("A").user(bearer=True)
+    server = run_server(config=operator.config)
+    assert await can_log_in(server.url, {"NATS_JWT_TOKEN": user.jwt})
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+async def test_with_a_creds_file_whatever_its_line_ends(
+    run_server: RunServer, tmp_path: Path, line_end: str
+) -> None:
+    operator = Operator()
+    user = operator.account("A").user()
+    server = run_server(config=operator.config)
+    (tmp_path / "user.creds").write_bytes(user.creds.replace("\n", line_end).encode())
+    assert await can_log_in(server.url, {"NATS_CREDS": str(tmp_path / "user.creds")})
 
 
 async def test_a_wrong_password_is_told_without_it_and_the_right_server_is_found_later(
@@ -170,7 +120,7 @@ async def test_a_malformed_seed_is_a_reason_and_a_mended_file_is_read_anew(
     run_server: RunServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    key = Key(nkeys.PREFIX_BYTE_USER)
+    key = Key()
     server = run_server(config=f"authorization {{ users: [{{ nkey: {key.public} }}] }}")
     seed = tmp_path / "seed"
     seed.write_text(key.seed[:-4])
@@ -189,10 +139,10 @@ async def test_a_malformed_seed_is_a_reason_and_a_mended_file_is_read_anew(
 
 
 async def test_an_expired_jwt_ends_the_session_but_not_the_trying(run_server: RunServer) -> None:
-    realm = Realm()
-    server = run_server(config=realm.config)
-    jwt = realm.jwt(exp=int(time.time()) + 2)
-    options = ConnectionOptions(servers=(server.url,), jwt=jwt, nkey_seed=realm.user.seed)
+    operator = Operator()
+    user = operator.account("A").user(lasts=2)
+    server = run_server(config=operator.config)
+    options = ConnectionOptions(servers=(server.url,), jwt=user.jwt, nkey_seed=user.seed)
     connection = Connection(options)
     await connection.start()
     await until(lambda: connection.is_connected)
