@@ -6,6 +6,7 @@ from typing import Any
 from coze_nats.core import names
 from coze_nats.core.codec import instant_ns
 from coze_nats.core.conditions import is_true
+from coze_nats.core.intent import stream_name
 from coze_nats.core.live import Server
 from coze_nats.core.losses import counted
 from coze_nats.core.plan import Situation
@@ -35,6 +36,7 @@ def situation_of(
     status = resource.status
     as_it_was = is_true(status, "Ready") and is_observed(resource)
     is_gone = stream is not None and went_with(stream, status)
+    under_way = still_good(replacement_of(status), stream.status if stream else {})
     return Situation(
         owner=owner,
         server=server,
@@ -42,7 +44,7 @@ def situation_of(
         policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults),
         incarnation="" if is_gone else status.get("created", ""),
         last_known=_last_known(resource),
-        replacing=still_good(replacement_of(status), stream.status if stream else {}),
+        replacing=None if is_gone else under_way,
         chosen=status.get("effective", {}) if as_it_was else None,
     )
 
@@ -74,10 +76,12 @@ def _is_newer(stream: Mapping[str, Any], instant: str) -> bool:
 
 
 def went_with(stream: Resource, consumer: Mapping[str, Any]) -> bool:
-    """Whether a consumer, given its status, went as the operator itself made its stream anew.
+    """Whether a consumer's status tells of another stream, or of this one before we made it anew.
 
-    Then nobody took it away, and a position in the old stream means nothing in the new one.
+    Then nobody took the consumer away, and its position there means nothing here.
     """
+    if consumer.get("stream") not in (None, stream_name(stream)):
+        return True
     before = consumer.get("created", "")
     if not _is_newer(stream.status, before):
         return False

@@ -142,6 +142,14 @@ def test_a_consumer_that_went_with_its_replaced_stream_was_taken_away_by_nobody(
     assert situation.replacing == (None if is_another else Replacement(MIDDLE, 41))
 
 
+@pytest.mark.parametrize("named, forgets", [("orders", False), ("former", True)])
+def test_what_was_on_another_stream_is_not_missed_on_this_one(named: str, forgets: bool) -> None:
+    status = {"stream": named, "created": MIDDLE, "replacing": {"created": MIDDLE}}
+    situation = found(resource(status, names.CONSUMER_KIND), resource({"created": EARLY}))
+    assert situation.incarnation == ("" if forgets else MIDDLE)
+    assert situation.replacing == (None if forgets else Replacement(MIDDLE))
+
+
 def test_a_consumer_that_never_was_there_went_with_nothing() -> None:
     reader = resource({}, names.CONSUMER_KIND)
     assert found(reader, resource({"created": LATE})).incarnation == ""

@@ -415,6 +415,26 @@ async def test_a_consumer_of_a_lost_stream_is_held_if_it_says_so(
     assert bench.ready(reader) == ("False", "Missing")
 
 
+async def test_a_consumer_that_means_another_stream_now_is_made_there_and_not_missed(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    """The older of two streams, so that nothing can be told by its age."""
+    await jetstream.create_stream({"name": "second"})
+    orders = bench.stream(name="first", policies={"deletion": "Retain"})
+    reader = bench.consumer(policies={"missing": "Hold"})
+    await bench.settle(orders, reader)
+    bench.kubernetes.delete(orders)
+    await bench.settle(orders)
+    await bench.settle(bench.stream(name="second"), reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    assert await jetstream.consumer("second", "reader") is not None
+    (event,) = [each for each in bench.events(reader) if each.reason == "Released"]
+    assert event.message == (
+        "consumer reader of stream first is left as it is in JetStream: streamRef means stream "
+        "second now"
+    )
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize(
     "failure", [OutcomeUnknown("no answer in 30 s"), Rejected("not today", 10052)]
