@@ -350,6 +350,22 @@ async def test_who_waits_adopts_what_its_owner_let_go(
     assert {event.reason for event in bench.events(rival)} == {"Adopted", "Recovered"}
 
 
+async def test_of_several_who_would_adopt_the_first_by_name_does(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "shared"})
+    bench.stream("a-broken", name="shared", maxAge="1 h")
+    bench.stream("b-suspended", name="shared", suspend=True)
+    bench.stream("c-unlike", name="shared", maxMsgs=5)
+    bench.stream("d-elsewhere")
+    first, second = bench.stream("e-first", name="shared"), bench.stream("f-next", name="shared")
+    await bench.settle(second)
+    assert bench.ready(second) == ("False", "OwnedByAnother")
+    assert "belongs to here/coze/e-first" in bench.message(second)
+    await bench.settle(first)
+    assert bench.ready(first) == ("True", "Converged")
+
+
 async def test_what_is_adopted_as_another_tells_what_was_changed(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
