@@ -1,14 +1,16 @@
-"""Write, or check, what is generated from the code: the CRDs, and the tables in docs/.
+"""Write, or check, what is generated: the CRDs, the tables in docs/, and the dashboard.
 
 `python hack/generate.py` writes; with `--check` nothing is written and a stale file is an error.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import yaml
 
+import dashboard
 import reference
 from coze_nats.core import names
 from coze_nats.core.api.crds import DEFINITIONS, custom_resource_definition
@@ -29,6 +31,8 @@ def generated() -> dict[Path, str]:
         found[page] = reference.filled(
             page.read_text(encoding="utf-8"), reference.sections(definition)
         )
+    path = ROOT / "charts" / "coze-nats-operator" / "files" / "dashboard.json"
+    found[path] = json.dumps(dashboard.dashboard(), indent=1, ensure_ascii=False) + "\n"
     return found
 
 
