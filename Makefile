@@ -71,15 +71,16 @@ check: $(READY) ## Format, lint, types, import contracts, generated files, shell
 	$(call step,types,$(VENV)/bin/mypy $(SOURCES))
 	$(call step,import contracts,$(VENV)/bin/lint-imports)
 	$(call step,generated files are fresh,$(PY) hack/generate.py --check)
-	$(call step,shell scripts,$(VENV)/bin/shellcheck .ci/run)
+	$(call step,shell scripts,$(VENV)/bin/shellcheck .ci/run charts/coze-nats-operator/files/test.sh)
 	$(call step,no secrets,git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .secrets.baseline)
 
 format: $(READY) ## Format the code and apply the safe fixes
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-generate: $(READY) ## Rewrite the generated files (CRDs, reference pages)
+generate: $(READY) ## Rewrite the generated files (CRDs, reference pages, parts of the chart, manifests)
 	@$(PY) hack/generate.py
+	@$(PY) hack/manifests.py
 
 # --- testing --------------------------------------------------------------------------------------
 

@@ -29,6 +29,12 @@ _KUBERNETES_FLAGS = (
     f"{_STRIP} -X k8s.io/component-base/version.gitVersion=v{KUBERNETES}"
     " -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
 )
+# Without a cluster, `helm template` and `helm lint` go by the version that helm is told here.
+_HELM_FLAGS = f"{_STRIP} -X helm.sh/helm/v3/internal/version.version=v{HELM}" + "".join(
+    f" -X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}"
+    for package in ("chartutil", "lint/rules")
+    for part in ("Major=1", "Minor=34")
+)
 
 
 class Binary(enum.StrEnum):
@@ -81,7 +87,7 @@ RECIPES = {
     Binary.HELM: Recipe(
         HELM,
         "helm.sh/helm/v3/cmd/helm",
-        f"{_STRIP} -X helm.sh/helm/v3/internal/version.version=v{HELM}",
+        _HELM_FLAGS,
         ("version", "--short"),
         TOOLS / "helm",
     ),

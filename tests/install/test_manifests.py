@@ -44,6 +44,7 @@ def test_it_renders_all_that_the_operator_needs(apiserver: KubernetesAPI) -> Non
         ("CustomResourceDefinition", "cozestreams.jetstream.coze.dev"),
         ("Deployment", "coze-nats-operator"),
         ("Namespace", NAMESPACE),
+        ("Service", "coze-nats-operator"),
         ("ServiceAccount", "coze-nats-operator"),
     ]
 

@@ -1,0 +1,25 @@
+# shellcheck shell=sh
+# What `helm test` runs: STREAM in NAMESPACE comes, is ready, and goes. Memory only, no replicas: it
+# must work on every NATS.
+kubectl -n "$NAMESPACE" delete --ignore-not-found --timeout="$TIMEOUT" "cozestream/$STREAM"
+kubectl create -f - <<EOF
+apiVersion: jetstream.coze.dev/v1alpha1
+kind: CozeStream
+metadata:
+  name: $STREAM
+  namespace: $NAMESPACE
+spec:
+  subjects: ["$SUBJECT"]
+  storage: memory
+  replicas: 1
+  maxMsgs: 1
+EOF
+
+outcome=0
+if ! kubectl -n "$NAMESPACE" wait --for=condition=Ready --timeout="$TIMEOUT" "cozestream/$STREAM"; then
+    outcome=1
+    echo "The stream did not become ready. This is how it stands:"
+    kubectl -n "$NAMESPACE" get "cozestream/$STREAM" -o yaml
+fi
+kubectl -n "$NAMESPACE" delete --timeout="$TIMEOUT" "cozestream/$STREAM"
+exit "$outcome"

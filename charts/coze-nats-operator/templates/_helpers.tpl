@@ -1,0 +1,101 @@
+{{/* Names, labels, and what several objects have in common. */}}
+
+{{- define "coze-nats-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The name of the objects: short enough that a suffix of 16 characters fits behind it. */}}
+{{- define "coze-nats-operator.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $full .Values.fullnameOverride | trunc 47 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The roles of users and the connection's Secret are not about the operator's process. */}}
+{{- define "coze-nats-operator.shortname" -}}
+{{- include "coze-nats-operator.fullname" . | trimSuffix "-operator" }}
+{{- end }}
+
+{{- define "coze-nats-operator.serviceAccountName" -}}
+{{- $ours := ternary (include "coze-nats-operator.fullname" .) "default" .Values.serviceAccount.create }}
+{{- default $ours .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "coze-nats-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "coze-nats-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "coze-nats-operator.labels" -}}
+{{ include "coze-nats-operator.selectorLabels" . }}
+app.kubernetes.io/part-of: coze-nats
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of an object that has some of its own: (list context labels). */}}
+{{- define "coze-nats-operator.labelsWith" -}}
+{{- $ours := include "coze-nats-operator.labels" (index . 0) | fromYaml }}
+{{- toYaml (mergeOverwrite $ours (index . 1)) }}
+{{- end }}
+
+{{/* Labels of what `helm test` makes: the operator's selectors must not find it. */}}
+{{- define "coze-nats-operator.testLabels" -}}
+{{- $name := printf "%s-test" (include "coze-nats-operator.name" .) }}
+{{- include "coze-nats-operator.labelsWith" (list . (dict "app.kubernetes.io/name" $name)) }}
+{{- end }}
+
+{{/* What the chart adds to the metadata of a CRD. */}}
+{{- define "coze-nats-operator.crdMetadata" -}}
+labels:
+  {{- include "coze-nats-operator.labels" . | nindent 2 }}
+{{- $annotations := deepCopy .Values.crds.annotations }}
+{{- if .Values.crds.keep }}
+{{- $_ := set $annotations "helm.sh/resource-policy" "keep" }}
+{{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* repository@digest or repository:tag, from (list image defaultTag). */}}
+{{- define "coze-nats-operator.image" -}}
+{{- $image := index . 0 }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $image.repository $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $image.repository (default (index . 1) $image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* Whether to make an object of an API that not every cluster serves, from (list context "group/version/Kind"); "" means no. */}}
+{{- define "coze-nats-operator.renders" -}}
+{{- $context := index . 0 }}
+{{- $kind := index . 1 }}
+{{- $mode := $context.Values.metrics.renderMode }}
+{{- if or (eq $mode "alwaysRender") ($context.Capabilities.APIVersions.Has $kind) -}}
+yes
+{{- else if eq $mode "failIfMissing" }}
+{{- fail (printf "\n\nThis cluster doesn't serve %s. Install the Prometheus operator's CRDs, or set metrics.renderMode to skipIfMissing." $kind) }}
+{{- end }}
+{{- end }}
+
+{{/* Fails for values that can't work together. */}}
+{{- define "coze-nats-operator.validate" -}}
+{{- if and .Values.operator.enabled (gt (int .Values.replicas) 1) }}
+{{- fail "\n\nreplicas: there may be one operator at a time." }}
+{{- end }}
+{{- with .Values.podDisruptionBudget }}
+{{- if and .enabled (not (kindIs "invalid" .minAvailable)) (not (kindIs "invalid" .maxUnavailable)) }}
+{{- fail "\n\npodDisruptionBudget: name minAvailable or maxUnavailable, not both." }}
+{{- end }}
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
+{{- fail "\n\nmetrics.serviceMonitor needs metrics.service.enabled: true; metrics.podMonitor doesn't." }}
+{{- end }}
+{{- end }}

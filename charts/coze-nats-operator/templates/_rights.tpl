@@ -1,0 +1,38 @@
+{{/* The operator's own rights, and no more: a test takes each one away and sees something fail. */}}
+
+{{/* In each namespace that it looks after. */}}
+{{- define "coze-nats-operator.rights" -}}
+# Watch what is declared; patch sets and removes the finalizer.
+- apiGroups: [jetstream.coze.dev]
+  resources: [cozestreams, cozeconsumers]
+  verbs: [list, watch, patch]
+# Report how it stands.
+- apiGroups: [jetstream.coze.dev]
+  resources: [cozestreams/status, cozeconsumers/status]
+  verbs: [patch]
+# Tell what happened.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{/* In the cluster. */}}
+{{- define "coze-nats-operator.identityRights" -}}
+# The cluster's identity, written into what the operator owns in JetStream, is this namespace's uid.
+- apiGroups: [""]
+  resources: [namespaces]
+  resourceNames: [kube-system]
+  verbs: [get]
+{{- end }}
+
+{{/* roleRef of a Role or ClusterRole of that kind, and the operator as the subject, from (list context kind). */}}
+{{- define "coze-nats-operator.binding" -}}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ index . 1 }}
+  name: {{ include "coze-nats-operator.fullname" (index . 0) }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "coze-nats-operator.serviceAccountName" (index . 0) }}
+    namespace: {{ (index . 0).Release.Namespace }}
+{{- end }}
