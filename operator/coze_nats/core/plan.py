@@ -11,6 +11,7 @@ from typing import Any
 from coze_nats.core import configs, replacing
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange, Verdict, diff, unsupported
+from coze_nats.core.foreseen import refused_by
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.losses import with_losses, with_lost_interest
 from coze_nats.core.names import Reason
@@ -219,9 +220,10 @@ def _replaced(
     desired: Desired, live: Live, changes: tuple[FieldChange, ...], situation: Situation
 ) -> Plan:
     what = "; ".join(str(item) for item in changes if item.verdict is Verdict.IMMUTABLE)
-    impossible = replacing.impossible(desired, situation.around)
-    if impossible:
-        return _refused(Reason.REJECTED_BY_SERVER, f"{what}: {impossible}", changes)
+    foreseen = _foreseen(desired, situation.around)
+    if foreseen:
+        message = f"{foreseen.message}. Nothing was changed, as {what} needs a new object"
+        return _refused(foreseen.reason, message, changes)
     cost = replacing.cost(live, changes, situation.policies, situation.around)
     if cost:
         message = f"{what}: replacing {desired.target} {cost}"
@@ -230,6 +232,14 @@ def _replaced(
     creation = configs.creation(desired, situation.owner, situation.now_ns, replacement)
     steps = (Note(desired.target, replacement), Delete(desired.target), *creation)
     return Plan(Action.REPLACE, steps, changes)
+
+
+def _foreseen(desired: Desired, around: Surroundings) -> Refusal | None:
+    """Why the new object would be refused when the old one is gone already, as far as is known."""
+    if around.taken:
+        return Refusal(Reason.SUBJECT_OVERLAP, around.taken)
+    refused = refused_by(around.stream, desired) if desired.target.consumer else ""
+    return Refusal(Reason.REJECTED_BY_SERVER, f"{refused}: correct it first") if refused else None
 
 
 def _listed(changes: tuple[FieldChange, ...], most: int = 8) -> str:

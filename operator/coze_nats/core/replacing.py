@@ -1,11 +1,11 @@
 """What deleting an object and creating it anew would cost, and where a new consumer goes on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coze_nats.core import configs
 from coze_nats.core.desired import Desired
 from coze_nats.core.diff import FieldChange
-from coze_nats.core.live import LiveConsumer, LiveStream
+from coze_nats.core.live import Config, LiveConsumer, LiveStream
 from coze_nats.core.losses import counted
 from coze_nats.core.ownership import Live
 from coze_nats.core.policies import Policies
@@ -19,29 +19,21 @@ class Surroundings:
     """What a change touches besides its object; looked at only when such a change is planned.
 
     Attributes:
-        retention: of a consumer's stream.
+        stream: the configuration of a consumer's stream.
         unmanaged: a stream's consumers that no resource would bring back.
+        taken: which streams store subjects that a stream shall store, for a person; "" for none.
         left_behind: how many messages a stream holds on each subject that it would no longer store.
     """
 
-    retention: str = "limits"
+    stream: Config = field(default_factory=dict)
     unmanaged: tuple[str, ...] = ()
+    taken: str = ""
     left_behind: tuple[tuple[str, int], ...] = ()
 
-
-def impossible(desired: Desired, around: Surroundings) -> str:
-    """Why a new consumer would be refused when the old one is gone already; "" if it isn't known.
-
-    A work queue takes no other ones (10084, 10101).
-    """
-    if around.retention != "workqueue":
-        return ""
-    if configs.declared_start(desired) == "all" and desired.after("ack_policy") == "explicit":
-        return ""
-    return (
-        "a work queue takes only deliverPolicy: all and ackPolicy: explicit. Nothing was changed: "
-        "set the field back"
-    )
+    @property
+    def retention(self) -> str:
+        """Of a consumer's stream."""
+        return str(self.stream.get("retention", "limits"))
 
 
 def cost(

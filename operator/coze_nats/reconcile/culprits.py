@@ -11,6 +11,11 @@ WORK_QUEUE_ERRORS = frozenset({10099, 10100})
 
 
 async def overlapping_streams(jetstream: JetStream, desired: Desired, failure: Failure) -> str:
+    """The first of the stream's subjects that others store, or else what the server said."""
+    return await subjects_taken(jetstream, desired) or f"subjects: {failure}"
+
+
+async def subjects_taken(jetstream: JetStream, desired: Desired) -> str:
     """The first of the stream's subjects that others store, who they are, and who owns them."""
     for subject in desired.declared.get("subjects") or (desired.target.stream,):
         others = set(await jetstream.streams_on(subject)) - {desired.target.stream}
@@ -20,7 +25,7 @@ async def overlapping_streams(jetstream: JetStream, desired: Desired, failure: F
                 f"subjects: {subject} overlaps with the subjects of stream {', '.join(named)}, and "
                 "a message can be stored by one stream only: change one of the two"
             )
-    return f"subjects: {failure}"
+    return ""
 
 
 async def _with_owner(jetstream: JetStream, name: str) -> str:

@@ -8,24 +8,36 @@ from coze_nats.core.plan import Action, Plan
 from coze_nats.core.replacing import Surroundings
 from coze_nats.core.subjects import dropped, reaches
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.culprits import subjects_taken
 
 
 async def surroundings(
     jetstream: JetStream, desired: Desired, live: Live | None, todo: Plan
 ) -> Surroundings | None:
     """What the plan has to know before it is carried out; None when it knows enough."""
-    if todo.action is Action.REPLACE and isinstance(live, LiveStream) and live.consumers:
-        return Surroundings(unmanaged=await _unmanaged(jetstream, live))
-    if todo.action is Action.REPLACE and desired.target.consumer is not None:
-        stream = await jetstream.stream(desired.target.stream)
-        return Surroundings(retention=stream.config["retention"]) if stream else None
+    if todo.action is Action.REPLACE:
+        return await _of_replacement(jetstream, desired, live, todo)
     if desired.target.consumer is not None and _changes_filters(todo):
         stream = await jetstream.stream(desired.target.stream)
-        return Surroundings(stream.config["retention"]) if stream and stream.messages else None
+        return Surroundings(stream.config) if stream and stream.messages else None
     stores_less = any(change.name == "subjects" for change in todo.changes)
     if stores_less and not todo.refusal and isinstance(live, LiveStream) and live.messages:
         return Surroundings(left_behind=await _left_behind(jetstream, desired, live))
     return None
+
+
+async def _of_replacement(
+    jetstream: JetStream, desired: Desired, live: Live | None, todo: Plan
+) -> Surroundings | None:
+    """What would go with the object, and who would be in the way of the new one."""
+    if isinstance(live, LiveStream):
+        stores_others = any(change.name == "subjects" for change in todo.changes)
+        return Surroundings(
+            unmanaged=await _unmanaged(jetstream, live) if live.consumers else (),
+            taken=await subjects_taken(jetstream, desired) if stores_others else "",
+        )
+    stream = await jetstream.stream(desired.target.stream)
+    return Surroundings(stream.config) if stream else None
 
 
 def _changes_filters(todo: Plan) -> bool:

@@ -24,6 +24,7 @@ from coze_nats.core.replacing import Surroundings
 from coze_nats.core.steps import Delete, Note, Replacement, Update
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
+from support.foreseen import REFUSED, RefusedConsumer
 
 Spec = dict[str, Any]
 CREATED, ANOTHER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
@@ -290,7 +291,7 @@ def test_a_replaced_consumer_goes_on_where_it_should(case: Position) -> None:
         a_consumer(case.spec, acknowledged=case.acknowledged),
         replacement="Recreate",
         position=case.policy,
-        around=Surroundings(retention=case.retention),
+        around=Surroundings({"retention": case.retention}),
     )
     assert found.action is Action.REPLACE
     note = found.steps[0]
@@ -325,7 +326,7 @@ def test_a_consumer_of_an_interest_stream_costs_what_the_stream_keeps_for_it() -
         consumer("work", "reader", {"maxWaiting": 5}),
         a_consumer({}, pending=3, ack_pending=1),
         replacement="Recreate",
-        around=Surroundings(retention="interest"),
+        around=Surroundings({"retention": "interest"}),
     )
     assert refusal(found) == (
         Reason.WOULD_LOSE_DATA,
@@ -338,29 +339,50 @@ def test_a_consumer_of_an_interest_stream_costs_what_the_stream_keeps_for_it() -
     )
 
 
-@pytest.mark.parametrize(
-    "after, position",
-    [
-        ({"ackPolicy": "all"}, "Keep"),
-        ({"ackPolicy": "none"}, "Reset"),
-        ({"deliverPolicy": "new"}, "Reset"),
-    ],
-)
-def test_a_consumer_that_a_work_queue_refuses_is_not_deleted_to_make_it(
-    after: Spec, position: str
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize("position", ["Keep", "Reset"])
+def test_a_consumer_is_not_deleted_for_one_that_would_be_refused(
+    case: RefusedConsumer, position: str
 ) -> None:
     found = planned(
-        consumer("work", "reader", after),
+        consumer("work", "reader", {"maxWaiting": 5, **case.spec}),
         a_consumer({}, acknowledged=40),
         replacement="Recreate",
         position=position,
-        around=Surroundings(retention="workqueue"),
+        around=Surroundings(a_stream(case.stream).config),
     )
     reason, message = refusal(found)
     assert reason is Reason.REJECTED_BY_SERVER
-    assert message.endswith(
-        "a work queue takes only deliverPolicy: all and ackPolicy: explicit. Nothing was changed: "
-        "set the field back"
+    assert message.startswith(f"{case.says}: correct it first. Nothing was changed, as ")
+    assert message.endswith(" needs a new object")
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
+def test_a_consumer_close_by_is_replaced(case: RefusedConsumer) -> None:
+    found = planned(
+        consumer("work", "reader", {"maxWaiting": 5, **case.accepted}),
+        a_consumer({}),
+        replacement="Recreate",
+        position="Reset",
+        around=Surroundings(a_stream(case.stream).config),
+    )
+    assert found.action is Action.REPLACE
+
+
+def test_a_stream_is_not_deleted_for_one_whose_subjects_another_one_stores() -> None:
+    around = Surroundings(taken="subjects: a overlaps with the subjects of stream other")
+    found = planned(
+        stream("work", {"storage": "memory", "subjects": ["a"]}),
+        a_stream({}),
+        replacement="Recreate",
+        around=around,
+    )
+    assert refusal(found) == (
+        Reason.SUBJECT_OVERLAP,
+        (
+            "subjects: a overlaps with the subjects of stream other. Nothing was changed, as "
+            "storage file → memory needs a new object"
+        ),
     )
 
 

@@ -490,6 +490,40 @@ async def test_an_empty_stream_with_consumers_that_nobody_brings_back_is_not_rep
     assert await jetstream.consumer("orders", "audit") is not None
 
 
+async def test_a_stream_is_not_replaced_by_one_whose_subjects_are_taken(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "other", "subjects": ["taken.*"]})
+    orders = bench.stream(subjects=["orders.*"])
+    await bench.settle(orders)
+    before = await jetstream.stream("orders")
+    bench.stream(storage="memory", subjects=["orders.*", "taken.>"], policies=REPLACING)
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("False", "SubjectOverlap")
+    assert "taken.> overlaps with the subjects of stream other, and" in bench.message(orders)
+    assert await jetstream.stream("orders") == before
+    assert "replacing" not in bench.kubernetes.status(orders)
+    bench.stream(storage="memory", subjects=["orders.*"], policies=REPLACING)
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_a_consumer_is_not_replaced_by_one_that_its_stream_refuses(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(subjects=["orders.*"]), bench.consumer()
+    await bench.settle(orders, reader)
+    before = await jetstream.consumer("orders", "reader")
+    bench.consumer(deliverSubject="orders.delivered", policies=REPLACING)
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("False", "RejectedByServer")
+    assert "deliverSubject orders.delivered is a subject of" in bench.message(reader)
+    assert await jetstream.consumer("orders", "reader") == before
+    bench.consumer(deliverSubject="delivered", policies=REPLACING)
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("True", "Converged")
+
+
 async def test_a_server_that_takes_a_change_and_not_its_effect_is_no_endless_loop() -> None:
     class Stubborn(FakeJetStream):
         async def update_stream(self, config: Config) -> LiveStream:
