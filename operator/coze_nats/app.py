@@ -5,7 +5,7 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import kopf
 
@@ -161,6 +161,8 @@ class Operator:
                 clusterwide=not self._settings.namespaces,
                 namespaces=self._settings.namespaces,
                 standalone=True,
+                # Kopf would ask for the user's name, and the user of a container has none.
+                identity=cast("Any", cluster_id),
                 stop_flag=stop,
             ),
             self._stopped,
