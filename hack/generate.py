@@ -1,15 +1,17 @@
-"""Write, or check, what is generated: the CRDs, the chart's copies of them, the tables in pages.
+"""Write, or check, what is generated: CRDs, tables in pages, parts of the chart, the dashboard.
 
 `python hack/generate.py` writes; with `--check` nothing is written and a stale file is an error.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import yaml
 
 import chart
+import dashboard
 import reference
 from coze_nats.core import names
 from coze_nats.core.api.crds import DEFINITIONS, custom_resource_definition
@@ -35,6 +37,9 @@ def generated() -> dict[Path, str]:
     readme = CHART / "README.md"
     tables = chart.values_tables((CHART / "values.yaml").read_text(encoding="utf-8"))
     found[readme] = reference.filled(readme.read_text(encoding="utf-8"), {"values": tables})
+    found[CHART / "files" / "dashboard.json"] = (
+        json.dumps(dashboard.dashboard(), indent=1, ensure_ascii=False) + "\n"
+    )
     return found
 
 
