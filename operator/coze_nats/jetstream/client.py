@@ -16,7 +16,7 @@ class Client(NatsClient):
 
     def __init__(self, *, require_tls: bool) -> None:
         super().__init__()
-        self._require_tls = require_tls
+        self.requires_tls = require_tls
 
     @property
     def server_version(self) -> str:
@@ -27,6 +27,17 @@ class Client(NatsClient):
     def cluster(self) -> str:
         """The name of the cluster that the server belongs to; "" when it is alone."""
         return str(self._server_info.get("cluster", ""))
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether there is a socket, and TLS on it."""
+        writer = getattr(self._transport, "_io_writer", None)
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+    @property
+    def awaits_greeting(self) -> bool:
+        """Whether there is a socket, and the server has not said yet who it is."""
+        return bool(self._transport) and not self._server_info
 
     async def discard(self) -> None:
         """Drop the connection, without waiting for the other side.
@@ -49,7 +60,7 @@ class Client(NatsClient):
         await super()._close(status, do_cbs)
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
-        if initial_connection and self._require_tls and not self._is_encrypted():
+        if initial_connection and self.requires_tls and not self.is_encrypted:
             # nats-py upgrades only where the server insists on TLS, not where it merely offers it.
             info["tls_required"] = info.get("tls_required") or info.get("tls_available", False)
             if not info["tls_required"]:
@@ -58,10 +69,6 @@ class Client(NatsClient):
 
     def _connect_command(self) -> bytes:
         # The last step before credentials leave: what counts is the socket, not what INFO said.
-        if self._require_tls and not self._is_encrypted():
+        if self.requires_tls and not self.is_encrypted:
             raise TLSNotOffered
         return super()._connect_command()
-
-    def _is_encrypted(self) -> bool:
-        writer = getattr(self._transport, "_io_writer", None)
-        return writer is not None and writer.get_extra_info("ssl_object") is not None

@@ -17,6 +17,7 @@ from coze_nats.jetstream.tls import UnusableCertificates
 
 # asyncio joins the failures of a name with several addresses into one, without a number.
 _JOINED = re.compile(r"\[Errno (\d+)\] Connect call failed")
+_NO_INFO = "expecting INFO"
 _NOT_SENT = (
     nats.errors.ConnectionClosedError,
     nats.errors.ConnectionDrainingError,
@@ -56,6 +57,11 @@ def cause_of(error: BaseException | None) -> Cause:
     return Cause(_trouble_of(error), explain(error))
 
 
+def is_no_greeting(error: BaseException) -> bool:
+    """Whether what answers there does not begin as NATS servers do."""
+    return isinstance(error, TimeoutError) or _NO_INFO in str(error)
+
+
 def explain(error: BaseException | None) -> str:
     """Say why in words that help a person and hold no secrets.
 
@@ -82,7 +88,7 @@ def _trouble_of(error: BaseException | None) -> Trouble:
 
 def _server_words(error: nats.errors.Error) -> str:
     words = str(error).removeprefix("nats: ").strip("'").lower()
-    if "expecting info" in words:
+    if _NO_INFO.lower() in words:
         return "what answers there is not a NATS server"
     return words
 

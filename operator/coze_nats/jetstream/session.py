@@ -12,7 +12,7 @@ from coze_nats.core.errors import Unavailable
 from coze_nats.core.trouble import Trouble
 from coze_nats.jetstream.authentication import connect_arguments
 from coze_nats.jetstream.client import Client
-from coze_nats.jetstream.failures import Cause, cause_of, explain, from_request
+from coze_nats.jetstream.failures import Cause, cause_of, explain, from_request, is_no_greeting
 from coze_nats.jetstream.options import Address, ConnectionOptions
 from coze_nats.jetstream.requests import Requests
 from coze_nats.jetstream.subscriptions import Subscription
@@ -20,6 +20,10 @@ from coze_nats.jetstream.subscriptions import Subscription
 _logger = logging.getLogger(__name__)
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 _MERE_ENDS = (nats.errors.ConnectionClosedError, nats.errors.UnexpectedEOF, OSError)
+_NOT_FIRST = "silence after the TLS handshake: this server does not want the handshake first"
+_PERHAPS_FIRST = "no greeting: is it a NATS server, does it want the TLS handshake first?"
+_WANTED = "the server hung up after the TLS handshake: it seems to want a client certificate"
+_REFUSED = "the server hung up after the TLS handshake: it seems to refuse the client certificate"
 _NEVER = 10**6
 
 
@@ -45,7 +49,7 @@ class Session:
         self,
         client: Client,
         address: Address,
-        ping_interval: float,
+        options: ConnectionOptions,
         subscriptions: Sequence[Subscription],
     ) -> None:
         self.address = address
@@ -53,7 +57,8 @@ class Session:
         self.leaving = asyncio.Event()
         self.cause: Cause | None = None
         self._client = client
-        self._ping_interval = ping_interval
+        self._options = options
+        self._ping_interval = options.ping_interval
         self._logged_in = False
         self._requests = Requests()
         self._subscriptions = subscriptions
@@ -74,8 +79,8 @@ class Session:
             NotConnected: with the cause.
         """
         client = Client(require_tls=options.requires_tls)
-        session = cls(client, address, options.ping_interval, tuple(subscriptions))
-        login = asyncio.create_task(session._log_in(options), name="nats-login")
+        session = cls(client, address, options, tuple(subscriptions))
+        login = asyncio.create_task(session._log_in(), name="nats-login")
         try:
             # A task of its own, because a cancellation can get lost in nats-py (see _abandon), and
             # a time limit of our own, because nats-py's don't cover every way to keep silent.
@@ -144,7 +149,8 @@ class Session:
             await asyncio.gather(self._watchdog, return_exceptions=True)
         await self._client.discard()
 
-    async def _log_in(self, options: ConnectionOptions) -> None:
+    async def _log_in(self) -> None:
+        options = self._options
         await self._client.connect(
             str(self.address),
             name=options.name,
@@ -186,7 +192,22 @@ class Session:
         words = self._client.last_error
         if isinstance(error, _MERE_ENDS) and words and not _VIOLATION.search(str(words)):
             error = words
-        return self.cause or cause_of(error)
+        return self.cause or self._why_tls(error) or cause_of(error)
+
+    def _why_tls(self, error: Exception) -> Cause | None:
+        """Say what went wrong about TLS, where it shows only in what the server leaves unsaid.
+
+        An alert about a certificate can get lost on its way; what is said may not depend on that.
+        """
+        client = self._client
+        if client.awaits_greeting and client.is_encrypted:
+            # Its greeting came before, in plaintext, and went unread.
+            return Cause(Trouble.TLS, _NOT_FIRST)
+        if client.awaits_greeting and client.requires_tls and is_no_greeting(error):
+            return Cause(Trouble.UNREACHABLE, _PERHAPS_FIRST)
+        if client.is_encrypted and not self._logged_in and isinstance(error, _MERE_ENDS):
+            return Cause(Trouble.TLS, _REFUSED if self._options.has("certificate") else _WANTED)
+        return None
 
     async def _watch(self) -> None:
         """Notice a connection that is silently dead, or a client that has come to a halt."""

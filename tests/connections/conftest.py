@@ -1,0 +1,39 @@
+"""NATS systems that are secured in every way; identities live as long as the session."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from connections.systems import Identities, Systems
+from controlplane.certificates import Authority
+from controlplane.nats import NatsServer
+
+
+@pytest.fixture(scope="session")
+def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
+    """One set of keys and certificates, known to all servers."""
+    ours, foreign = (tmp_path_factory.mktemp(name) for name in ("authority", "foreign"))
+    return Identities(Authority(ours), Authority(foreign))
+
+
+@pytest.fixture(scope="session")
+def systems(identities: Identities) -> Iterator[Systems]:
+    """Servers that are shared by all tests."""
+    found = Systems(identities)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def run_server() -> Iterator[Callable[..., NatsServer]]:
+    """Start servers of the test's own, with the arguments of NatsServer; stopped after the test."""
+    servers: list[NatsServer] = []
+
+    def run(version: str = "2.14.6", **arguments: Any) -> NatsServer:
+        servers.append(NatsServer(version, name=f"nats-{len(servers)}", **arguments))
+        return servers[-1].start()
+
+    yield run
+    for server in servers:
+        server.stop()
