@@ -19,7 +19,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-install test-safety bench-shards demo dev image kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-connections test-install test-safety bench-shards demo dev image kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,11 +92,12 @@ generate: $(READY) ## Rewrite the generated files (CRDs, reference pages, parts 
 
 PYTEST := $(PY) -m pytest --durations=5 --durations-min=1
 
-test: $(READY) ## Unit, contract and integration tests, and a share of the install and safety suites
+test: $(READY) ## Unit, contract and integration tests, and a share of the other suites
 	@$(MAKE) test-unit
 	@$(MAKE) test-contract
 	@$(MAKE) test-integration
 	@$(MAKE) test-install SHARE='-m "not slow"'
+	@$(PYTEST) tests/connections -m "not slow"
 	@$(PYTEST) tests/safety -m "not slow"
 
 test-unit: $(READY) ## Pure logic; branch coverage of the core must be complete
@@ -113,6 +114,9 @@ test-install: $(READY) ## The chart and the manifests: rendered, refused, instal
 	@$(PY) -m controlplane binaries
 	@$(PY) -m controlplane binaries helm
 	@$(PYTEST) tests/install $(SHARE)
+
+test-connections: $(READY) ## Every login and kind of TLS on every generation of servers; hazards, permissions
+	@$(PYTEST) tests/connections
 
 test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
 	@$(PY) -m controlplane binaries
