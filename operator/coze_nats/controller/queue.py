@@ -1,15 +1,16 @@
 """The keyed queue: which resource is worked on next, how many at once, and when again.
 
 Level-triggered: it holds keys, never events, so a key that is added ten times is worked on once. It
-knows nothing about what the work is.
+knows nothing about what the work is. Keys run in lanes, one for each NATS system, so that one which
+doesn't answer holds up nobody but its own resources.
 """
 
 import asyncio
 import contextvars
 import logging
 import random
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -58,9 +59,13 @@ class Backoff:
         return random.uniform(0, ceiling)  # noqa: S311  spreading load needs no cryptography
 
 
+Lane = Hashable
+
+
 class _Run(NamedTuple):
     task: asyncio.Task[None]
     started: float
+    lane: Lane
 
 
 class KeyedQueue:
@@ -69,28 +74,36 @@ class KeyedQueue:
     A key is ready, running, waiting (for a timer or, parked, for NATS), or unknown. Adding a key
     makes it ready at once; while it is running, it is run once more afterwards. Only for use inside
     one event loop.
+
+    Args:
+        lane_of: a key's lane, asked when the key is added.
+        concurrency: how many keys of one lane run at once.
     """
 
     def __init__(
         self,
         work: Callable[[Key], Awaitable[Next]],
         *,
+        lane_of: Callable[[Key], Lane] = lambda _: None,
         concurrency: int = 32,
         backoff: Backoff | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._work = work
+        self._lane_of = lane_of
         self._concurrency = concurrency
         self._backoff = backoff or Backoff()
         self._clock = clock or asyncio.get_running_loop()
         # Work and timers start in the queue's own context: the one of whoever adds a key would keep
         # alive what it refers to (Kopf's: a whole resource) for as long as a timer runs.
         self._context = contextvars.copy_context()
-        self._ready: OrderedDict[Key, None] = OrderedDict()
+        self._ready: dict[Lane, OrderedDict[Key, None]] = {}
+        self._lanes: dict[Key, Lane] = {}
         self._running: dict[Key, _Run] = {}
+        self._busy: Counter[Lane] = Counter()
         self._again: set[Key] = set()
         self._timers: dict[Key, Timer] = {}
-        self._parked: set[Key] = set()
+        self._parked: dict[Key, Lane] = {}
         self._failures: dict[Key, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -103,27 +116,28 @@ class KeyedQueue:
         self._stop_waiting(key)
         if key in self._running:
             self._again.add(key)
-        else:
-            self._ready[key] = None
+        elif key not in self._lanes:
+            lane = self._lanes[key] = self._lane_of(key)
+            self._ready.setdefault(lane, OrderedDict())[key] = None
             self._idle.clear()
-            self._start_ready()
+            self._start_ready(lane)
 
     def discard(self, key: Key) -> None:
         """Forget all about a key, except a run that is going on."""
         self._stop_waiting(key)
-        self._ready.pop(key, None)
+        self._no_longer_ready(key)
         self._again.discard(key)
         self._failures.pop(key, None)
         self._note_rest()
 
-    def release_parked(self) -> None:
-        """Make every parked key ready: NATS is back."""
-        for key in tuple(self._parked):
+    def release_parked(self, lane: Lane = None) -> None:
+        """Make every key that was parked in a lane ready: NATS is back."""
+        for key in [key for key, parked_in in self._parked.items() if parked_in == lane]:
             self.add(key)
 
     def is_active(self, key: Key) -> bool:
         """Whether the key is ready or running."""
-        return key in self._ready or key in self._running
+        return key in self._lanes or key in self._running
 
     def is_known(self, key: Key) -> bool:
         """Whether the key will run by itself: it is active, or waits for its timer or for NATS."""
@@ -143,7 +157,7 @@ class KeyedQueue:
     async def stop(self, grace: float) -> None:
         """Start nothing more, give what is running `grace` seconds to finish, then cancel it."""
         self._stopping = True
-        for key in (*self._ready, *self._timers, *self._parked):
+        for key in (*self._lanes, *self._timers, *self._parked):
             self.discard(key)
         self._again.clear()
         tasks = {run.task for run in self._running.values()}
@@ -155,13 +169,24 @@ class KeyedQueue:
                 log.warning("%d reconciles were cut off after %g s", len(late), grace)
                 await asyncio.wait(late)
 
-    def _start_ready(self) -> None:
-        while self._ready and len(self._running) < self._concurrency:
-            key, _ = self._ready.popitem(last=False)
+    def _start_ready(self, lane: Lane) -> None:
+        ready = self._ready.get(lane)
+        while ready and self._busy[lane] < self._concurrency:
+            key = next(iter(ready))
+            self._no_longer_ready(key)
             task = asyncio.get_running_loop().create_task(
                 self._run(key), name=f"reconcile {key}", context=self._context.copy()
             )
-            self._running[key] = _Run(task, self._clock.time())
+            self._running[key] = _Run(task, self._clock.time(), lane)
+            self._busy[lane] += 1
+
+    def _no_longer_ready(self, key: Key) -> None:
+        if key not in self._lanes:
+            return
+        lane = self._lanes.pop(key)
+        del self._ready[lane][key]
+        if not self._ready[lane]:
+            del self._ready[lane]
 
     async def _run(self, key: Key) -> None:
         outcome = Next(backoff=True)
@@ -170,10 +195,13 @@ class KeyedQueue:
         except Exception:
             log.exception("Bug: reconciling %s failed in a way nobody thought of", key)
         finally:
-            del self._running[key]
-            self._settle(key, outcome)
+            lane = self._running.pop(key).lane
+            self._busy[lane] -= 1
+            if not self._busy[lane]:
+                del self._busy[lane]
+            self._settle(key, outcome, lane)
 
-    def _settle(self, key: Key, outcome: Next) -> None:
+    def _settle(self, key: Key, outcome: Next, lane: Lane) -> None:
         for other in outcome.wake:
             self.add(other)
         failures = self._failures.pop(key, 0) + 1
@@ -183,24 +211,24 @@ class KeyedQueue:
             self._again.remove(key)
             self.add(key)
         elif not self._stopping and not self.is_active(key):
-            self._wait(key, outcome, failures)
-        self._start_ready()
+            self._wait(key, outcome, failures, lane)
+        self._start_ready(lane)
         self._note_rest()
 
-    def _wait(self, key: Key, outcome: Next, failures: int) -> None:
+    def _wait(self, key: Key, outcome: Next, failures: int, lane: Lane) -> None:
         delay = self._backoff.delay(failures) if outcome.backoff else outcome.after
         if delay is not None:
             self._timers[key] = self._clock.call_later(
                 delay, self.add, key, context=self._context.copy()
             )
         if outcome.parked:
-            self._parked.add(key)
+            self._parked[key] = lane
 
     def _stop_waiting(self, key: Key) -> None:
-        self._parked.discard(key)
+        self._parked.pop(key, None)
         if timer := self._timers.pop(key, None):
             timer.cancel()
 
     def _note_rest(self) -> None:
-        if not self._ready and not self._running:
+        if not self._lanes and not self._running:
             self._idle.set()
