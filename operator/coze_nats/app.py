@@ -5,25 +5,32 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import kopf
 
 from coze_nats import handlers, logs
 from coze_nats.controller.cache import Cache
+from coze_nats.controller.connecting import Connecting
 from coze_nats.controller.controller import Controller
+from coze_nats.controller.links import Links
 from coze_nats.controller.resync import Resync
+from coze_nats.controller.router import Router
+from coze_nats.controller.sweep import Sweep
 from coze_nats.core.errors import Failure
+from coze_nats.core.resource import Key
 from coze_nats.health import Findings, HealthServer
-from coze_nats.jetstream.connection import Connection
-from coze_nats.jetstream.gateway import Gateway
+from coze_nats.jetstream.endpoint import NatsEndpoint
 from coze_nats.kube.api import Api
 from coze_nats.kube.cluster import Cluster, Forbidden
+from coze_nats.kube.documents import Documents
 from coze_nats.kube.events import EventPoster
 from coze_nats.kube.resources import Resources
 from coze_nats.kube.session import NotConfigured, Session
 from coze_nats.kube.watches import Watches
-from coze_nats.reconcile import Context, Reconciler, Reporter, Rules
+from coze_nats.ports import Endpoint
+from coze_nats.reconcile import Brake, Context, Reconciler, Reporter, Rules
 from coze_nats.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -120,11 +127,12 @@ class Operator:
         self._session = Session(self._watches, settings.kubeconfig)
         self._api = Api(self._session)
         self._events = EventPoster(self._api)
-        if settings.nats is None:
-            raise CannotRun("no server is named: set NATS_SERVER_URL, as in nats://host:4222")
-        self._connection = Connection(settings.nats)
         self._cache = Cache()
+        self._resources = Resources(self._api, self._events)
+        self._reporter = Reporter(self._cache, self._resources, time, settings.default_policies)
+        self._brake = Brake(settings.most_deletions)
         self._controller: Controller | None = None
+        self._links: Links | None = None
         self._waiting_for = "the Kubernetes API server"
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = asyncio.Event()
@@ -146,13 +154,13 @@ class Operator:
 
     async def run(self, cluster_id: str, stop: asyncio.Event) -> None:
         """Look after the resources until `stop` is set; what is in flight is finished."""
-        self._controller, resync = self._assemble(cluster_id)
+        controller, links, sweep = self._assemble(cluster_id)
+        self._controller, self._links = controller, links
         dependencies = handlers.Dependencies(
             login=self._session.login,
-            start=lambda: self._start(resync, stop),
-            stop=lambda: self._stop(stop),
-            controller=self._controller,
-            resync=resync,
+            start=lambda: self._start(links, sweep, stop),
+            stop=lambda: self._stop(controller, links, stop),
+            controller=controller,
         )
         await _watch(
             kopf.operator(
@@ -168,38 +176,59 @@ class Operator:
             self._stopped,
         )
 
-    def _assemble(self, cluster_id: str) -> tuple[Controller, Resync]:
+    def _assemble(self, cluster_id: str) -> tuple[Controller, Links, Sweep]:
         """Connect the parts that know who they work for."""
-        gateway = Gateway(self._connection)
-        resources = Resources(self._api, self._events)
-        settings = self._settings
-        rules = Rules(
-            cluster_id=cluster_id,
-            default_replicas=settings.stream_replicas,
-            default_policies=settings.default_policies,
-            dry_run=settings.dry_run,
-            most_deletions=settings.most_deletions,
+        cache, reporter = self._cache, self._reporter
+
+        def build(connection: Key | None, endpoint: Endpoint) -> tuple[Reconciler, Resync]:
+            context = Context(
+                resources=cache,
+                jetstream=endpoint.jetstream,
+                reporter=reporter,
+                clock=time,
+                rules=self._rules(cluster_id),
+                brake=self._brake,
+                connection=connection,
+            )
+            reconciler = Reconciler(context, endpoint)
+            resync = Resync(
+                controller.queue,
+                reconciler,
+                partial(links.comparable, connection),
+                endpoint.jetstream,
+                interval=self._settings.resync_interval,
+                lane=connection,
+            )
+            return reconciler, resync
+
+        # The queue is made with the controller, further down.
+        links = Links(
+            cache,
+            lambda key: controller.queue.add(key),  # noqa: PLW0108
+            build,
+            self._watches.filled,
         )
-        reporter = Reporter(self._cache, resources, time, settings.default_policies)
-        context = Context(
-            resources=self._cache, jetstream=gateway, reporter=reporter, clock=time, rules=rules
-        )
-        reconciler = Reconciler(context, self._connection)
+        connecting = Connecting(cache, links, Documents(self._api), NatsEndpoint.dial, reporter)
+        router = Router(cache, links, connecting, reporter)
         controller = Controller(
-            reconciler, self._cache, resources.add_finalizer, resources.release_finalizer
+            router, cache, self._resources.add_finalizer, self._resources.release_finalizer
         )
-        resync = Resync(
+        sweep = Sweep(
             controller,
-            reconciler,
-            self._cache,
-            gateway,
-            resources.list_uids,
+            cache,
+            self._resources.list_uids,
             interval=self._settings.resync_interval,
         )
-        self._watches.on_relist = resync.request_sweep
-        self._connection.on_connected(resync.connected)
-        self._connection.on_disconnected(resync.disconnected)
-        return controller, resync
+        self._watches.on_relist = sweep.request
+        return controller, links, sweep
+
+    def _rules(self, cluster_id: str) -> Rules:
+        return Rules(
+            cluster_id=cluster_id,
+            default_replicas=self._settings.stream_replicas,
+            default_policies=self._settings.default_policies,
+            dry_run=self._settings.dry_run,
+        )
 
     def health_server(self) -> HealthServer | None:
         """What answers the kubelet, unless that is switched off."""
@@ -216,27 +245,28 @@ class Operator:
         """Close what is still open."""
         await self._session.close()
 
-    async def _start(self, resync: Resync, stop: asyncio.Event) -> None:
-        self._tasks.append(asyncio.create_task(self._resync(resync, stop), name="resync"))
-        await self._connection.start()
+    async def _start(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:
+        if self._settings.nats:
+            await links.open(None, "", NatsEndpoint(self._settings.nats))
+        self._tasks.append(asyncio.create_task(self._look(links, sweep, stop), name="sweep"))
 
-    async def _resync(self, resync: Resync, stop: asyncio.Event) -> None:
-        # What isn't listed yet can't be compared.
+    async def _look(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:
+        # What isn't listed yet can't be missing.
         await self._watches.filled.wait()
         # Kopf has put its own handlers in place meanwhile, for which a second signal is an error.
         _stop_on_signals(stop)
-        await resync.run()
+        links.tell_of_obstacles()
+        await sweep.run()
 
-    async def _stop(self, stop: asyncio.Event) -> None:
+    async def _stop(self, controller: Controller, links: Links, stop: asyncio.Event) -> None:
         # Kopf waits for its own waiting for the flag, also when it stops for another reason.
         stop.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._controller:
-            await self._controller.queue.stop(FINISH_SECONDS)
+        await controller.queue.stop(FINISH_SECONDS)
         await self._events.close(2.0)
-        await self._connection.close(2.0)
+        await links.stop(2.0)
         log.info("Stopped")
         self._stopped.set()
 
@@ -265,6 +295,9 @@ class Operator:
             findings["kubernetes"] = f"waiting for {self._waiting_for}"
         elif closed := self._watches.closed():
             findings["kubernetes"] = f"not watching {', '.join(closed)}"
-        if not self._connection.is_connected:
-            findings["nats"] = f"not connected: {self._connection.last_error or 'not tried yet'}"
+        if self._settings.nats:
+            own = self._links[None] if self._links else None
+            if own is None or not own.endpoint.is_connected:
+                why = own.endpoint.last_error if own else ""
+                findings["nats"] = f"not connected: {why or 'not tried yet'}"
         return findings

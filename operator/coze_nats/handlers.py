@@ -11,7 +11,6 @@ from typing import Any
 import kopf
 
 from coze_nats.controller.controller import Controller
-from coze_nats.controller.resync import Resync
 from coze_nats.core import names
 
 
@@ -29,11 +28,10 @@ class Dependencies:
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
     controller: Controller
-    resync: Resync
 
 
 def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
-    """The handlers of both kinds and of the operator's own life."""
+    """The handlers of all kinds and of the operator's own life."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -49,10 +47,9 @@ def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
         await dependencies.stop()
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        if not dependencies.controller.observe(event["type"], event["object"]):
-            dependencies.resync.request()
+        dependencies.controller.observe(event["type"], event["object"])
 
-    for plural in (names.PLURALS[kind] for kind in names.TOPOLOGY_KINDS):
+    for plural in names.PLURALS.values():
         kopf.on.event(names.GROUP, names.VERSION, plural, id="observe", registry=registry)(observe)
     return registry
 

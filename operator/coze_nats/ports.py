@@ -4,11 +4,13 @@
 contract suites (tests/contract) as the real things.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, Protocol
 
 from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Server
+from coze_nats.core.login import Document, Login
 from coze_nats.core.resource import Key, Resource
+from coze_nats.core.trouble import Trouble
 
 
 class JetStream(Protocol):
@@ -79,8 +81,18 @@ class Kubernetes(Protocol):
         """Post an event about the resource, without waiting for it."""
 
 
+class Documents(Protocol):
+    """The Secrets and ConfigMaps that connections name; each is read by its name alone."""
+
+    async def read(self, namespace: str, document: Document) -> Mapping[str, str] | None:
+        """Its data as text, or None when it doesn't exist.
+
+        Raises a Failure that holds nothing of the data.
+        """
+
+
 class Session(Protocol):
-    """The connection behind a JetStream port, as far as a reconcile must know it."""
+    """The session behind a JetStream port, as far as a reconcile must know it."""
 
     @property
     def is_connected(self) -> bool:
@@ -95,17 +107,54 @@ class Session(Protocol):
         """Why there is no connection, for a person; holds no secrets."""
 
 
+class Endpoint(Session, Protocol):
+    """A NATS system and one user of it: the session that is always being kept, and JetStream."""
+
+    @property
+    def jetstream(self) -> JetStream:
+        """The JetStream of the user's account."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What kind of trouble `last_error` is; None: nothing was tried yet, or all is well.
+
+        While a session goes on, it is about the login that was to replace it.
+        """
+
+    @property
+    def cluster(self) -> str:
+        """The name of the servers' cluster; "" for none, and without a session."""
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+
+    async def close(self, deadline: float) -> None:
+        """Let requests in flight finish for up to `deadline` seconds, then end the session."""
+
+    def renew(self, login: Login) -> None:
+        """Log in anew, and use the session there is until that has worked."""
+
+    def on_connected(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called for every new session."""
+
+    def on_disconnected(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called whenever the session is lost."""
+
+
 class Resources(Protocol):
     """The resources as last seen, kept by the controller."""
-
-    def __iter__(self) -> Iterator[Resource]:
-        """All of them, as of now."""
 
     def get(self, key: Key) -> Resource | None:
         """The resource, or None when it is gone."""
 
     def put(self, resource: Resource) -> bool:
         """Keep this version, unless a newer one is known; returns whether it was taken."""
+
+    def connection_of(self, resource: Resource) -> Key | None:
+        """The connection that a stream or consumer uses; None is the operator's own."""
+
+    def namesakes_of(self, resource: Resource) -> Collection[Resource]:
+        """The resources of its kind and connection with its name in JetStream; itself, too."""
 
     def consumers_of(self, namespace: str, stream: str) -> Collection[Key]:
         """The CozeConsumers whose streamRef names this CozeStream."""

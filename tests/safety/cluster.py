@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.intent import Waiting, intent, stream_key, target_of
+from coze_nats.core.intent import Waiting, intent, target_of
 from coze_nats.core.names import EventReason
 from coze_nats.core.policies import Policies, policies_of
+from coze_nats.core.references import stream_key
 from coze_nats.core.resource import Key, Resource
 from fakes.kubernetes import FakeKubernetes
 

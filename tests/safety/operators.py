@@ -9,7 +9,7 @@ from coze_nats.core.names import EventReason
 from coze_nats.core.ownership import Live
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import JetStream
-from coze_nats.reconcile import Context, Reconciler, Reporter, Rules
+from coze_nats.reconcile import Brake, Context, Reconciler, Reporter, Rules
 from safety.cluster import Cluster
 from safety.judging import Judging
 from safety.ledger import Ledger
@@ -61,6 +61,7 @@ class Operator:
             reporter=Reporter(self.cache, kubernetes, self._clock, cluster.defaults),
             clock=self._clock,
             rules=Rules(cluster_id=cluster.id, default_policies=cluster.defaults),
+            brake=Brake(0),
         )
         self._reconciler = Reconciler(context, Connected())
 

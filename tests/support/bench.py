@@ -12,7 +12,7 @@ from coze_nats.core import names
 from coze_nats.core.conditions import condition
 from coze_nats.core.resource import Key
 from coze_nats.ports import JetStream
-from coze_nats.reconcile import Context, Next, Reconciler, Reporter, Rules
+from coze_nats.reconcile import Brake, Context, Next, Reconciler, Reporter, Rules
 from fakes.kubernetes import Event, FakeKubernetes
 from support import schema
 from support.clock import StandingClock
@@ -46,8 +46,10 @@ class Bench:
         *,
         clock: StandingClock | None = None,
         kubernetes: FakeKubernetes | None = None,
+        most_deletions: int = 0,
         **rules: Any,
     ) -> None:
+        self.most_deletions = most_deletions
         self.jetstream = jetstream
         self.clock = clock or StandingClock()
         self.kubernetes = kubernetes or FakeKubernetes()
@@ -66,6 +68,7 @@ class Bench:
             reporter=Reporter(self.cache, self.kubernetes, self.clock, self.rules.default_policies),
             clock=self.clock,
             rules=self.rules,
+            brake=Brake(self.most_deletions),
         )
         self.reconciler = Reconciler(self.context, self.session)
 

@@ -12,7 +12,7 @@ from coze_nats.controller.cache import Cache
 from coze_nats.core.errors import Failure
 from coze_nats.core.resource import Key
 from coze_nats.ports import JetStream
-from coze_nats.reconcile import Context, Next, Reconciler, Reporter, Rules
+from coze_nats.reconcile import Brake, Context, Next, Reconciler, Reporter, Rules
 from fakes.kubernetes import FakeKubernetes
 from support.faults import Died, Fate, Mortal
 
@@ -69,6 +69,7 @@ class Life:
             reporter=Reporter(cache, mortal, clock, self.rules.default_policies),
             clock=clock,
             rules=self.rules,
+            brake=Brake(0),
         )
         reconciler = Reconciler(context, Connected())
         try:

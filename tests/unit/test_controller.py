@@ -11,12 +11,12 @@ from coze_nats.controller.cache import Cache
 from coze_nats.controller.controller import Controller
 from coze_nats.core import names
 from coze_nats.core.errors import Transient
-from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
 
 ORDERS = Key(names.STREAM_KIND, "coze", "orders")
 WORKER = Key(names.CONSUMER_KIND, "coze", "worker")
+HUB = Key(names.CONNECTION_KIND, "coze", "hub")
 DONE = Next()
 GONE = Next(finalized=True)
 
@@ -26,6 +26,8 @@ class ScriptedReconciler:
 
     def __init__(self) -> None:
         self.reconciled: list[Key] = []
+        self.left_to_resync: list[Key] = []
+        self.lost_connections: list[Key] = []
         self.outcome: Next | Exception = DONE
 
     async def reconcile(self, key: Key) -> Next:
@@ -34,16 +36,14 @@ class ScriptedReconciler:
             raise self.outcome
         return self.outcome
 
-    def is_settled(
-        self,
-        resource: Resource,
-        live: LiveStream | LiveConsumer | None,
-        stream: LiveStream | None = None,
-    ) -> bool:
-        raise NotImplementedError
+    def lane_of(self, key: Key) -> None:
+        """All in one."""
 
-    def target(self, resource: Resource) -> tuple[str, str | None] | None:
-        raise NotImplementedError
+    def listed(self, resource: Resource) -> None:
+        self.left_to_resync.append(resource.key)
+
+    def gone(self, connection: Resource) -> None:
+        self.lost_connections.append(connection.key)
 
 
 class Bench:
@@ -67,10 +67,9 @@ class Bench:
             await self.release()
         self.released.append((resource.uid, finalizers))
 
-    async def observe(self, type_: str | None, body: dict[str, Any]) -> bool:
-        taken = self.controller.observe(type_, body)
+    async def observe(self, type_: str | None, body: dict[str, Any]) -> None:
+        self.controller.observe(type_, body)
         await breathe()
-        return taken
 
     @property
     def reconciled(self) -> list[Key]:
@@ -204,11 +203,36 @@ async def test_an_event_that_was_overtaken_is_ignored(bench: Bench) -> None:
 
 async def test_a_listed_resource_that_looks_settled_is_left_to_the_resync(bench: Bench) -> None:
     settled = body(status={"observedGeneration": 1})
-    assert not await bench.observe(None, settled)
+    await bench.observe(None, settled)
+    assert bench.reconciler.left_to_resync == [ORDERS]
     assert bench.reconciled == []
-    assert await bench.observe(None, settled), "listed again, it is known"
-    assert await bench.observe(None, body(generation=2))
+    await bench.observe(None, settled)
+    assert bench.reconciler.left_to_resync == [ORDERS], "listed again, it is known"
+    await bench.observe(None, body(generation=2))
     assert bench.reconciled == [ORDERS]
+
+
+async def test_a_listed_connection_is_looked_at_whatever_its_status_says(bench: Bench) -> None:
+    await bench.observe(None, body(HUB, status={"observedGeneration": 1}))
+    assert bench.reconciled == [HUB]
+
+
+async def test_the_end_of_a_connection_is_told(bench: Bench) -> None:
+    await bench.observe("ADDED", body(HUB))
+    await bench.observe("DELETED", deleting(HUB))
+    assert bench.reconciler.lost_connections == [HUB]
+
+
+async def test_a_connection_that_is_deleted_hears_that_its_last_user_has_gone(
+    bench: Bench,
+) -> None:
+    await bench.observe("MODIFIED", deleting(HUB))
+    user = body()
+    user["spec"] = {"connection": {"name": HUB.name}}
+    await bench.observe("ADDED", user)
+    bench.reconciler.reconciled.clear()
+    await bench.observe("DELETED", user)
+    assert bench.reconciled == [HUB]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +246,7 @@ async def test_a_listed_resource_that_looks_settled_is_left_to_the_resync(bench:
 async def test_a_listed_resource_that_is_not_settled_is_reconciled(
     bench: Bench, unsettled: dict[str, Any]
 ) -> None:
-    assert await bench.observe(None, unsettled)
+    await bench.observe(None, unsettled)
     assert bench.reconciled == [ORDERS]
 
 

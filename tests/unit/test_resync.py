@@ -7,10 +7,11 @@ from typing import Any, cast
 import pytest
 
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.controller import Controller
+from coze_nats.controller.queue import KeyedQueue
 from coze_nats.controller.resync import Resync
 from coze_nats.core import names
-from coze_nats.core.errors import NotFound, OutcomeUnknown, Unavailable
+from coze_nats.core.desired import Target
+from coze_nats.core.errors import NotFound, OutcomeUnknown
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import JetStream
@@ -56,6 +57,9 @@ class Existing:
         self.may_end = asyncio.Event()
         self.may_end.set()
 
+    async def learn(self) -> None:
+        """Nothing has to be known of the server."""
+
     async def reconcile(self, key: Key) -> Next:
         self.reconciled.append(key.name)
         await self.may_end.wait()
@@ -70,12 +74,12 @@ class Existing:
         self.compared.append(resource.key.name)
         return live is not None
 
-    def target(self, resource: Resource) -> tuple[str, str | None] | None:
+    def target(self, resource: Resource) -> Target | None:
         if resource.spec.get("invalid"):
             return None
         if resource.key.kind == names.STREAM_KIND:
-            return resource.key.name, None
-        return resource.spec["streamName"], resource.key.name
+            return Target(resource.key.name)
+        return Target(resource.spec["streamName"], resource.key.name)
 
 
 class Bench:
@@ -83,31 +87,16 @@ class Bench:
         self.lists = lists
         self.reconciler = Existing()
         self.cache = Cache()
-        self.existing: frozenset[str] | Exception = frozenset()
-        self.swept: list[tuple[str, str | None]] = []
-        self.controller = Controller(self.reconciler, self.cache, self._add, self._release)
+        self.queue = KeyedQueue(self.reconciler.reconcile)
         self.resync = Resync(
-            self.controller,
+            self.queue,
             self.reconciler,
-            self.cache,
+            lambda: self.cache.users_of(None),
             cast(JetStream, lists),
-            self._list_uids,
             interval=interval,
             quiet=0.001,
             grace=0.001,
         )
-
-    async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:
-        raise NotImplementedError
-
-    async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
-        """Nothing is deleted here."""
-
-    async def _list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
-        self.swept.append((kind, namespace))
-        if isinstance(self.existing, Exception):
-            raise self.existing
-        return self.existing
 
     def stream(self, name: str, **spec: Any) -> None:
         self.cache.put(_resource(names.STREAM_KIND, name, spec))
@@ -119,7 +108,7 @@ class Bench:
         """Do a round while connected; returns the names of what was reconciled."""
         self.resync.connected()
         await self.resync.round()
-        await self.controller.queue.idle()
+        await self.queue.idle()
         return sorted(self.reconciler.reconciled)
 
 
@@ -171,11 +160,11 @@ async def test_what_is_about_to_be_reconciled_is_not_enqueued_once_more() -> Non
     bench = Bench(Lists())
     bench.stream("lost")
     bench.reconciler.may_end.clear()
-    bench.controller.queue.add(Key(names.STREAM_KIND, "coze", "lost"))
+    bench.queue.add(Key(names.STREAM_KIND, "coze", "lost"))
     bench.resync.connected()
     await bench.resync.round()
     bench.reconciler.may_end.set()
-    await bench.controller.queue.idle()
+    await bench.queue.idle()
     assert bench.reconciler.reconciled == ["lost"]
 
 
@@ -197,13 +186,6 @@ async def test_one_stream_whose_consumers_cannot_be_listed_stops_nobody_else(
     assert "consumers of stream orders is put off: no answer" in caplog.text
 
 
-async def test_a_deletion_that_nobody_is_at_is_gone_on_with() -> None:
-    bench = Bench(Lists(orders=[]))
-    deleting = _resource(names.STREAM_KIND, "orders", {}, deletionTimestamp=CREATED)
-    bench.cache.put(deleting)
-    assert await bench.round() == ["orders"]
-
-
 async def test_nothing_is_asked_while_nats_is_away() -> None:
     bench = Bench(Lists())
     bench.stream("orders")
@@ -211,32 +193,6 @@ async def test_nothing_is_asked_while_nats_is_away() -> None:
     await bench.resync.round()
     assert bench.lists.asked == []
     assert bench.reconciler.compared == []
-
-
-async def test_a_sweep_forgets_what_vanished_of_that_kind_and_namespace() -> None:
-    bench = Bench(Lists(orders=[], left=[]))
-    bench.stream("orders")
-    bench.stream("left")
-    bench.consumer("worker", of="orders")
-    bench.existing = frozenset({"left"})
-    bench.resync.request_sweep((names.STREAM_KIND, "elsewhere"))
-    await bench.resync.round()
-    assert {resource.key.name for resource in bench.cache} == {"orders", "left", "worker"}
-    bench.resync.request_sweep((names.STREAM_KIND, None))
-    await bench.resync.round()
-    assert {resource.key.name for resource in bench.cache} == {"left", "worker"}
-
-
-async def test_a_sweep_that_fails_is_done_in_the_next_round() -> None:
-    bench = Bench(Lists())
-    bench.existing = Unavailable("the apiserver is away")
-    bench.resync.request_sweep((names.STREAM_KIND, None))
-    with pytest.raises(Unavailable):
-        await bench.resync.round()
-    bench.existing = frozenset()
-    await bench.resync.round()
-    await bench.resync.round()
-    assert len(bench.swept) == 2
 
 
 @pytest.fixture

@@ -4,12 +4,16 @@
 {{- define "coze-nats-operator.rights" -}}
 # Watch what is declared; patch sets and removes the finalizer.
 - apiGroups: [jetstream.coze.dev]
-  resources: [cozestreams, cozeconsumers]
+  resources: [cozestreams, cozeconsumers, cozeconnections]
   verbs: [list, watch, patch]
 # Report how it stands.
 - apiGroups: [jetstream.coze.dev]
-  resources: [cozestreams/status, cozeconsumers/status]
+  resources: [cozestreams/status, cozeconsumers/status, cozeconnections/status]
   verbs: [patch]
+# Read what connections log in with, one by one, by name.
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  verbs: [get]
 # Tell what happened.
 - apiGroups: [""]
   resources: [events]

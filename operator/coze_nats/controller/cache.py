@@ -9,18 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 from coze_nats.core import names
+from coze_nats.core.references import connection_of, stream_key
 from coze_nats.core.resource import Key, Resource
-
-StreamResource = tuple[str, str]
-"""Namespace and name of a CozeStream."""
 
 
 class Cache:
-    """Resources by key, and the consumers that refer to a stream's resource."""
+    """Resources by key, the consumers of each CozeStream, and the users of each connection."""
 
     def __init__(self) -> None:
         self._resources: dict[Key, Resource] = {}
-        self._consumers: dict[StreamResource, set[Key]] = {}
+        # By the key of a CozeStream, whether it exists or not.
+        self._consumers: dict[Key, set[Key]] = {}
+        # The dicts are sets that keep their order, so that equal runs do things in equal order.
+        self._users: dict[Key | None, dict[Key, None]] = {}
+        self._connections: dict[Key, Key | None] = {}
+        self._namesakes: dict[tuple[str, str], dict[Key, None]] = {}
 
     def __len__(self) -> int:
         return len(self._resources)
@@ -43,33 +46,83 @@ class Cache:
         self._resources[resource.key] = replace(
             resource, spec=_interned(resource.spec), status=_interned(resource.status)
         )
-        if stream := _stream_of(resource):
+        if stream := stream_key(resource):
             self._consumers.setdefault(stream, set()).add(resource.key)
+        self._namesakes.setdefault(_name_in_jetstream(resource), {})[resource.key] = None
+        self._place(resource)
         return True
 
     def remove(self, key: Key) -> None:
         """Forget the resource, if it is known."""
         if known := self._resources.pop(key, None):
             self._unlink(known)
+            self._displace(key)
+            self._place_consumers(key)
 
     def consumers_of(self, namespace: str, name: str) -> tuple[Key, ...]:
         """The CozeConsumers whose streamRef names this CozeStream, whether it exists or not."""
-        return tuple(self._consumers.get((namespace, name), ()))
+        return tuple(self._consumers.get(Key(names.STREAM_KIND, namespace, name), ()))
+
+    def connection_of(self, resource: Resource) -> Key | None:
+        """The connection that a stream or consumer uses; None is the operator's own."""
+        stream = stream_key(resource)
+        return connection_of(resource, self._resources.get(stream) if stream else None)
+
+    def users_of(self, connection: Key | None) -> list[Resource]:
+        """The streams and consumers that use a connection, as of now."""
+        return [self._resources[key] for key in self._users.get(connection, ())]
+
+    def namesakes_of(self, resource: Resource) -> list[Resource]:
+        """The resources of its kind and connection with its name in JetStream; itself, too."""
+        connection = self.connection_of(resource)
+        keys = self._namesakes.get(_name_in_jetstream(resource), ())
+        return [
+            other
+            for other in map(self._resources.__getitem__, keys)
+            if self.connection_of(other) == connection
+        ]
+
+    def _place(self, resource: Resource) -> None:
+        """Put a stream or consumer where its connection is, and a stream's consumers with it."""
+        key = resource.key
+        if key.kind == names.CONNECTION_KIND:
+            return
+        connection = self.connection_of(resource)
+        if key in self._connections and self._connections[key] == connection:
+            return
+        self._displace(key)
+        self._connections[key] = connection
+        self._users.setdefault(connection, {})[key] = None
+        self._place_consumers(key)
+
+    def _place_consumers(self, stream: Key) -> None:
+        for consumer in self._consumers.get(stream, ()):
+            self._place(self._resources[consumer])
+
+    def _displace(self, key: Key) -> None:
+        if key not in self._connections:
+            return
+        connection = self._connections.pop(key)
+        users = self._users[connection]
+        del users[key]
+        if not users:
+            del self._users[connection]
 
     def _unlink(self, resource: Resource) -> None:
-        stream = _stream_of(resource)
+        stream = stream_key(resource)
         if stream and (consumers := self._consumers.get(stream)):
             consumers.discard(resource.key)
             if not consumers:
                 del self._consumers[stream]
+        name = _name_in_jetstream(resource)
+        del self._namesakes[name][resource.key]
+        if not self._namesakes[name]:
+            del self._namesakes[name]
 
 
-def _stream_of(resource: Resource) -> StreamResource | None:
-    if resource.key.kind != names.CONSUMER_KIND:
-        return None
-    reference = resource.spec.get("streamRef") or {}
-    name = reference.get("name")
-    return (resource.key.namespace, name) if name else None
+def _name_in_jetstream(resource: Resource) -> tuple[str, str]:
+    """A resource's kind, and the name of its stream or, on whatever stream, of its consumer."""
+    return resource.key.kind, str(resource.spec.get("name") or resource.key.name)
 
 
 def _is_older(version: str, known: str) -> bool:

@@ -7,17 +7,13 @@ from typing import Any, Protocol
 
 from coze_nats import logs
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.queue import KeyedQueue
+from coze_nats.controller.queue import KeyedQueue, Lane
 from coze_nats.core import names
 from coze_nats.core.errors import Failure
-from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
 
 log = logging.getLogger(__name__)
-
-Target = tuple[str, str | None]
-"""Names in JetStream: of a stream and, for a consumer, of the consumer."""
 
 AddFinalizer = Callable[[Resource, tuple[str, ...]], Awaitable[Resource | None]]
 """Put the operator's finalizer on a resource, given the finalizers that it has.
@@ -30,21 +26,19 @@ ReleaseFinalizer = Callable[[Resource, tuple[str, ...]], Awaitable[None]]
 
 
 class Reconciler(Protocol):
-    """What `coze_nats.reconcile` offers to the controller and the resync."""
+    """What works on the resources: `router.Router`."""
 
     async def reconcile(self, key: Key) -> Next:
         """Make JetStream match one resource; a Failure that escapes is retried with backoff."""
 
-    def is_settled(
-        self,
-        resource: Resource,
-        live: LiveStream | LiveConsumer | None,
-        stream: LiveStream | None = None,
-    ) -> bool:
-        """Whether reconciling the resource now would do nothing, given what JetStream has."""
+    def lane_of(self, key: Key) -> Lane:
+        """The lane of the queue that the resource has to keep to."""
 
-    def target(self, resource: Resource) -> Target | None:
-        """Names in JetStream, or None when the spec doesn't tell."""
+    def listed(self, resource: Resource) -> None:
+        """A resource that was there before the operator looks settled by its status."""
+
+    def gone(self, connection: Resource) -> None:
+        """A CozeConnection doesn't exist any more."""
 
 
 class Controller:
@@ -67,36 +61,38 @@ class Controller:
         self._cache = cache
         self._add_finalizer = add_finalizer
         self._release_finalizer = release_finalizer
-        self.queue = KeyedQueue(self._reconcile, concurrency=concurrency)
+        self.queue = KeyedQueue(
+            self._reconcile, lane_of=reconciler.lane_of, concurrency=concurrency
+        )
         # By uid, of resources that wait for ours to be put on or taken off.
         self._finalizers: dict[str, tuple[str, ...]] = {}
         self._adding: set[str] = set()
         self._released: set[str] = set()
 
-    def observe(self, event: str | None, body: Mapping[str, Any]) -> bool:
+    def observe(self, event: str | None, body: Mapping[str, Any]) -> None:
         """Take in what the apiserver says of a resource.
 
-        `event` is ADDED, MODIFIED, DELETED, or None for a resource found by listing. Returns False
-        for a listed resource that looks settled by its status: it is left to the next resync, which
-        asks JetStream about many resources at once.
+        `event` is ADDED, MODIFIED, DELETED, or None for a resource found by listing. One of these
+        that looks settled by its status is left to the next resync, which asks JetStream about many
+        resources at once.
         """
         resource = Resource.from_body(body)
         if event == "DELETED":
             self._gone(resource)
-            return True
+            return
         known = self._cache.get(resource.key)
         if not self._cache.put(resource):
-            return True
+            return
         if resource.deleting or not resource.finalized:
             self._finalizers[resource.uid] = tuple(body["metadata"].get("finalizers") or ())
         else:
             self._finalizers.pop(resource.uid, None)
         if known and self._is_no_news(known, resource):
-            return True
+            return
         if event is None and known is None and _looks_settled(resource):
-            return False
-        self.queue.add(resource.key)
-        return True
+            self._reconciler.listed(resource)
+        else:
+            self.queue.add(resource.key)
 
     def resume_deletions(self) -> None:
         """Go on with deletions that nobody is at, should there be any."""
@@ -124,8 +120,13 @@ class Controller:
         known = self._cache.get(resource.key)
         if known and known.uid != resource.uid:
             return
+        connection = self._cache.connection_of(resource)
         self._cache.remove(resource.key)
         self.queue.discard(resource.key)
+        if resource.key.kind == names.CONNECTION_KIND:
+            self._reconciler.gone(resource)
+        elif connection and (used := self._cache.get(connection)) and used.deleting:
+            self.queue.add(connection)
         if resource.key.kind == names.STREAM_KIND:
             for consumer in self._cache.consumers_of(resource.key.namespace, resource.key.name):
                 self.queue.add(consumer)
@@ -167,7 +168,8 @@ class Controller:
 
 def _looks_settled(resource: Resource) -> bool:
     return (
-        resource.finalized
+        resource.key.kind != names.CONNECTION_KIND
+        and resource.finalized
         and not resource.deleting
         and resource.status.get("observedGeneration") == resource.generation
     )

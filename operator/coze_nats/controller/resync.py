@@ -1,4 +1,4 @@
-"""The periodic comparison of all resources with JetStream, by listing and never one by one.
+"""The periodic comparison of a connection's resources with JetStream, by listing, never one by one.
 
 It decides nothing but who is reconciled; differences are looked at again by the reconciler.
 """
@@ -7,11 +7,11 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Protocol, TypeVar
 
-from coze_nats.controller.cache import Cache
-from coze_nats.controller.controller import Controller, Reconciler
+from coze_nats.controller.queue import KeyedQueue, Lane
+from coze_nats.core.desired import Target
 from coze_nats.core.errors import Failure, NotFound
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream
 from coze_nats.core.resource import Resource
@@ -29,44 +29,61 @@ _JITTER = 0.1
 _LISTINGS_AT_ONCE = 8
 _ITEMS_AT_ONCE = 100
 
-Place = tuple[str, str | None]
-"""A kind, and a namespace or None for all: what one list of the apiserver covers."""
-
 Named = list[tuple[Resource, str]]
 """Resources with the names that their streams, or consumers, have in JetStream."""
 
-ListUids = Callable[[str, str | None], Awaitable[frozenset[str]]]
-"""The uids of all resources of a kind in a namespace, or in all of them."""
+Users = Callable[[], Iterable[Resource]]
+"""The resources that use the connection, as of now."""
+
+
+class Judge(Protocol):
+    """What `coze_nats.reconcile` offers to a comparison."""
+
+    async def learn(self) -> None:
+        """Find out what has to be known of the server; raises its Failure."""
+
+    def is_settled(
+        self,
+        resource: Resource,
+        live: LiveStream | LiveConsumer | None,
+        stream: LiveStream | None = None,
+    ) -> bool:
+        """Whether reconciling the resource now would do nothing, given what JetStream has."""
+
+    def target(self, resource: Resource) -> Target | None:
+        """Names in JetStream, or None when the spec doesn't tell."""
 
 
 class Resync:
     """Enqueues the resources that are not settled: every `interval` seconds and on request.
 
     All times are in seconds.
+
+    Args:
+        lane: of the queue, in which the connection's resources are.
     """
 
     def __init__(
         self,
-        controller: Controller,
-        reconciler: Reconciler,
-        cache: Cache,
+        queue: KeyedQueue,
+        judge: Judge,
+        users: Users,
         jetstream: JetStream,
-        list_uids: ListUids,
         *,
         interval: float,
+        lane: Lane = None,
         quiet: float = QUIET,
         grace: float = AWAY_GRACE,
     ) -> None:
-        self._controller = controller
-        self._reconciler = reconciler
-        self._cache = cache
+        self._queue = queue
+        self._judge = judge
+        self._users = users
         self._jetstream = jetstream
-        self._list_uids = list_uids
         self._interval = interval
+        self._lane = lane
         self._quiet = quiet
         self._grace = grace
         self._requested = asyncio.Event()
-        self._to_sweep: set[Place] = set()
         self._connected = False
         self._away_timer: asyncio.TimerHandle | None = None
 
@@ -74,16 +91,11 @@ class Resync:
         """Have a round soon."""
         self._requested.set()
 
-    def request_sweep(self, place: Place) -> None:
-        """Have a round soon that finds resources which vanished unseen."""
-        self._to_sweep.add(place)
-        self.request()
-
     def connected(self) -> None:
         """NATS is there: what waited for it goes on, and everything is compared."""
         self._connected = True
         self._cancel_away_timer()
-        self._controller.queue.release_parked()
+        self._queue.release_parked(self._lane)
         self.request()
 
     def disconnected(self) -> None:
@@ -110,10 +122,9 @@ class Resync:
             self._cancel_away_timer()
 
     async def round(self) -> None:
-        """Compare everything once; raises the Failure of the apiserver or of JetStream."""
-        await self._sweep()
-        self._controller.resume_deletions()
+        """Compare everything once; raises the Failure of JetStream."""
         if self._connected:
+            await self._judge.learn()
             await self._compare()
 
     async def _due(self) -> None:
@@ -127,23 +138,11 @@ class Resync:
             self._requested.clear()
             await asyncio.sleep(self._quiet)
 
-    async def _sweep(self) -> None:
-        while self._to_sweep:
-            kind, namespace = place = next(iter(self._to_sweep))
-            known_before = {
-                resource.key: resource.uid
-                for resource in self._cache
-                if resource.key.kind == kind and namespace in (None, resource.key.namespace)
-            }
-            existing = await self._list_uids(kind, namespace)
-            self._to_sweep.discard(place)
-            self._controller.sweep(known_before, existing)
-
     async def _compare(self) -> None:
         streams: Named = []
         consumers: dict[str, Named] = defaultdict(list)
-        async for resource in _unhurried(self._cache):
-            if target := self._reconciler.target(resource):
+        async for resource in _unhurried(self._users()):
+            if target := self._judge.target(resource):
                 stream, consumer = target
                 if consumer is None:
                     streams.append((resource, stream))
@@ -182,17 +181,16 @@ class Resync:
         listing: Listing[LiveStream] | Listing[LiveConsumer],
         stream: LiveStream | None = None,
     ) -> None:
-        queue = self._controller.queue
         async for resource, name in _unhurried(resources):
             # Who is being worked on, or about to be, knows better than a list from before.
-            if name in listing.missing or queue.is_active(resource.key):
+            if name in listing.missing or self._queue.is_active(resource.key):
                 continue
-            if not self._reconciler.is_settled(resource, listing.found.get(name), stream):
-                queue.add(resource.key)
+            if not self._judge.is_settled(resource, listing.found.get(name), stream):
+                self._queue.add(resource.key)
 
     def _enqueue_all(self) -> None:
-        for resource in self._cache:
-            self._controller.queue.add(resource.key)
+        for resource in self._users():
+            self._queue.add(resource.key)
 
     def _cancel_away_timer(self) -> None:
         if self._away_timer:

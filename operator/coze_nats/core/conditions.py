@@ -18,7 +18,7 @@ from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.resource import Resource
 
 COUNTERS = frozenset(
-    {"messages", "bytes", "lastSequence", "pending", "ackPending", "leader"},
+    {"messages", "bytes", "lastSequence", "pending", "ackPending", "leader", "account"},
 )
 """Fields of status that move by themselves; they alone are no reason to write at once."""
 
@@ -82,7 +82,7 @@ def is_true(status: Mapping[str, Any], type_: str) -> bool:
     return found is not None and found.get("status") == "True"
 
 
-def _conditions(
+def conditions_of(
     outcome: Outcome, previous: Mapping[str, Any], generation: int, now_ns: int
 ) -> list[dict[str, Any]]:
     said = (str(outcome.reason), outcome.message)
@@ -125,7 +125,7 @@ def next_status(
     previous = resource.status
     status: dict[str, Any] = {
         "observedGeneration": resource.generation,
-        "conditions": _conditions(outcome, previous, resource.generation, now_ns),
+        "conditions": conditions_of(outcome, previous, resource.generation, now_ns),
         "policies": dict(policies),
         **_kept(resource, outcome, now_ns),
     }
@@ -143,12 +143,9 @@ def next_status(
 def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
     """What status remembers beyond the present."""
     previous = resource.status
-    found = {
-        key: previous[key] for key in ("lastHandledReconcileAt", "dataLoss") if key in previous
-    }
-    was_handled = outcome.observed or outcome.health is Health.STALLED
-    if was_handled and resource.reconcile_requested_at:
-        found["lastHandledReconcileAt"] = resource.reconcile_requested_at
+    found = handled_request(resource, outcome)
+    if "dataLoss" in previous:
+        found["dataLoss"] = previous["dataLoss"]
     if outcome.lost and not is_known_loss(previous):
         found["dataLoss"] = {
             "detectedAt": timestamp(now_ns),
@@ -157,6 +154,14 @@ def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
             "lastSequence": previous.get("lastSequence", 0),
         }
     return found
+
+
+def handled_request(resource: Resource, outcome: Outcome) -> dict[str, Any]:
+    """The request to reconcile that status tells of: the one of now, once it was acted on."""
+    was_handled = outcome.observed or outcome.health is Health.STALLED
+    asked = resource.reconcile_requested_at if was_handled else ""
+    handled = asked or resource.status.get("lastHandledReconcileAt")
+    return {"lastHandledReconcileAt": handled} if handled else {}
 
 
 def is_known_loss(status: Mapping[str, Any]) -> bool:

@@ -18,7 +18,8 @@ from coze_nats.core.desired import (
     desired_stream,
 )
 from coze_nats.core.names import Reason
-from coze_nats.core.resource import Key, Resource
+from coze_nats.core.references import stream_key
+from coze_nats.core.resource import Resource
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -31,7 +32,8 @@ class Waiting:
     message: str
 
 
-def _parsed(model: type[Spec], spec: Mapping[str, Any]) -> Spec:
+def parsed(model: type[Spec], spec: Mapping[str, Any]) -> Spec:
+    """The spec as its model; raises InvalidField, naming all fields that are wrong."""
     try:
         return model.model_validate(spec)
     except ValidationError as error:
@@ -40,14 +42,6 @@ def _parsed(model: type[Spec], spec: Mapping[str, Any]) -> Spec:
             for item in error.errors(include_url=False, include_input=False)
         ]
         raise InvalidField("; ".join(found)) from error
-
-
-def stream_key(resource: Resource) -> Key | None:
-    """The CozeStream that a CozeConsumer refers to; None when it names a stream instead."""
-    ref = resource.spec.get("streamRef")
-    if resource.key.kind != names.CONSUMER_KIND or not ref:
-        return None
-    return Key(names.STREAM_KIND, resource.key.namespace, ref["name"])
 
 
 def intent(
@@ -62,16 +56,10 @@ def intent(
     Raises:
         InvalidField: the spec has no meaning; the text names the field.
     """
-    if resource.spec.get("connection"):
-        # Not the operator's own instead: that may be another system.
-        return Waiting(
-            Reason.CONNECTION_NOT_READY,
-            "connection: this operator can't use connections yet, so nothing is sent anywhere",
-        )
     if resource.key.kind == names.STREAM_KIND:
-        spec = _parsed(StreamSpec, resource.spec)
+        spec = parsed(StreamSpec, resource.spec)
         return desired_stream(resource.key.name, spec, default_replicas)
-    consumer = _parsed(ConsumerSpec, resource.spec)
+    consumer = parsed(ConsumerSpec, resource.spec)
     if consumer.stream_ref is None:
         if consumer.stream_name is None:
             raise InvalidField("streamRef: name the stream by streamRef or streamName")

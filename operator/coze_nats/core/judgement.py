@@ -6,6 +6,7 @@ How long to wait before the next attempt is the reconciler's; the classes are `c
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.errors import (
     CapacityExceeded,
+    Denied,
     Failure,
     NotFound,
     OutcomeUnknown,
@@ -39,6 +40,8 @@ def judged(failure: Failure) -> Outcome:
             return _going_on(
                 Reason.WAITING_FOR_STREAM, f"the stream does not exist in JetStream: {failure}"
             )
+        case Denied():
+            return _stalled(Reason.PERMISSION_DENIED, f"the NATS user lacks a right: {failure}")
         case Rejected():
             return _stalled(Reason.REJECTED_BY_SERVER, explained(failure))
         case _:

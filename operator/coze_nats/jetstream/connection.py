@@ -25,6 +25,9 @@ _LONGEST_DELAY = 5.0
 _STEADY_AFTER = 5.0
 """A session that lasts so many seconds was a good one: the next is tried for without a delay."""
 
+_RETIRE_SECONDS = 10.0
+"""What requests in flight get to finish in a session that another one took over from."""
+
 Listener = Callable[[], None]
 
 
@@ -48,6 +51,7 @@ class Connection:
         self._subscriptions: list[Subscription] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._retirements: set[asyncio.Task[None]] = set()
+        self._renewal = asyncio.Event()
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -78,12 +82,11 @@ class Connection:
 
     @property
     def last_error(self) -> str:
-        """Why there is no session: each server with its reason, without secrets; "" if connected.
+        """Why there is no session: each server with its reason, without secrets; "" if all is well.
 
-        The text stays the same for as long as the reasons do, so it may stand in a status.
+        While there is a session, it is why no other can take over from it. The text stays the same
+        for as long as the reasons do, so it may stand in a status.
         """
-        if self.is_connected:
-            return ""
         return "; ".join(
             f"{address}: {self._failures[address].words}"
             for address in self.options.addresses
@@ -92,9 +95,7 @@ class Connection:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What kind of thing keeps us out; None if connected, or if no server was tried yet."""
-        if self.is_connected:
-            return None
+        """What kind of thing `last_error` tells of; None also if no server was tried yet."""
         found = {cause.trouble for cause in self._failures.values()}
         return next((trouble for trouble in Trouble if trouble in found), None)
 
@@ -139,6 +140,15 @@ class Connection:
         """Have `listener` called whenever the session is lost. It must not block."""
         self._disconnected_listeners.append(listener)
 
+    def renew_with(self, options: ConnectionOptions) -> None:
+        """Open a session with other options, which takes over from the one there is once it works.
+
+        The servers and the prefix must be the same, as this is for other credentials.
+        """
+        self.options = options
+        self._failures.clear()
+        self._renewal.set()
+
     async def wait_connected(self) -> None:
         """Wait until there is a session."""
         while not self.is_connected:
@@ -162,8 +172,8 @@ class Connection:
             session = await self._establish(delays)
             opened_at = time.monotonic()
             self._adopt(session)
-            await session.leaving.wait()
-            if time.monotonic() - opened_at >= _STEADY_AFTER:
+            await _first_of(session.leaving, self._renewal)
+            if self._renewal.is_set() or time.monotonic() - opened_at >= _STEADY_AFTER:
                 delays = _backoff()
             else:
                 await asyncio.sleep(next(delays))
@@ -171,16 +181,23 @@ class Connection:
     async def _establish(self, delays: Iterator[float]) -> Session:
         """Try the servers in turn, with a growing delay after each round, until one lets us in."""
         while True:
+            self._renewal.clear()
             for address in self.options.addresses:
                 try:
-                    return await Session.open(
+                    session = await Session.open(
                         self.options, address, self._on_lost, self._subscriptions
                     )
                 except NotConnected as error:
                     self._failures[address] = error.cause
+                    continue
+                if not self._renewal.is_set():
+                    return session
+                # What it logged in with is the former login by now.
+                await session.close(0)
+                break
             if self._session is None:
                 self._remind()
-            await asyncio.sleep(next(delays))
+            await _first_of(self._renewal, within=next(delays))
 
     def _adopt(self, session: Session) -> None:
         """Make a new session the one; requests in flight in an older one may still finish."""
@@ -206,7 +223,7 @@ class Connection:
         _call(self._disconnected_listeners)
 
     def _retire(self, session: Session) -> None:
-        task = asyncio.create_task(session.close(self.options.request_timeout), name="nats-retire")
+        task = asyncio.create_task(session.close(_RETIRE_SECONDS), name="nats-retire")
         self._retirements.add(task)
         task.add_done_callback(self._retirements.discard)
 
@@ -229,6 +246,16 @@ def _backoff() -> Iterator[float]:
     while True:
         yield delay * random.uniform(0.5, 1.0)  # noqa: S311 # jitter is not cryptography
         delay = min(2 * delay, _LONGEST_DELAY)
+
+
+async def _first_of(*events: asyncio.Event, within: float | None = None) -> None:
+    """Wait for one of the events, or for so many seconds."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 def _call(listeners: list[Listener]) -> None:

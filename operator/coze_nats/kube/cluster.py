@@ -35,6 +35,6 @@ class Cluster:
         try:
             answer = await self._api.request("GET", f"/apis/{names.API_VERSION}")
         except Gone:
-            return sorted(names.TOPOLOGY_KINDS)
+            return sorted(names.PLURALS)
         served = {resource["kind"] for resource in answer["resources"]}
-        return sorted(set(names.TOPOLOGY_KINDS) - served)
+        return sorted(names.PLURALS.keys() - served)

@@ -42,7 +42,7 @@ class Watches:
         self, namespaces: Iterable[str] = (), *, unserved_delay: float = UNSERVED_DELAY
     ) -> None:
         scopes: Collection[str | None] = tuple(namespaces) or (None,)
-        self.places = tuple((kind, scope) for kind in names.TOPOLOGY_KINDS for scope in scopes)
+        self.places = tuple((kind, scope) for kind in names.PLURALS for scope in scopes)
         self.filled = asyncio.Event()
         self.on_relist: Callable[[Place], None] = lambda _: None
         self._by_path = {path_of(*place): place for place in self.places}

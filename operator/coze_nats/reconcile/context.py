@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from coze_nats.core import names
 from coze_nats.core.conditions import Health, Outcome, condition
 from coze_nats.core.desired import Desired, InvalidField
-from coze_nats.core.intent import Waiting, intent, stream_key
+from coze_nats.core.intent import Waiting, intent
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, owner_of
 from coze_nats.core.plan import Refusal, Situation
+from coze_nats.core.references import has_moved, stream_key
 from coze_nats.core.remembered import is_observed, situation_of, still_good
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.warnings import filter_warning
 from coze_nats.ports import JetStream, Resources
+from coze_nats.reconcile.brake import Brake
 from coze_nats.reconcile.reporting import Clock, Reporter
 
 
@@ -26,21 +29,21 @@ class Rules:
         default_replicas: of streams that name no number; None leaves it to the server.
         default_policies: by name, for resources that name none.
         dry_run: nothing is changed in JetStream; status says what would be.
-        most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
     """
 
     cluster_id: str
     default_replicas: int | None = None
     default_policies: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
-    most_deletions: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
 class Context:
-    """The parts that a reconcile works with.
+    """The parts that a reconcile works with: one for each connection.
 
     Attributes:
+        brake: counts the deletions of all connections.
+        connection: whose JetStream it is; None: the operator's own.
         server: the server as it was when something was last reconciled; None before that.
         last_change: when, on the monotonic clock, an object was last created or deleted.
     """
@@ -50,6 +53,8 @@ class Context:
     reporter: Reporter
     clock: Clock
     rules: Rules
+    brake: Brake
+    connection: Key | None = None
     server: Server | None = None
     last_change: float = 0.0
 
@@ -64,6 +69,8 @@ class Context:
         self, resource: Resource, server: Server, stream: LiveStream | None = None
     ) -> Situation:
         """What a plan is made from; `stream` is a consumer's, if it has no CozeStream."""
+        if has_moved(resource, self.connection):
+            resource = resource.with_status({})
         found = situation_of(
             resource,
             self.stream_of(resource),
@@ -90,8 +97,8 @@ class Context:
         """
         if owner_of(live):
             return ""
-        for other in self.resources:
-            if other.key.kind == resource.key.kind and other.status.get("created") == live.created:
+        for other in self.resources.namesakes_of(resource):
+            if other.status.get("created") == live.created:
                 return self.owner(other.key)
         return ""
 
@@ -128,3 +135,12 @@ def converged(desired: Desired, live: Live | None, warning: str = "") -> Outcome
 
 def refused(refusal: Refusal, live: Live | None) -> Outcome:
     return Outcome(Health.STALLED, refusal.reason, refusal.message, live=live)
+
+
+def deletion_waits(outcome: Outcome) -> Outcome:
+    """The outcome of a deletion that can't be done now, with the way out of it."""
+    message = (
+        f"deletion waits: {outcome.message}; to let the resource go and leave JetStream as it is, "
+        f"annotate it with {names.RELEASE_ANNOTATION}=true"
+    )
+    return replace(outcome, message=message)

@@ -111,10 +111,8 @@ class Converger:
         Who comes first is told by namespace and name, so it is the same at every look.
         """
         context = self._context
-        for other in sorted(context.resources, key=lambda item: item.key):
-            if other.key.kind != resource.key.kind or other.key >= resource.key or other.deleting:
-                continue
-            if other.spec.get("suspend"):
+        for other in sorted(context.resources.namesakes_of(resource), key=lambda item: item.key):
+            if other.key >= resource.key or other.deleting or other.spec.get("suspend"):
                 continue
             if target_of(other, context.stream_of(other)) != desired.target:
                 continue

@@ -19,16 +19,24 @@ from coze_nats.core.errors import (
     SubjectOverlap,
     Unavailable,
 )
-from coze_nats.core.intent import Waiting, intent, stream_key, target_of
+from coze_nats.core.intent import Waiting, intent, target_of
 from coze_nats.core.judgement import judged
 from coze_nats.core.live import LiveStream
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, has_vanished, plan
+from coze_nats.core.references import stream_key
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import Session
 from coze_nats.reconcile import culprits
-from coze_nats.reconcile.context import Context, converged, managed, refused, says
+from coze_nats.reconcile.context import (
+    Context,
+    converged,
+    deletion_waits,
+    managed,
+    refused,
+    says,
+)
 from coze_nats.reconcile.converging import Converger
 from coze_nats.reconcile.removing import Remover
 from coze_nats.reconcile.reporting import News, news_of_untouched
@@ -122,6 +130,10 @@ class Reconciler:
             or None,
         )
 
+    async def learn(self) -> None:
+        """Find out what has to be known of the server; raises its Failure."""
+        self._context.server = await self._context.jetstream.server()
+
     def is_settled(
         self, resource: Resource, live: Live | None, stream: LiveStream | None = None
     ) -> bool:
@@ -212,12 +224,7 @@ class Reconciler:
         if desired is not None:
             outcome = replace(outcome, message=await self._named(desired, failure, outcome.message))
         if resource.deleting:
-            release = f"{names.RELEASE_ANNOTATION}=true"
-            message = (
-                f"deletion waits: {outcome.message}; to let the resource go and leave JetStream as "
-                f"it is, annotate it with {release}"
-            )
-            outcome = replace(outcome, message=message)
+            outcome = deletion_waits(outcome)
         # Once told of is once recorded, or every further attempt would tell of it again.
         lost = any(item.reason is EventReason.DATA_LOSS_DETECTED for item in news or ())
         outcome = replace(outcome, lost=lost)

@@ -11,7 +11,6 @@ from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.plan import Action, Refusal, described, plan_deletion
 from coze_nats.core.resource import Resource
-from coze_nats.reconcile.brake import Brake
 from coze_nats.reconcile.context import Context
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import news_of_release, news_of_untouched
@@ -24,7 +23,6 @@ class Remover:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._brake = Brake(context.rules.most_deletions)
 
     async def remove(self, resource: Resource, target: Target) -> Refusal | None:
         try:
@@ -45,10 +43,11 @@ class Remover:
             return None
         now = self._context.clock.monotonic()
         loses = todo.action is Action.DELETE and isinstance(live, LiveStream) and live.messages
-        if loses and not resource.confirmed and not self._brake.lets_pass(now):
+        brake = self._context.brake
+        if loses and not resource.confirmed and not brake.lets_pass(now):
             return Refusal(
                 Reason.MASS_DELETION,
-                f"more than {self._brake.most} streams with messages were to be deleted within a "
+                f"more than {brake.most} streams with messages were to be deleted within a "
                 f"minute, so {target} waits for a yes: annotate this resource with "
                 f"{names.CONFIRM_DELETION_ANNOTATION}=true to delete it with its messages, or with "
                 f"{names.RELEASE_ANNOTATION}=true to keep the stream",

@@ -25,6 +25,7 @@ from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, Plan
 from coze_nats.core.policies import in_force
+from coze_nats.core.references import as_status
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.steps import Replacement
 from coze_nats.ports import Kubernetes, Resources
@@ -89,6 +90,14 @@ class Reporter:
         status = self._next_status(resource, desired, outcome)
         for item in news:
             self.emit(resource, item)
+        await self.publish(resource, status, outcome)
+
+    async def publish(self, resource: Resource, status: dict[str, Any], outcome: Outcome) -> None:
+        """Write a status if it is worth it, with an event when the resource stalls or recovers.
+
+        Raises:
+            Failure: the apiserver didn't take it.
+        """
         if not self._is_worth_writing(resource, status):
             return
         await self._write(resource, status)
@@ -130,7 +139,9 @@ class Reporter:
     ) -> dict[str, Any]:
         declared = resource.spec.get("policies")
         policies = in_force(resource.key.kind, declared, self._default_policies)
-        return next_status(resource, desired, outcome, self._clock.time_ns(), policies)
+        status = next_status(resource, desired, outcome, self._clock.time_ns(), policies)
+        connection = self._resources.connection_of(resource)
+        return status | (as_status(connection) if connection else {})
 
     def emit(self, resource: Resource, news: News) -> None:
         """Post an event."""

@@ -189,7 +189,7 @@ RunOperator = Callable[..., World]
 @pytest.fixture(scope="module")
 def nothing_declared(installed: KubernetesAPI, resources: Resources) -> None:
     """What other tests have declared is gone: an operator would make it real."""
-    for kind in (names.STREAM_KIND, names.CONSUMER_KIND):
+    for kind in names.PLURALS:
         listed = installed.kubectl("get", names.PLURALS[kind], "-A", "-o", "json").stdout
         for resource in json.loads(listed)["items"]:
             resources.delete(resource)
@@ -236,7 +236,7 @@ async def tenant(world: World, resources: Resources) -> AsyncIterator[Tenant]:
     yield found
     # Shown by pytest when the test failed.
     logging.getLogger("operator").warning("%s", world.operator.log[start:][-6000:])
-    kinds = (names.CONSUMER_KIND, names.STREAM_KIND)
+    kinds = (names.CONSUMER_KIND, names.STREAM_KIND, names.CONNECTION_KIND)
     if not world.operator.running:
         return
     left = [(kind, r) for kind in kinds for r in resources.all_of(kind, found.namespace)]

@@ -6,7 +6,7 @@ import pytest
 
 from coze_nats.core import names
 from coze_nats.core.desired import InvalidField, Target
-from coze_nats.core.intent import Waiting, intent, stream_key, target_of
+from coze_nats.core.intent import Waiting, intent, target_of
 from coze_nats.core.names import Reason
 from coze_nats.core.resource import Key, Resource
 
@@ -80,19 +80,6 @@ def test_a_consumer_waits_for_its_stream(stream: Resource | None, message: str) 
 
 
 @pytest.mark.parametrize(
-    "resource",
-    [
-        a_stream({"connection": {"name": "events"}}),
-        a_consumer({"streamName": "orders", "connection": {"name": "events"}}),
-    ],
-)
-def test_a_connection_is_never_replaced_by_the_operators_own(resource: Resource) -> None:
-    found = intent(resource, None, None)
-    assert isinstance(found, Waiting)
-    assert found.reason is Reason.CONNECTION_NOT_READY
-
-
-@pytest.mark.parametrize(
     "broken, message",
     [
         (a_stream({"maxMessages": 5}), "maxMessages: Extra inputs are not permitted"),
@@ -109,12 +96,6 @@ def test_a_spec_without_a_meaning_is_refused_by_its_field(broken: Resource, mess
 
 
 # --- which object ---------------------------------------------------------------------------------
-
-
-def test_only_a_consumer_that_refers_to_a_resource_depends_on_one() -> None:
-    assert stream_key(REFERRING) == Key(names.STREAM_KIND, "shop", "orders")
-    assert stream_key(a_consumer({"streamName": "foreign"})) is None
-    assert stream_key(a_stream()) is None
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from coze_nats.core.refusals import explained
         (CapacityExceeded("full"), Health.RECONCILING, Reason.INSUFFICIENT_CAPACITY),
         (SubjectOverlap("overlap"), Health.STALLED, Reason.SUBJECT_OVERLAP),
         (Rejected("no"), Health.STALLED, Reason.REJECTED_BY_SERVER),
-        (Denied("$JS.API.INFO"), Health.STALLED, Reason.REJECTED_BY_SERVER),
+        (Denied("$JS.API.INFO"), Health.STALLED, Reason.PERMISSION_DENIED),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Failure) else "",
 )

@@ -86,7 +86,18 @@ class _Observed(_Status):
     on."""
 
 
+class UsedConnection(_Status):
+    """The connection by which the object was reached."""
+
+    namespace: str
+    """Namespace of the CozeConnection."""
+    name: str
+    """Name of the CozeConnection."""
+
+
 class _Common(_Observed):
+    connection: UsedConnection | None = None
+    """The CozeConnection in use; left out: the operator's own connection."""
     stream: str | None = None
     """Name of the stream in JetStream."""
     created: _Time | None = None

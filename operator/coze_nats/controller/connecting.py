@@ -1,0 +1,232 @@
+"""Reconciles CozeConnections: reads what they log in with, and opens, renews and closes links.
+
+Secrets are read anew every few seconds, one `get` each: that is how a rotated one is noticed, with
+no right to list or to watch them.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.links import Link, Links
+from coze_nats.core.api.connection import ConnectionSpec
+from coze_nats.core.conditions import Health, Outcome
+from coze_nats.core.connections import (
+    connected,
+    connecting,
+    connection_status,
+    facts_of,
+    in_use,
+    not_connected,
+    still_going_on,
+    unusable,
+    without_answer,
+)
+from coze_nats.core.desired import InvalidField
+from coze_nats.core.errors import Failure
+from coze_nats.core.intent import parsed
+from coze_nats.core.login import Document, Login, UnusableLogin, login, values_of
+from coze_nats.core.names import Reason
+from coze_nats.core.resource import Key, Resource
+from coze_nats.core.trouble import Trouble
+from coze_nats.ports import Documents, Endpoint
+from coze_nats.reconcile import AWAY_GRACE, Next, Reporter
+from coze_nats.reconcile.reporting import Clock
+
+LOOK_EVERY = 10.0
+"""Seconds between two looks at a connection and what it logs in with."""
+
+IMPATIENT = 1.0
+"""Seconds between two looks while it isn't known whether the connection works."""
+
+ACCOUNT_EVERY = 60.0
+"""Seconds between two questions about the account."""
+
+Dial = Callable[[Login], Endpoint]
+"""Makes an endpoint, without connecting yet; raises UnusableLogin."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a connection that has a link.
+
+    Attributes:
+        declared: the part of the spec that the login is made from.
+        read_at: when the Secrets were last read, on the monotonic clock.
+        asked_at: when the account was last asked about, on the monotonic clock.
+    """
+
+    uid: str
+    declared: Mapping[str, Any]
+    login: Login
+    allowed: tuple[str, ...]
+    read_at: float
+    asked_at: float = 0.0
+    facts: Mapping[str, Any] | None = None
+
+
+class Connecting:
+    """Keeps the links as the CozeConnections declare them, and their status as the links are."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        links: Links,
+        documents: Documents,
+        dial: Dial,
+        reporter: Reporter,
+        clock: Clock = time,
+    ) -> None:
+        self._cache = cache
+        self._links = links
+        self._documents = documents
+        self._dial = dial
+        self._reporter = reporter
+        self._clock = clock
+        self._known: dict[Key, _Known] = {}
+        self._away_since: dict[Key, float] = {}
+
+    async def reconcile(self, connection: Resource) -> Next:
+        """Bring one connection to what is declared; raises the apiserver's Failure."""
+        users = self._users_in_need(connection) if connection.deleting else []
+        if connection.deleting and (connection.released or not users):
+            self.gone(connection.key)
+            self._reporter.forget(connection.key)
+            return Next(finalized=True)
+        outcome = await self._established(connection)
+        if outcome is None:
+            return Next(after=IMPATIENT)
+        if connection.deleting:
+            outcome = in_use(outcome, users)
+        await self._report(connection, outcome)
+        return Next(after=LOOK_EVERY)
+
+    def gone(self, key: Key) -> None:
+        """The CozeConnection doesn't exist any more, or is about to go."""
+        self._known.pop(key, None)
+        self._away_since.pop(key, None)
+        self._links.gone(key)
+
+    def _users_in_need(self, connection: Resource) -> list[Resource]:
+        """Who would be stuck without the connection, or is in its own namespace.
+
+        Resources elsewhere that are not being deleted must not hold up this namespace's end.
+        """
+        return [
+            user
+            for user in self._cache.users_of(connection.key)
+            if user.deleting or user.key.namespace == connection.key.namespace
+        ]
+
+    async def _established(self, connection: Resource) -> Outcome | None:
+        """How the connection stands, after doing what is to be done; None: not known yet."""
+        declared = {
+            key: value for key, value in connection.spec.items() if key != "allowedNamespaces"
+        }
+        known = self._known.get(connection.key)
+        if known and (known.uid != connection.uid or known.declared != declared):
+            # Another system or user is declared: the former session must not go on.
+            del self._known[connection.key]
+            self._links.close(connection.key)
+            known = None
+        self._tell_of_grants(connection)
+        if known and self._clock.monotonic() - known.read_at < LOOK_EVERY - IMPATIENT:
+            return await self._looked_at(connection)
+        try:
+            spec = parsed(ConnectionSpec, connection.spec)
+            found = login(spec, await self._read(connection.key.namespace, spec))
+            await self._use(connection, declared, found)
+        except InvalidField as error:
+            return self._refused(connection, unusable(Reason.INVALID_SPEC, str(error)))
+        except UnusableLogin as error:
+            return self._refused(connection, unusable(error.reason, str(error)))
+        return await self._looked_at(connection)
+
+    async def _read(
+        self, namespace: str, spec: ConnectionSpec
+    ) -> dict[Document, Mapping[str, str] | None]:
+        documents = dict.fromkeys(value.document for value in values_of(spec))
+        return {each: await self._documents.read(namespace, each) for each in documents}
+
+    async def _use(self, connection: Resource, declared: Mapping[str, Any], found: Login) -> None:
+        known = self._known.get(connection.key)
+        link = self._links[connection.key]
+        now = self._clock.monotonic()
+        if known and link:
+            known.read_at = now
+            if known.login != found:
+                link.endpoint.renew(found)
+                known.login = found
+            return
+        endpoint = self._dial(found)
+        allowed = tuple(connection.spec.get("allowedNamespaces") or ())
+        self._known[connection.key] = _Known(connection.uid, declared, found, allowed, now)
+        await self._links.open(connection.key, connection.uid, endpoint)
+
+    def _refused(self, connection: Resource, outcome: Outcome) -> Outcome:
+        """There is nothing to log in with; a session that there is already may go on."""
+        link = self._links[connection.key]
+        if link and link.endpoint.is_connected:
+            return still_going_on(outcome)
+        self._known.pop(connection.key, None)
+        self._links.close(connection.key)
+        self._links.is_unusable(connection.key)
+        return outcome
+
+    async def _looked_at(self, connection: Resource) -> Outcome | None:
+        link = self._links[connection.key]
+        if link is None:
+            return None
+        endpoint = link.endpoint
+        trouble, words = endpoint.trouble, endpoint.last_error
+        if endpoint.is_connected and trouble in (None, Trouble.UNREACHABLE):
+            return await self._asked(connection, link)
+        if trouble is None:
+            is_new = "conditions" not in connection.status
+            return self._patiently(connection, connecting()) if is_new else None
+        outcome = not_connected(trouble, words)
+        if endpoint.is_connected:
+            return still_going_on(outcome)
+        if trouble is Trouble.UNREACHABLE:
+            return self._patiently(connection, outcome)
+        return outcome
+
+    def _patiently(self, connection: Resource, outcome: Outcome) -> Outcome | None:
+        """The outcome, if it has been so for a while: servers come and go."""
+        now = self._clock.monotonic()
+        since = self._away_since.setdefault(connection.key, now)
+        was_ready = "conditions" in connection.status
+        return outcome if now - since >= (AWAY_GRACE if was_ready else IMPATIENT) else None
+
+    async def _asked(self, connection: Resource, link: Link) -> Outcome | None:
+        """What the account says; it is asked now and then only."""
+        known = self._known[connection.key]
+        now = self._clock.monotonic()
+        try:
+            server = await link.endpoint.jetstream.server()
+            if known.facts is None or now - known.asked_at >= ACCOUNT_EVERY:
+                account = await link.endpoint.jetstream.account()
+                known.asked_at = now
+                known.facts = facts_of(server, link.endpoint.cluster, account)
+        except Failure as failure:
+            outcome = without_answer(failure)
+            is_final = outcome.reason is Reason.PERMISSION_DENIED
+            return outcome if is_final else self._patiently(connection, outcome)
+        self._away_since.pop(connection.key, None)
+        return connected(server)
+
+    def _tell_of_grants(self, connection: Resource) -> None:
+        """Have the users elsewhere reconciled when who may use the connection has changed."""
+        allowed = tuple(connection.spec.get("allowedNamespaces") or ())
+        known = self._known.get(connection.key)
+        if known and known.allowed != allowed:
+            known.allowed = allowed
+            self._links.tell_users(connection.key)
+
+    async def _report(self, connection: Resource, outcome: Outcome) -> None:
+        known = self._known.get(connection.key)
+        facts = known.facts if known and known.facts and outcome.health is Health.READY else {}
+        status = connection_status(connection, outcome, facts, self._clock.time_ns())
+        await self._reporter.publish(connection, status, outcome)

@@ -1,0 +1,162 @@
+"""The links to NATS: one for each connection in use, and one for the operator's own.
+
+A link is all that works for one connection: the session, the reconciler and the comparison. Which
+connections there are to be is `connecting`'s to decide.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.resync import Resync
+from coze_nats.core import names
+from coze_nats.core.references import Obstacle, forbidden, missing, not_ready
+from coze_nats.core.resource import Key, Resource
+from coze_nats.ports import Endpoint
+from coze_nats.reconcile import Reconciler, says
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 5.0
+"""What requests in flight get to finish when a connection is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What works for one connection.
+
+    Attributes:
+        uid: of the CozeConnection; "" for the operator's own.
+    """
+
+    uid: str
+    endpoint: Endpoint
+    reconciler: Reconciler
+    resync: Resync
+
+
+Build = Callable[[Key | None, Endpoint], tuple[Reconciler, Resync]]
+"""Puts together what works for a connection."""
+
+Enqueue = Callable[[Key], None]
+"""Has a resource reconciled."""
+
+
+class Links:
+    """The links by their connection; None is the operator's own.
+
+    Args:
+        filled: set once all resources have been listed: before that, nothing is known to be
+            missing, and comparing would be in vain.
+    """
+
+    def __init__(self, cache: Cache, enqueue: Enqueue, build: Build, filled: asyncio.Event) -> None:
+        self._cache = cache
+        self._enqueue = enqueue
+        self._build = build
+        self._filled = filled
+        self._links: dict[Key | None, Link] = {}
+        self._comparing: dict[Key | None, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._unusable: set[Key] = set()
+
+    def __getitem__(self, connection: Key | None) -> Link | None:
+        return self._links.get(connection)
+
+    def of(self, resource: Resource) -> Link | Obstacle | None:
+        """The link that a stream or consumer uses, or why it can't; None: it isn't known yet."""
+        key = self._cache.connection_of(resource)
+        if key is None:
+            return self._links.get(None) or missing(None)
+        connection = self._cache.get(key)
+        if connection is None and not self._filled.is_set():
+            return None
+        if obstacle := forbidden(resource.key.namespace, key, connection):
+            return obstacle
+        if connection is None:
+            return missing(key)
+        link = self._links.get(key)
+        if link and link.uid == connection.uid:
+            return link
+        return not_ready(resource.key.namespace, connection) if key in self._unusable else None
+
+    def comparable(self, connection: Key | None) -> list[Resource]:
+        """The users that the connection allows; who is not told yet that it doesn't, will be."""
+        found = []
+        for resource in self._cache.users_of(connection):
+            link = self.of(resource)
+            if isinstance(link, Link):
+                found.append(resource)
+            elif link and not says(resource, link.reason):
+                self._enqueue(resource.key)
+        return found
+
+    async def open(self, connection: Key | None, uid: str, endpoint: Endpoint) -> None:
+        """Begin to connect, and to work when that is done; there must be no such link."""
+        reconciler, resync = self._build(connection, endpoint)
+        self._links[connection] = Link(uid, endpoint, reconciler, resync)
+        if connection:
+            self._unusable.discard(connection)
+        endpoint.on_connected(resync.connected)
+        endpoint.on_disconnected(resync.disconnected)
+        if connection:
+            look = partial(self._enqueue, connection)
+            endpoint.on_connected(look)
+            endpoint.on_disconnected(look)
+        self._comparing[connection] = asyncio.create_task(
+            self._compare(resync), name=f"resync {connection or 'of the own connection'}"
+        )
+        await endpoint.start()
+
+    def close(self, connection: Key) -> None:
+        """Send nothing more through the connection; its users are told."""
+        link = self._links.pop(connection, None)
+        if link is None:
+            return
+        self._comparing.pop(connection).cancel()
+        task = asyncio.create_task(link.endpoint.close(CLOSE_SECONDS), name=f"close {connection}")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        self.tell_users(connection)
+
+    def is_unusable(self, connection: Key) -> None:
+        """There is nothing to connect with, as the connection's status tells."""
+        if connection not in self._unusable:
+            self._unusable.add(connection)
+            self.tell_users(connection)
+
+    def gone(self, connection: Key) -> None:
+        """The CozeConnection doesn't exist any more."""
+        self._unusable.discard(connection)
+        self.close(connection)
+        self.tell_users(connection)
+
+    def tell_users(self, connection: Key | None) -> None:
+        """Have everything reconciled that uses the connection."""
+        for resource in self._cache.users_of(connection):
+            self._enqueue(resource.key)
+
+    def tell_of_obstacles(self) -> None:
+        """Have everything reconciled that can't use its connection, now that all are known."""
+        for resource in self._cache:
+            if resource.key.kind != names.CONNECTION_KIND and isinstance(
+                self.of(resource), Obstacle
+            ):
+                self._enqueue(resource.key)
+
+    async def stop(self, deadline: float) -> None:
+        """Close all links, giving requests in flight `deadline` seconds."""
+        tasks = list(self._comparing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(
+            *(link.endpoint.close(deadline) for link in self._links.values()), *self._closing
+        )
+
+    async def _compare(self, resync: Resync) -> None:
+        await self._filled.wait()
+        await resync.run()

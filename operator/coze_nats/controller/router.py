@@ -1,0 +1,74 @@
+"""Hands each resource to what works for its connection; who can't use one is told so."""
+
+from coze_nats import metrics
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.connecting import Connecting
+from coze_nats.controller.links import Link, Links
+from coze_nats.controller.queue import Lane
+from coze_nats.core import names
+from coze_nats.core.intent import target_of
+from coze_nats.core.references import Obstacle, stream_key
+from coze_nats.core.resource import Key, Resource
+from coze_nats.reconcile import Next, Reporter, deletion_waits, news_of_untouched
+
+
+class Router:
+    """Implements what the controller wants of a reconciler, for all connections."""
+
+    def __init__(
+        self, cache: Cache, links: Links, connecting: Connecting, reporter: Reporter
+    ) -> None:
+        self._cache = cache
+        self._links = links
+        self._connecting = connecting
+        self._reporter = reporter
+
+    def lane_of(self, key: Key) -> Lane:
+        """What a resource may have to wait for: those of its own NATS system, and no others."""
+        resource = self._cache.get(key)
+        if resource is None or key.kind == names.CONNECTION_KIND:
+            return key
+        return self._cache.connection_of(resource)
+
+    async def reconcile(self, key: Key) -> Next:
+        """Reconcile one resource of any kind; a Failure that escapes is retried with backoff."""
+        resource = self._cache.get(key)
+        if resource is None:
+            return Next()
+        if key.kind == names.CONNECTION_KIND:
+            return await self._connecting.reconcile(resource)
+        link = self._links.of(resource)
+        if isinstance(link, Link):
+            return await link.reconciler.reconcile(key)
+        if link is None:
+            # Whoever finds out has it reconciled again.
+            return Next()
+        return await self._blocked(resource, link)
+
+    def listed(self, resource: Resource) -> None:
+        """A listed resource looks settled: have it compared with JetStream."""
+        link = self._links[self._cache.connection_of(resource)]
+        if link:
+            link.resync.request()
+
+    def gone(self, resource: Resource) -> None:
+        """The CozeConnection doesn't exist any more."""
+        self._connecting.gone(resource.key)
+
+    async def _blocked(self, resource: Resource, obstacle: Obstacle) -> Next:
+        outcome = obstacle.outcome
+        if not resource.deleting:
+            await self._reporter.report(resource, None, outcome)
+            return Next()
+        if not resource.released and (resource.status.get("created") or not resource.status):
+            await self._reporter.report(resource, None, deletion_waits(outcome))
+            return Next()
+        if resource.status.get("created"):
+            stream = stream_key(resource)
+            target = target_of(resource, self._cache.get(stream) if stream else None)
+            if target:
+                why = news_of_untouched(target, "released by annotation")
+                self._reporter.emit(resource, why)
+        metrics.not_held(resource.key)
+        self._reporter.forget(resource.key)
+        return Next(finalized=True)

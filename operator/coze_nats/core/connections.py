@@ -1,0 +1,149 @@
+"""How a connection stands, as its status tells it. Pure; connecting is not in here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coze_nats.core.conditions import Health, Outcome, conditions_of, handled_request
+from coze_nats.core.errors import (
+    CapacityExceeded,
+    Denied,
+    Failure,
+    Rejected,
+    Transient,
+    Unavailable,
+)
+from coze_nats.core.live import Server
+from coze_nats.core.names import Reason
+from coze_nats.core.resource import Resource
+from coze_nats.core.trouble import Trouble
+
+_LIMITS = {
+    "memory": "max_memory",
+    "storage": "max_storage",
+    "streams": "max_streams",
+    "consumers": "max_consumers",
+}
+_JETSTREAM_DISABLED = frozenset({10035, 10039, 10076})
+"""`err_code`s: off for the account (two ways to say it), off for the server."""
+
+_REASONS = {
+    Trouble.CREDENTIALS: Reason.CREDENTIALS_INVALID,
+    Trouble.AUTHENTICATION: Reason.AUTHENTICATION_FAILED,
+    Trouble.TLS: Reason.TLS_FAILED,
+    Trouble.PERMISSION: Reason.PERMISSION_DENIED,
+    Trouble.UNREACHABLE: Reason.UNREACHABLE,
+}
+
+
+def connected(server: Server) -> Outcome:
+    """There is a session, and JetStream answers."""
+    return Outcome(Health.READY, Reason.CONNECTED, f"connected to nats-server {server.version}")
+
+
+def connecting() -> Outcome:
+    """Nothing is known yet."""
+    return Outcome(Health.RECONCILING, Reason.CONNECTING, "connecting for the first time")
+
+
+def not_connected(trouble: Trouble, words: str) -> Outcome:
+    """There is no session, and this is why."""
+    health = Health.RECONCILING if trouble is Trouble.UNREACHABLE else Health.STALLED
+    return Outcome(health, _REASONS[trouble], f"not connected: {words}")
+
+
+def unusable(reason: Reason, words: str) -> Outcome:
+    """There is nothing to log in with."""
+    return Outcome(Health.STALLED, reason, words)
+
+
+def without_answer(failure: Failure) -> Outcome:
+    """There is a session, but JetStream refuses to tell about the account."""
+    match failure:
+        case Unavailable():
+            return Outcome(Health.RECONCILING, Reason.CONNECTING, "connecting anew")
+        case Denied():
+            return Outcome(Health.STALLED, Reason.PERMISSION_DENIED, str(failure))
+        case Transient(err_code=None):
+            # Nobody listens: also for a moment while a server starts.
+            return _jetstream_disabled(failure)
+        case CapacityExceeded() | Rejected() if failure.err_code in _JETSTREAM_DISABLED:
+            return _jetstream_disabled(failure)
+        case _:
+            return Outcome(
+                Health.RECONCILING, Reason.RETRYING, f"JetStream can't answer right now: {failure}"
+            )
+
+
+def _jetstream_disabled(failure: Failure) -> Outcome:
+    return Outcome(
+        Health.STALLED,
+        Reason.JETSTREAM_DISABLED,
+        f"connected, but there is no JetStream for this user's account: {failure}; enable it on "
+        "the server and for the account, or correct domain or apiPrefix",
+    )
+
+
+def in_use(outcome: Outcome, users: list[Resource]) -> Outcome:
+    """The connection is being deleted and can't go yet."""
+    named = ", ".join(f"{user.key.kind} {user.key.namespace}/{user.key.name}" for user in users[:3])
+    more = f" and {len(users) - 3} more" if len(users) > 3 else ""  # noqa: PLR2004
+    return Outcome(
+        Health.RECONCILING,
+        Reason.IN_USE,
+        f"deletion waits for those that use this connection: {named}{more}"
+        + ("" if outcome.health is Health.READY else f"; {outcome.reason}: {outcome.message}"),
+    )
+
+
+def still_going_on(outcome: Outcome) -> Outcome:
+    """The session goes on although what it logged in with is no longer there, or refused."""
+    return Outcome(
+        outcome.health,
+        outcome.reason,
+        f"{outcome.message}; the session that was opened before goes on until it ends by itself",
+    )
+
+
+def connection_status(
+    resource: Resource,
+    outcome: Outcome,
+    facts: Mapping[str, Any],
+    now_ns: int,
+) -> dict[str, Any]:
+    """The whole status that the connection shall have.
+
+    Args:
+        facts: `server` and `account`, where they are known; else they stay as they were.
+    """
+    kept = {key: resource.status[key] for key in ("server", "account") if key in resource.status}
+    return {
+        "observedGeneration": resource.generation,
+        "conditions": conditions_of(outcome, resource.status, resource.generation, now_ns),
+        **handled_request(resource, outcome),
+        **kept,
+        **facts,
+    }
+
+
+def facts_of(server: Server, cluster: str, account: Mapping[str, Any]) -> dict[str, Any]:
+    """What status tells of a connection that works.
+
+    Args:
+        cluster: name of the NATS cluster; "" for none.
+        account: the answer of `$JS.API.INFO`.
+    """
+    about: dict[str, Any] = {"version": server.version, "apiLevel": server.api_level}
+    tiers = {name: _uses(tier) for name, tier in (account.get("tiers") or {}).items()}
+    return {
+        "server": about | ({"cluster": cluster} if cluster else {}),
+        "account": _uses(account) | ({"tiers": tiers} if tiers else {}),
+    }
+
+
+def _uses(found: Mapping[str, Any]) -> dict[str, Any]:
+    limits = found.get("limits") or {}
+    return {
+        name: {"used": found.get(name, 0)}
+        | ({"limit": limits[limit]} if limits.get(limit, -1) >= 0 else {})
+        for name, limit in _LIMITS.items()
+    }

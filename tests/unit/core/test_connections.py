@@ -1,0 +1,141 @@
+"""How a connection stands, as its status tells it."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.core import names
+from coze_nats.core.conditions import Health, Outcome
+from coze_nats.core.connections import (
+    connected,
+    connecting,
+    connection_status,
+    facts_of,
+    in_use,
+    not_connected,
+    still_going_on,
+    unusable,
+    without_answer,
+)
+from coze_nats.core.errors import (
+    CapacityExceeded,
+    Denied,
+    Failure,
+    OutcomeUnknown,
+    Rejected,
+    Transient,
+    Unavailable,
+)
+from coze_nats.core.live import Server
+from coze_nats.core.names import Reason
+from coze_nats.core.resource import Resource
+from coze_nats.core.trouble import Trouble
+
+SERVER = Server(version="2.14.6", api_level=4)
+
+
+def a_connection(**status: Any) -> Resource:
+    metadata = {
+        "namespace": "platform",
+        "name": "hub",
+        "uid": "u",
+        "generation": 3,
+        "annotations": {names.RECONCILE_REQUESTED_ANNOTATION: "now"},
+    }
+    return Resource.from_body({"kind": names.CONNECTION_KIND, "metadata": metadata} | status)
+
+
+def a_stream(name: str) -> Resource:
+    metadata = {"namespace": "platform", "name": name, "uid": name}
+    return Resource.from_body({"kind": names.STREAM_KIND, "metadata": metadata})
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_each_kind_of_trouble_has_its_reason(trouble: Trouble) -> None:
+    found = not_connected(trouble, "why")
+    by_itself = trouble is Trouble.UNREACHABLE
+    assert found.health is (Health.RECONCILING if by_itself else Health.STALLED)
+    assert "why" in found.message
+
+
+@pytest.mark.parametrize(
+    "failure, health, reason",
+    [
+        (Unavailable("gone"), Health.RECONCILING, Reason.CONNECTING),
+        (Denied("$JS.API.INFO"), Health.STALLED, Reason.PERMISSION_DENIED),
+        (Transient("nobody answers"), Health.STALLED, Reason.JETSTREAM_DISABLED),
+        (Transient("no leader", 10008), Health.RECONCILING, Reason.RETRYING),
+        (CapacityExceeded("off", 10039), Health.STALLED, Reason.JETSTREAM_DISABLED),
+        (Rejected("off", 10076), Health.STALLED, Reason.JETSTREAM_DISABLED),
+        (Rejected("bad", 10025), Health.RECONCILING, Reason.RETRYING),
+        (OutcomeUnknown("no answer"), Health.RECONCILING, Reason.RETRYING),
+    ],
+    ids=str,
+)
+def test_a_session_without_jetstream_is_not_ready(
+    failure: Failure, health: Health, reason: Reason
+) -> None:
+    found = without_answer(failure)
+    assert (found.health, found.reason) == (health, reason)
+
+
+def test_nothing_that_moves_is_in_a_message() -> None:
+    assert connected(SERVER).message == "connected to nats-server 2.14.6"
+    assert connecting().reason is Reason.CONNECTING
+
+
+def test_a_deletion_names_who_it_waits_for() -> None:
+    some = [a_stream(name) for name in "abc"]
+    assert in_use(connected(SERVER), some).message.endswith(
+        "CozeStream platform/a, CozeStream platform/b, CozeStream platform/c"
+    )
+    many = [a_stream(name) for name in "abcde"]
+    broken = unusable(Reason.SECRET_NOT_FOUND, "there is no Secret")
+    assert in_use(broken, many).message.endswith("and 2 more; SecretNotFound: there is no Secret")
+
+
+def test_a_session_that_goes_on_is_told_of() -> None:
+    found = still_going_on(unusable(Reason.SECRET_NOT_FOUND, "there is no Secret"))
+    assert found.health is Health.STALLED
+    assert found.message.startswith("there is no Secret; the session that was opened before")
+
+
+def test_the_account_is_told_with_its_limits_and_tiers() -> None:
+    account = {
+        "memory": 1,
+        "storage": 2,
+        "streams": 3,
+        "consumers": 4,
+        "limits": {"max_memory": -1, "max_storage": 100, "max_streams": 0, "max_consumers": -1},
+        "tiers": {"R3": {"storage": 5, "limits": {"max_storage": 50}}},
+    }
+    assert facts_of(SERVER, "east", account) == {
+        "server": {"version": "2.14.6", "apiLevel": 4, "cluster": "east"},
+        "account": {
+            "memory": {"used": 1},
+            "storage": {"used": 2, "limit": 100},
+            "streams": {"used": 3, "limit": 0},
+            "consumers": {"used": 4},
+            "tiers": {
+                "R3": {
+                    "memory": {"used": 0},
+                    "storage": {"used": 5, "limit": 50},
+                    "streams": {"used": 0},
+                    "consumers": {"used": 0},
+                }
+            },
+        },
+    }
+    assert facts_of(SERVER, "", {})["server"] == {"version": "2.14.6", "apiLevel": 4}
+
+
+def test_what_was_known_of_the_server_stays_while_nothing_new_is() -> None:
+    before = {"server": {"version": "2.10.26"}, "account": {}, "plan": "of another kind"}
+    outcome = Outcome(Health.RECONCILING, Reason.UNREACHABLE, "away")
+    found = connection_status(a_connection(status=before), outcome, {}, 0)
+    assert found["server"] == {"version": "2.10.26"}
+    assert found["observedGeneration"] == 3
+    assert found["lastHandledReconcileAt"] == "now"
+    assert "plan" not in found
+    told = connection_status(a_connection(), connected(SERVER), {"server": {}}, 0)
+    assert told["server"] == {}

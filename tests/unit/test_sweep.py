@@ -1,0 +1,137 @@
+"""The sweep: what vanished unseen is found, and deletions that nobody is at go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.controller import Controller
+from coze_nats.controller.sweep import Sweep
+from coze_nats.core import names
+from coze_nats.core.errors import Transient
+from coze_nats.core.resource import Key, Resource
+from coze_nats.reconcile import Next
+from support.eventually import eventually_async
+
+STREAMS = (names.STREAM_KIND, None)
+
+
+class Finalizing:
+    """A reconciler that has nothing to do in JetStream."""
+
+    def __init__(self) -> None:
+        self.reconciled: list[str] = []
+
+    async def reconcile(self, key: Key) -> Next:
+        self.reconciled.append(key.name)
+        return Next()
+
+    def lane_of(self, key: Key) -> None:
+        """All in one."""
+
+    def listed(self, resource: Resource) -> None:
+        """Nothing is listed here."""
+
+    def gone(self, connection: Resource) -> None:
+        """No connections here."""
+
+
+class Bench:
+    def __init__(self, interval: float = 3600) -> None:
+        self.reconciler = Finalizing()
+        self.cache = Cache()
+        self.existing: frozenset[str] | Exception = frozenset()
+        self.asked: list[tuple[str, str | None]] = []
+        self.controller = Controller(self.reconciler, self.cache, self._add, self._release)
+        self.sweep = Sweep(
+            self.controller, self.cache, self._list_uids, interval=interval, retry_after=0.001
+        )
+
+    async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:
+        raise NotImplementedError
+
+    async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
+        """Nothing is released here."""
+
+    async def _list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
+        self.asked.append((kind, namespace))
+        if isinstance(self.existing, Exception):
+            raise self.existing
+        return self.existing
+
+    def put(self, kind: str, name: str, **metadata: str) -> None:
+        common = {"namespace": "coze", "name": name, "uid": name, "finalizers": [names.FINALIZER]}
+        self.cache.put(Resource.from_body({"kind": kind, "metadata": common | metadata}))
+
+    @property
+    def known(self) -> set[str]:
+        return {resource.key.name for resource in self.cache}
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+async def test_a_sweep_forgets_what_vanished_of_that_kind_and_namespace(bench: Bench) -> None:
+    bench.put(names.STREAM_KIND, "orders")
+    bench.put(names.STREAM_KIND, "left")
+    bench.put(names.CONSUMER_KIND, "worker")
+    bench.existing = frozenset({"left"})
+    bench.sweep.request((names.STREAM_KIND, "elsewhere"))
+    await bench.sweep.sweep()
+    assert bench.known == {"orders", "left", "worker"}
+    bench.sweep.request(STREAMS)
+    await bench.sweep.sweep()
+    assert bench.known == {"left", "worker"}
+
+
+async def test_a_sweep_that_fails_is_done_again(bench: Bench) -> None:
+    bench.existing = Transient("the apiserver is away")
+    bench.sweep.request(STREAMS)
+    with pytest.raises(Transient):
+        await bench.sweep.sweep()
+    bench.existing = frozenset()
+    await bench.sweep.sweep()
+    await bench.sweep.sweep()
+    assert len(bench.asked) == 2
+
+
+@pytest.fixture
+async def running(bench: Bench) -> AsyncIterator[Bench]:
+    task = asyncio.create_task(bench.sweep.run())
+    await asyncio.sleep(0)
+    yield bench
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_request_is_answered_at_once_and_until_it_succeeds(running: Bench) -> None:
+    running.put(names.STREAM_KIND, "orders")
+    running.existing = Transient("the apiserver is away")
+    running.sweep.request(STREAMS)
+
+    async def asked_twice() -> bool:
+        return len(running.asked) > 1
+
+    await eventually_async(asked_twice, 5, "a second attempt")
+    running.existing = frozenset()
+
+    async def forgotten() -> bool:
+        return not running.known
+
+    await eventually_async(forgotten, 5, "the end of what vanished")
+
+
+async def test_a_deletion_that_nobody_is_at_is_gone_on_with() -> None:
+    bench = Bench(interval=0.001)
+    task = asyncio.create_task(bench.sweep.run())
+    bench.put(names.STREAM_KIND, "orders", deletionTimestamp="2026-01-01T00:00:00Z")
+
+    async def resumed() -> bool:
+        return "orders" in bench.reconciler.reconciled
+
+    await eventually_async(resumed, 5, "the reconcile of what is being deleted")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
