@@ -64,7 +64,8 @@ def kubectl(apiserver: KubernetesAPI) -> Iterator[Any]:
     for kind, (body, status) in declared.items():
         run("apply", "--filename=-", input=json.dumps(body))
         name = body["metadata"]["name"]
-        patch = json.dumps({"status": {**status, "conditions": [_ready()]}})
+        seen = {"observedGeneration": 1, "conditions": [_ready()]}
+        patch = json.dumps({"status": {**status, **seen}})
         run("patch", kind, name, "--subresource=status", "--type=merge", f"--patch={patch}")
     yield run
     run("delete", ",".join(names.PLURALS.values()), "--all")

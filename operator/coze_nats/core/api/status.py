@@ -78,7 +78,8 @@ class Replacing(_Status):
 
 class _Observed(_Status):
     observed_generation: _Count | None = None
-    """The metadata.generation that this status is about, also after a failure."""
+    """The metadata.generation that this status is about, also after a failure; -1 before the
+    operator has seen the resource."""
     conditions: _Conditions | None = None
     """Ready always; Reconciling and Stalled only while they are true."""
     last_handled_reconcile_at: str | None = None
