@@ -1,0 +1,216 @@
+"""examples/gitops on real servers: what is built, what becomes of it, and that it stays so."""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from controlplane.kubernetes import KubernetesAPI
+from controlplane.nats import NatsCluster, NatsServer
+from controlplane.operator import OperatorProcess
+from coze_nats.core import names
+from support import crds
+from support.verdicts import GITOPS, Verdict, verdicts
+
+ROOT = GITOPS.parents[1]
+OVERLAYS = sorted(path.parent for path in GITOPS.glob("overlays/*/kustomization.yaml"))
+OPERATOR = ("coze-nats-system", "coze-nats-operator")
+KINDS = ",".join(names.PLURALS.values())
+NODES = {"dev": 1, "prod": 3}
+"""NATS servers of each environment."""
+
+Json = dict[str, Any]
+overlays = pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+
+
+def built(api: KubernetesAPI, overlay: Path) -> list[Json]:
+    return list(yaml.safe_load_all(api.kubectl("kustomize", overlay).stdout))
+
+
+@dataclass(slots=True)
+class Environment:
+    """A namespace that an overlay was applied to, with NATS and an operator of its own."""
+
+    api: KubernetesAPI
+    overlay: Path
+    nats_url: str
+
+    @property
+    def namespace(self) -> str:
+        return f"coze-{self.overlay.name}"
+
+    def resources(self) -> list[Json]:
+        listed = self.api.kubectl("-n", self.namespace, "get", KINDS, "-o", "json").stdout
+        return list(json.loads(listed)["items"])
+
+    def verdicts(self) -> set[Verdict]:
+        """How the tools judge what is there, without their words."""
+        return {found._replace(message="") for found in verdicts(self.resources())}
+
+    def wait(self, timeout: str = "60s") -> str:
+        """`kubectl wait` as in the documentation; returns what it printed."""
+        words = ("wait", "--for=condition=Ready", KINDS, "--all", f"--timeout={timeout}")
+        return self.api.kubectl("-n", self.namespace, *words).stdout
+
+    def operator(self) -> OperatorProcess:
+        return OperatorProcess(
+            self.api.service_account_kubeconfig(*OPERATOR),
+            self.nats_url,
+            arguments=("--resync-interval=1s", f"--namespace={self.namespace}"),
+        )
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[KubernetesAPI]:
+    """An API server with what an Application or a Kustomization of the operator would apply."""
+    with KubernetesAPI() as api:
+        crds.install(api)
+        api.kubectl("apply", "-k", ROOT / "manifests" / "install")
+        yield api
+
+
+@pytest.fixture(scope="module")
+def environment(cluster: KubernetesAPI) -> Iterator[Callable[[Path], Environment]]:
+    """Make the environment of an overlay and apply the overlay; it stays for the module."""
+    with ExitStack() as running:
+
+        @functools.cache
+        def make(overlay: Path) -> Environment:
+            if NODES[overlay.name] == 1:
+                url = running.enter_context(NatsServer()).url
+            else:
+                url = running.enter_context(NatsCluster(size=NODES[overlay.name])).url
+            cluster.kubectl("apply", "-k", overlay)
+            return Environment(cluster, overlay, url)
+
+        yield make
+
+
+# --- what is built --------------------------------------------------------------------------------
+
+
+def test_there_is_an_overlay_for_each_environment() -> None:
+    assert {path.name for path in OVERLAYS} == NODES.keys()
+
+
+@overlays
+def test_an_overlay_declares_its_namespace_and_everything_in_it(
+    overlay: Path, cluster: KubernetesAPI
+) -> None:
+    found = built(cluster, overlay)
+    namespaces = {item["metadata"].get("namespace", item["metadata"]["name"]) for item in found}
+    assert namespaces == {f"coze-{overlay.name}"}
+    stored = {
+        subject
+        for item in found
+        if item["kind"] == names.STREAM_KIND
+        for subject in item["spec"]["subjects"]
+    }
+    assert stored == {"coze.workflow.*.*", "coze.agent.*.*", "coze.knowledge.*.*"}
+
+
+@overlays
+def test_what_depends_on_something_is_in_a_later_wave(
+    overlay: Path, cluster: KubernetesAPI
+) -> None:
+    waves: dict[str, set[int]] = {}
+    for item in built(cluster, overlay):
+        wave = item["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0")
+        waves.setdefault(item["kind"], set()).add(int(wave))
+    assert max(waves[names.STREAM_KIND]) < min(waves[names.CONSUMER_KIND])
+
+
+# --- what becomes of it ---------------------------------------------------------------------------
+
+
+@overlays
+def test_an_overlay_becomes_real_and_every_tool_says_so(
+    overlay: Path, environment: Callable[[Path], Environment]
+) -> None:
+    applied = environment(overlay)
+    # Nobody has looked at it, so nobody may call it done.
+    assert applied.verdicts() == {Verdict("InProgress", "InProgress", "Progressing", "")}
+    with applied.operator():
+        ready = applied.wait().splitlines()
+        assert len(ready) == len(applied.resources())
+        assert all(line.endswith(" condition met") for line in ready)
+        assert applied.verdicts() == {Verdict("Current", "Current", "Healthy", "")}
+
+
+def test_nothing_differs_after_a_few_syncs(environment: Callable[[Path], Environment]) -> None:
+    applied = environment(GITOPS / "overlays" / "dev")
+    with applied.operator():
+        applied.wait()
+        check_nothing_differs_after_syncing(applied, cycles=2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_nothing_differs_after_a_hundred_syncs(
+    environment: Callable[[Path], Environment],
+) -> None:
+    applied = environment(GITOPS / "overlays" / "dev")
+    with applied.operator():
+        applied.wait()
+        check_nothing_differs_after_syncing(applied, cycles=100)
+
+
+# --- that it stays so -----------------------------------------------------------------------------
+
+CLIENT_SIDE = ("--field-manager=argocd-controller",)
+SERVER_SIDE = tuple(
+    ("--server-side", f"--field-manager={manager}")
+    for manager in ("argocd-controller", "kustomize-controller")
+)
+STATUS_WRITES = re.compile(
+    r'^apiserver_request_total\{.*resource="coze\w+".*subresource="status".*'
+    r'verb="(?:APPLY|PATCH|PUT)".*\} (\S+)$',
+    re.MULTILINE,
+)
+
+
+def specs_and_versions(environment: Environment) -> Mapping[str, tuple[int, str]]:
+    """The generation, which changes with a spec, and the version, which changes with anything."""
+    return {
+        f"{item['kind']} {item['metadata']['name']}": (
+            item["metadata"]["generation"],
+            item["metadata"]["resourceVersion"],
+        )
+        for item in environment.resources()
+    }
+
+
+def status_writes(api: KubernetesAPI) -> float:
+    return sum(float(value) for value in STATUS_WRITES.findall(api.metrics()))
+
+
+def check_nothing_differs_after_syncing(environment: Environment, cycles: int) -> None:
+    """One tool syncs on the client's side, then two on the server's, and look for differences."""
+    written = status_writes(environment.api)
+    assert written
+    generations = {key: spec for key, (spec, _) in specs_and_versions(environment).items()}
+    for ways in ((CLIENT_SIDE,), SERVER_SIDE):
+        sync(environment, *ways)
+        before = specs_and_versions(environment)
+        for _ in range(cycles):
+            sync(environment, *ways)
+            assert specs_and_versions(environment) == before
+        # The change from one side to the other moves kubectl's own notes, and nothing else.
+        assert {key: spec for key, (spec, _) in before.items()} == generations
+    assert status_writes(environment.api) == written
+
+
+def sync(environment: Environment, *ways: tuple[str, ...]) -> None:
+    """Look for differences and apply the overlay, in each of these ways."""
+    for way in ways:
+        where: tuple[str | Path, ...] = (*way, "-k", environment.overlay)
+        # kubectl ends with an error if there is a difference.
+        assert environment.api.kubectl("diff", *where).stdout == ""
+        environment.api.kubectl("apply", *where)
