@@ -136,21 +136,3 @@ async def test_a_malformed_seed_is_a_reason_and_a_mended_file_is_read_anew(
     await until(lambda: connection.is_connected)
     await connection.close()
     assert key.seed[:-4] not in caplog.text
-
-
-async def test_an_expired_jwt_ends_the_session_but_not_the_trying(run_server: RunServer) -> None:
-    operator = Operator()
-    user = operator.account("A").user(lasts=2)
-    server = run_server(config=operator.config)
-    options = ConnectionOptions(servers=(server.url,), jwt=user.jwt, nkey_seed=user.seed)
-    connection = Connection(options)
-    await connection.start()
-    await until(lambda: connection.is_connected)
-    await until(lambda: not connection.is_connected)
-    assert "expired" in connection.last_error
-    await until(lambda: "authorization violation" in connection.last_error)
-
-    await asyncio.to_thread(server.stop)
-    run_server(port=server.port)
-    await until(lambda: connection.is_connected)
-    await connection.close()

@@ -20,11 +20,23 @@ from coze_nats.jetstream.subscriptions import Subscription
 _logger = logging.getLogger(__name__)
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 _MERE_ENDS = (nats.errors.ConnectionClosedError, nats.errors.UnexpectedEOF, OSError)
-_NOT_FIRST = "silence after the TLS handshake: this server does not want the handshake first"
-_PERHAPS_FIRST = "no greeting: is it a NATS server, does it want the TLS handshake first?"
-_WANTED = "the server hung up after the TLS handshake: it seems to want a client certificate"
-_REFUSED = "the server hung up after the TLS handshake: it seems to refuse the client certificate"
 _NEVER = 10**6
+
+_NO_GREETING = Cause(
+    Trouble.UNREACHABLE, "no greeting: is it a NATS server, does it want the TLS handshake first?"
+)
+_NO_HANDSHAKE = Cause(Trouble.TLS, "the TLS handshake was not answered in time")
+_NOT_FIRST = Cause(
+    Trouble.TLS, "silence after the TLS handshake: this server does not want the handshake first"
+)
+_WANTED = Cause(
+    Trouble.TLS,
+    "the server hung up after the TLS handshake: it seems to want a client certificate",
+)
+_REFUSED = Cause(
+    Trouble.TLS,
+    "the server hung up after the TLS handshake: it seems to refuse the client certificate",
+)
 
 
 class NotConnected(Exception):
@@ -202,11 +214,12 @@ class Session:
         client = self._client
         if client.awaits_greeting and client.is_encrypted:
             # Its greeting came before, in plaintext, and went unread.
-            return Cause(Trouble.TLS, _NOT_FIRST)
+            return _NOT_FIRST
         if client.awaits_greeting and client.requires_tls and is_no_greeting(error):
-            return Cause(Trouble.UNREACHABLE, _PERHAPS_FIRST)
+            first = self._options.handshake_first
+            return _NO_HANDSHAKE if first else _NO_GREETING
         if client.is_encrypted and not self._logged_in and isinstance(error, _MERE_ENDS):
-            return Cause(Trouble.TLS, _REFUSED if self._options.has("certificate") else _WANTED)
+            return _REFUSED if self._options.has("certificate") else _WANTED
         return None
 
     async def _watch(self) -> None:
