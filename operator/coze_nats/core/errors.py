@@ -1,6 +1,7 @@
 """Failures named by their consequence, and the one table that classifies JetStream's error codes.
 
     Failure
+    ├── NotLeading       another operator may have taken over: write nothing, report nothing
     ├── Unavailable      no session with NATS: wait at the gate until there is one
     ├── OutcomeUnknown   a time-out: the request may have run or may run yet; observe again
     ├── Transient        retry soon
@@ -36,6 +37,10 @@ class Failure(Exception):
         return (
             self.description if self.err_code is None else f"{self.description} ({self.err_code})"
         )
+
+
+class NotLeading(Failure):
+    """This operator may not write now, so nothing was sent; it isn't its place to report that."""
 
 
 class Unavailable(Failure):

@@ -1,14 +1,25 @@
-"""nats-py's client with two promises: never plaintext where TLS is required, gone when discarded.
+"""nats-py's client with three promises.
 
-Both need nats-py's private parts, and no other module may touch those; tests/contract proves both
+Never plaintext where TLS is required; gone when discarded; and what is published leaves now, or
+soon, or never: not in a later turn of the event loop, and not when a broken network is whole again.
+
+They need nats-py's private parts, and no other module may touch those; tests/contract proves them
 against real sockets, so that an upgrade of nats-py can't take them away in silence.
 """
 
+import asyncio
+import socket
 from typing import Any
 
 from nats.aio.client import Client as NatsClient
 
 from coze_nats.jetstream.failures import TLSNotOffered
+
+UNDELIVERED_SECONDS = 4.0
+"""What the server has not received after so long is dropped, together with the connection.
+
+Less than the time between the end of a leader's right to write and the begin of another's.
+"""
 
 
 class Client(NatsClient):
@@ -39,6 +50,14 @@ class Client(NatsClient):
         """Whether there is a socket, and the server has not said yet who it is."""
         return bool(self._transport) and not self._server_info
 
+    def drop_undelivered(self) -> None:
+        """Have the system end the connection, even of a frozen process, if nothing gets through."""
+        writer = getattr(self._transport, "_io_writer", None)
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)
+        if writer is not None and option is not None:
+            milliseconds = round(UNDELIVERED_SECONDS * 1000)
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, milliseconds)
+
     async def discard(self) -> None:
         """Drop the connection, without waiting for the other side.
 
@@ -58,6 +77,17 @@ class Client(NatsClient):
         self._pending = []
         self._pending_data_size = 0
         await super()._close(status, do_cbs)
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 # nats-py's signature
+        # nats-py leaves it to a task of its own, whose turn comes when what may be sent now may be
+        # too late: the process can be stopped in between, and another one lead when it goes on.
+        flushed = asyncio.get_running_loop().create_future()
+        flushed.set_result(None)
+        if self.is_connected and self._transport is not None and self._pending:
+            pending, self._pending, self._pending_data_size = self._pending, [], 0
+            self._transport.writelines(pending)
+            await self._transport.drain()  # type: ignore[no-untyped-call] # nats-py leaves it so
+        return flushed
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
         if initial_connection and self.requires_tls and not self.is_encrypted:

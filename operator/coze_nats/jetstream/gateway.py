@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from coze_nats.core.errors import Bug, NotFound, Rejected, from_api_error
+from coze_nats.core.errors import Bug, NotFound, NotLeading, Rejected, from_api_error
 from coze_nats.core.live import Config, Listing, Live, LiveConsumer, LiveStream, Server
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.paging import Page, read_all
@@ -18,6 +18,8 @@ Json = Mapping[str, Any]
 _Value = TypeVar("_Value")
 
 _PAUSE_API_LEVEL = 1
+_READING = frozenset({"INFO", "LIST", "NAMES"})
+"""The words of requests that change nothing."""
 
 
 class Gateway:
@@ -26,14 +28,20 @@ class Gateway:
     Args:
         prefix: what every subject begins with, by default the options' `api_prefix`.
         in_flight: how many requests may wait for an answer at the same time.
+        may_write: asked right before a request leaves that changes something; NotLeading if not.
     """
 
     def __init__(
-        self, connection: Connection, prefix: str | None = None, in_flight: int = 64
+        self,
+        connection: Connection,
+        prefix: str | None = None,
+        in_flight: int = 64,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self._connection = connection
         self._prefix = connection.options.api_prefix if prefix is None else prefix
         self._slots = asyncio.Semaphore(in_flight)
+        self._may_write = may_write
         self._server: tuple[int, Server] | None = None
 
     async def server(self) -> Server:
@@ -164,6 +172,9 @@ class Gateway:
         """Send one request and return its answer, or raise the Failure that it amounts to."""
         payload = b"" if body is None else json.dumps(_without_nulls(body)).encode()
         async with self._slots:
+            # From here to the socket there is no turn of the event loop (see `client`).
+            if not _only_reads(verb) and not self._may_write():
+                raise NotLeading(f"{verb} is not sent: this operator doesn't lead")
             reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
         try:
             answer = json.loads(reply)
@@ -211,6 +222,10 @@ def _server_from(version: str) -> Callable[[Json], Server]:
         return Server(version=version, api_level=answer["api"].get("level", 0))
 
     return read
+
+
+def _only_reads(verb: str) -> bool:
+    return not _READING.isdisjoint(verb.split(".")[:2])
 
 
 def _token(name: str) -> str:

@@ -176,6 +176,7 @@ class Session:
             ping_interval=_NEVER,
             **connect_arguments(options, self.address),
         )
+        self._client.drop_undelivered()
         self._logged_in = True
         if not self._client.is_connected:
             raise nats.errors.UnexpectedEOF

@@ -1,13 +1,15 @@
 """One request to the apiserver and its answer; the only place that reads HTTP status codes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
-from coze_nats.core.errors import Failure
+from coze_nats.core.errors import Failure, NotLeading
+from coze_nats.kube.lane import Lane
 from coze_nats.kube.session import Session
 
 # A request has its deadline when it is its turn (see `lane`); this is for the rest of the answer.
@@ -39,10 +41,23 @@ class Refused(ApiServerError):
 
 
 class Api:
-    """The apiserver's REST API, in JSON."""
+    """The apiserver's REST API, in JSON.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        may_write: asked right before a request leaves that isn't a GET; NotLeading if not.
+        lane: what bounds the requests at once; by default the session's, for all that have none.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        may_write: Callable[[], bool] = lambda: True,
+        lane: Lane | None = None,
+    ) -> None:
         self._session = session
+        self._may_write = may_write
+        self._lane = lane
 
     async def request(
         self,
@@ -54,7 +69,9 @@ class Api:
         accept: str = JSON,
         params: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Send a request, return the answer's object; raises ApiServerError."""
+        """Send a request, return the answer's object; raises ApiServerError or NotLeading."""
+        if method != "GET":
+            self._check()
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
@@ -62,11 +79,11 @@ class Api:
             async with self._session.http.request(
                 method,
                 self._session.server + path,
-                data=None if body is None else json.dumps(body).encode(),
+                data=None if body is None else _Body(json.dumps(body).encode(), self._check),
                 headers=headers,
                 params=params,
                 timeout=TIMEOUT,
-                middlewares=self._session.own_requests,
+                middlewares=self._session.own_requests(self._lane),
             ) as response:
                 body_text = await response.text()
                 status = response.status
@@ -74,9 +91,15 @@ class Api:
                 return dict(json.loads(body_text))
         # RuntimeError: Kopf closed the session meanwhile, to log in anew.
         except (aiohttp.ClientError, TimeoutError, ValueError, RuntimeError) as error:
+            if method != "GET":
+                self._check()
             reason = str(error) or type(error).__name__
             raise ApiServerError(f"The Kubernetes API server doesn't answer: {reason}") from error
         raise self._failure(status, body_text)
+
+    def _check(self) -> None:
+        if not self._may_write():
+            raise NotLeading("nothing is written to the cluster: this operator doesn't lead")
 
     def _failure(self, status: int, body_text: str) -> ApiServerError:
         description = f"The Kubernetes API server answered {status}: {_message(body_text)}"
@@ -87,6 +110,23 @@ class Api:
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             return Gone(description, status)
         return ApiServerError(description, status)
+
+
+class _Body(aiohttp.BytesPayload):
+    """A body that is checked when it is about to leave.
+
+    Before that, a request waits in its lane and for a connection; without its body it is none.
+    """
+
+    def __init__(self, value: bytes, check: Callable[[], None]) -> None:
+        super().__init__(value)
+        self._check = check
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        self._check()
+        await super().write_with_length(writer, content_length)
 
 
 def _message(body_text: str) -> str:

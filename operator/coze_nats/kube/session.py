@@ -6,6 +6,7 @@ kubernetes library, which also renews what expires: projected tokens, and those 
 
 import asyncio
 import logging
+import socket
 import ssl
 from importlib.metadata import version
 
@@ -20,9 +21,16 @@ from coze_nats.kube.watches import Watches
 
 log = logging.getLogger(__name__)
 
-LANE_WIDTH = 16
-"""Requests at once, of Kopf and of our own each. An apiserver is not faster with more, and each
-connection costs memory here and there."""
+OWN_WIDTH = 32
+KOPFS_WIDTH = 4
+"""Requests at once, of our own and of Kopf, which only lists and watches. An apiserver is not
+faster with more, and each connection costs memory here and there."""
+
+UNDELIVERED_SECONDS = 4.0
+"""What the apiserver has not received after so long is dropped, together with the connection.
+
+Less than the time between the end of a leader's right to write and the begin of another's.
+"""
 
 RELOGIN_DELAY = 5.0
 """Seconds between being refused and trying again."""
@@ -45,8 +53,8 @@ class Session:
         self._configuration = _configuration(kubeconfig)
         self._http: aiohttp.ClientSession | None = None
         self._logged_in = False
-        self._kopfs_lane = Lane(LANE_WIDTH)
-        self._own_lane = Lane(LANE_WIDTH)
+        self._kopfs_lane = Lane(KOPFS_WIDTH)
+        self._own_lane = Lane(OWN_WIDTH)
 
     @property
     def server(self) -> str:
@@ -76,10 +84,9 @@ class Session:
             self._http = self._open()
         return self._http
 
-    @property
-    def own_requests(self) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+    def own_requests(self, lane: Lane | None = None) -> tuple[aiohttp.ClientMiddlewareType, ...]:
         """The middlewares that the operator's own requests want instead of those for Kopf."""
-        return self._authorize, self._own_lane
+        return self._authorize, lane or self._own_lane
 
     async def close(self) -> None:
         """Close the session if Kopf didn't."""
@@ -88,11 +95,13 @@ class Session:
 
     def _open(self) -> aiohttp.ClientSession:
         # A watch keeps its connection.
-        limit = 2 * LANE_WIDTH + len(self._watches.places)
-        connector = aiohttp.TCPConnector(limit=limit, ssl=_ssl_context(self._configuration))
+        limit = KOPFS_WIDTH + OWN_WIDTH + len(self._watches.places) + 1
+        connector = aiohttp.TCPConnector(
+            limit=limit, ssl=_ssl_context(self._configuration), socket_factory=_socket
+        )
         return aiohttp.ClientSession(
             connector=connector,
-            middlewares=(self._authorize, self._watches.follow, self._kopfs_lane),
+            middlewares=(_only_read, self._authorize, self._watches.follow, self._kopfs_lane),
             proxy=self._configuration.proxy,
             # The apiserver names by it who manages the finalizer.
             headers={"User-Agent": f"{names.FIELD_MANAGER}/{version('coze-nats-operator')}"},
@@ -106,6 +115,23 @@ class Session:
         if token:
             request.headers["Authorization"] = token
         return await send(request)
+
+
+async def _only_read(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Middleware for Kopf: what it would write, nobody has asked whether we lead."""
+    if request.method != "GET":
+        raise RuntimeError(f"Kopf shall write nothing, and tries to {request.method}")
+    return await send(request)
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+        made.setsockopt(socket.IPPROTO_TCP, option, round(UNDELIVERED_SECONDS * 1000))
+    return made
 
 
 def _configuration(kubeconfig: str) -> kubernetes.client.Configuration:
