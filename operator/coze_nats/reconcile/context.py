@@ -11,7 +11,7 @@ from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, owner_of
 from coze_nats.core.plan import Refusal, Situation
-from coze_nats.core.references import has_moved, stream_key
+from coze_nats.core.references import forbidden, has_moved, stream_key
 from coze_nats.core.remembered import is_observed, situation_of, still_good
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.warnings import filter_warning
@@ -61,6 +61,13 @@ class Context:
     def stream_of(self, resource: Resource) -> Resource | None:
         key = stream_key(resource)
         return self.resources.get(key) if key else None
+
+    def may_use(self, resource: Resource) -> bool:
+        """Whether the resource's namespace may use this connection."""
+        if self.connection is None:
+            return True
+        declared = self.resources.get(self.connection)
+        return forbidden(resource.key.namespace, self.connection, declared) is None
 
     def owner(self, key: Key) -> str:
         return f"{self.rules.cluster_id}/{key.namespace}/{key.name}"

@@ -114,6 +114,8 @@ class Converger:
         for other in sorted(context.resources.namesakes_of(resource), key=lambda item: item.key):
             if other.key >= resource.key or other.deleting or other.spec.get("suspend"):
                 continue
+            if not context.may_use(other):
+                continue
             if target_of(other, context.stream_of(other)) != desired.target:
                 continue
             wanted = context.intent(other)
