@@ -29,6 +29,7 @@ from coze_nats.core.errors import Failure
 from coze_nats.core.intent import parsed
 from coze_nats.core.login import Document, Login, UnusableLogin, login, values_of
 from coze_nats.core.names import Reason
+from coze_nats.core.references import forbidden
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.trouble import Trouble
 from coze_nats.ports import Documents, Endpoint
@@ -110,14 +111,16 @@ class Connecting:
         self._links.gone(key)
 
     def _users_in_need(self, connection: Resource) -> list[Resource]:
-        """Who would be stuck without the connection, or is in its own namespace.
+        """Who is in the connection's own namespace, or elsewhere and about to be done with it.
 
-        Resources elsewhere that are not being deleted must not hold up this namespace's end.
+        Others elsewhere must not hold up this namespace's end, and who may not use the connection
+        has no need of it.
         """
         return [
             user
             for user in self._cache.users_of(connection.key)
-            if user.deleting or user.key.namespace == connection.key.namespace
+            if user.key.namespace == connection.key.namespace
+            or (user.deleting and not forbidden(user.key.namespace, connection.key, connection))
         ]
 
     async def _established(self, connection: Resource) -> Outcome | None:
