@@ -56,6 +56,7 @@ class _Known:
     Attributes:
         declared: the part of the spec that the login is made from.
         read_at: when the Secrets were last read, on the monotonic clock.
+        requested: value of the annotation that asks for a look, when they were.
         asked_at: when the account was last asked about, on the monotonic clock.
     """
 
@@ -64,6 +65,7 @@ class _Known:
     login: Login
     allowed: tuple[str, ...]
     read_at: float
+    requested: str
     asked_at: float = 0.0
     facts: Mapping[str, Any] | None = None
 
@@ -135,7 +137,7 @@ class Connecting:
             self._links.close(connection.key)
             known = None
         self._tell_of_grants(connection)
-        if known and self._clock.monotonic() - known.read_at < LOOK_EVERY - IMPATIENT:
+        if known and self._is_fresh(known, connection):
             return await self._looked_at(connection)
         try:
             spec = parsed(ConnectionSpec, connection.spec)
@@ -146,6 +148,11 @@ class Connecting:
         except UnusableLogin as error:
             return self._refused(connection, unusable(error.reason, str(error)))
         return await self._looked_at(connection)
+
+    def _is_fresh(self, known: _Known, connection: Resource) -> bool:
+        """Whether the Secrets have just been read, and nobody has asked to read them since."""
+        was_read = self._clock.monotonic() - known.read_at < LOOK_EVERY - IMPATIENT
+        return was_read and known.requested == connection.reconcile_requested_at
 
     async def _read(
         self, namespace: str, spec: ConnectionSpec
@@ -158,14 +165,16 @@ class Connecting:
         link = self._links[connection.key]
         now = self._clock.monotonic()
         if known and link:
-            known.read_at = now
+            known.read_at, known.requested = now, connection.reconcile_requested_at
             if known.login != found:
                 link.endpoint.renew(found)
                 known.login = found
             return
         endpoint = self._dial(found)
         allowed = tuple(connection.spec.get("allowedNamespaces") or ())
-        self._known[connection.key] = _Known(connection.uid, declared, found, allowed, now)
+        requested = connection.reconcile_requested_at
+        known = _Known(connection.uid, declared, found, allowed, now, requested)
+        self._known[connection.key] = known
         await self._links.open(connection.key, connection.uid, endpoint)
 
     def _refused(self, connection: Resource, outcome: Outcome) -> Outcome:
