@@ -32,11 +32,18 @@ class Server:
 class Raft:
     """Who leads a stream or consumer in a NATS cluster, and its other replicas by name.
 
-    `leader` is empty while there is none, and on a server that is in no cluster.
+    Attributes:
+        leader: empty while there is none, and on a server that is in no cluster.
+        offline: how many of the other replicas are not there.
+        lag: how many operations the one furthest behind lacks.
+        is_leaderless: whether there ought to be a leader, and is none.
     """
 
     leader: str = ""
     replicas: tuple[str, ...] = ()
+    offline: int = 0
+    lag: int = 0
+    is_leaderless: bool = False
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> Self:
@@ -47,7 +54,11 @@ class Raft:
             return cls()
         peers = cluster.get("replicas") or ()
         return cls(
-            leader=cluster.get("leader", ""), replicas=tuple(sorted(peer["name"] for peer in peers))
+            leader=cluster.get("leader", ""),
+            replicas=tuple(sorted(peer["name"] for peer in peers)),
+            offline=sum(bool(peer.get("offline")) for peer in peers),
+            lag=max((peer.get("lag", 0) for peer in peers), default=0),
+            is_leaderless=not cluster.get("leader"),
         )
 
 
@@ -104,6 +115,8 @@ class LiveConsumer:
         pending: messages that wait to be delivered for the first time.
         ack_pending: messages that were delivered and not yet acknowledged.
         redelivered: messages among those that were delivered more than once.
+        waiting: requests for messages that wait for some.
+        deliveries: how often a message was delivered, each further time counted.
         paused: whether the server holds back deliveries now.
         acknowledged: sequence in the stream up to which nothing is left to deliver or to be
             acknowledged: what comes next is where the consumer stands.
@@ -115,6 +128,8 @@ class LiveConsumer:
     pending: int = 0
     ack_pending: int = 0
     redelivered: int = 0
+    waiting: int = 0
+    deliveries: int = 0
     paused: bool = False
     acknowledged: int = 0
     raft: Raft = Raft()
@@ -134,6 +149,8 @@ class LiveConsumer:
             pending=info.get("num_pending", 0),
             ack_pending=info.get("num_ack_pending", 0),
             redelivered=info.get("num_redelivered", 0),
+            waiting=info.get("num_waiting", 0),
+            deliveries=(info.get("delivered") or {}).get("consumer_seq", 0),
             paused=bool(info.get("paused", False)),
             acknowledged=_done(info),
             raft=Raft.from_info(info),

@@ -44,6 +44,8 @@ def test_a_consumer_is_read_from_its_info() -> None:
         "num_pending": 3,
         "num_ack_pending": 2,
         "num_redelivered": 1,
+        "num_waiting": 4,
+        "delivered": {"consumer_seq": 7, "stream_seq": 6},
         "paused": True,
     }
     live = LiveConsumer.from_info(info)
@@ -54,6 +56,8 @@ def test_a_consumer_is_read_from_its_info() -> None:
         pending=3,
         ack_pending=2,
         redelivered=1,
+        waiting=4,
+        deliveries=7,
         paused=True,
     )
 
@@ -84,9 +88,18 @@ def test_what_an_answer_leaves_out_is_nothing() -> None:
         ({}, Raft()),
         ({"cluster": None}, Raft()),
         ({"cluster": {"leader": "lone"}}, Raft()),
-        ({"cluster": {"name": "c"}}, Raft()),
         ({"cluster": {"name": "c", "leader": "n1", "replicas": None}}, Raft("n1")),
     ],
 )
 def test_a_server_in_no_cluster_has_no_leader(info: dict[str, Any], raft: Raft) -> None:
     assert Raft.from_info(info) == raft
+
+
+def test_a_cluster_without_a_leader_says_so() -> None:
+    assert Raft.from_info({"cluster": {"name": "c"}}) == Raft(is_leaderless=True)
+
+
+def test_the_replica_that_is_furthest_behind_counts() -> None:
+    peers = [{"name": "n2", "lag": 5, "offline": True}, {"name": "n3", "lag": 2}]
+    found = Raft.from_info({"cluster": {"name": "c", "leader": "n1", "replicas": peers}})
+    assert (found.lag, found.offline, found.is_leaderless) == (5, 1, False)
