@@ -14,6 +14,7 @@ import yaml
 import argocd
 import chart
 import dashboard
+import metric_tables
 import reference
 from coze_nats.core import names
 from coze_nats.core.api.crds import DEFINITIONS, custom_resource_definition
@@ -39,6 +40,8 @@ def generated() -> dict[Path, str]:
     readme = CHART / "README.md"
     tables = chart.values_tables((CHART / "values.yaml").read_text(encoding="utf-8"))
     found[readme] = reference.filled(readme.read_text(encoding="utf-8"), {"values": tables})
+    page = ROOT / "docs" / "metrics.md"
+    found[page] = reference.filled(page.read_text(encoding="utf-8"), metric_tables.sections())
     found[CHART / "files" / "dashboard.json"] = (
         json.dumps(dashboard.dashboard(), indent=1, ensure_ascii=False) + "\n"
     )

@@ -10,11 +10,10 @@ from typing import Any, TypeVar, cast
 
 import kopf
 
-from coze_nats import handlers, logs
+from coze_nats import handlers, logs, metrics
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.connecting import Connecting
 from coze_nats.controller.controller import Controller
-from coze_nats.controller.hints import Hints
 from coze_nats.controller.links import Links
 from coze_nats.controller.resync import Resync
 from coze_nats.controller.router import Router
@@ -46,6 +45,9 @@ LEAVE_SECONDS = 10.0
 
 STUCK_SECONDS = 300.0
 """A reconcile that takes longer is stuck for good: every request in it has a deadline."""
+
+FRESH_ROUNDS = 3
+"""For so many resyncs, the figures of streams and consumers are told that the last one saw."""
 
 RETRY_SECONDS = 5.0
 """Between looks for what must be there before the operator can start."""
@@ -129,6 +131,7 @@ class Operator:
         self._api = Api(self._session)
         self._events = EventPoster(self._api)
         self._cache = Cache()
+        self._seen = metrics.Seen(settings.metrics_max_objects, self._cache.get)
         self._resources = Resources(self._api, self._events)
         self._reporter = Reporter(self._cache, self._resources, time, settings.default_policies)
         self._brake = Brake(settings.most_deletions)
@@ -137,6 +140,7 @@ class Operator:
         self._waiting_for = "the Kubernetes API server"
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = asyncio.Event()
+        self._state: metrics.State | None = None
 
     async def prepare(self) -> str:
         """Wait until the cluster has what the operator needs; returns the cluster's identity.
@@ -181,7 +185,7 @@ class Operator:
         """Connect the parts that know who they work for."""
         cache, reporter = self._cache, self._reporter
 
-        def build(connection: Key | None, endpoint: Endpoint) -> tuple[Reconciler, Resync, Hints]:
+        def build(connection: Key | None, endpoint: Endpoint) -> tuple[Reconciler, Resync]:
             context = Context(
                 resources=cache,
                 jetstream=endpoint.jetstream,
@@ -199,9 +203,11 @@ class Operator:
                 endpoint.jetstream,
                 interval=self._settings.resync_interval,
                 lane=connection,
+                figures=self._seen.of(
+                    metrics.label_of(connection), FRESH_ROUNDS * self._settings.resync_interval
+                ),
             )
-            hints = Hints(cache, controller.queue, connection, reporter.written_ago)
-            return reconciler, resync, hints
+            return reconciler, resync
 
         # The queue is made with the controller, further down.
         links = Links(
@@ -222,6 +228,10 @@ class Operator:
             interval=self._settings.resync_interval,
         )
         self._watches.on_relist = sweep.request
+        self._state = metrics.State(
+            lambda: tuple(cache), lambda: controller.queue.load, links.states
+        )
+        metrics.REGISTRY.register(self._state)
         return controller, links, sweep
 
     def _rules(self, cluster_id: str) -> Rules:
@@ -241,11 +251,14 @@ class Operator:
             self._settings.health_host,
             healthy=self._unhealthy,
             ready=self._unready,
+            exposition=partial(metrics.exposition, self._seen),
         )
 
     async def close(self) -> None:
         """Close what is still open."""
         await self._session.close()
+        if self._state:
+            metrics.REGISTRY.unregister(self._state)
 
     async def _start(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:
         if self._settings.nats:

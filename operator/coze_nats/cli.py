@@ -144,6 +144,14 @@ def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
         "0: don't (default: %(default)s)",
     )
     operator.add_argument(
+        "--metrics-max-objects",
+        type=settings.objects,
+        default=settings.Settings.metrics_max_objects,
+        metavar="NUMBER",
+        help="/metrics has series of each stream and consumer, for so many of them; 0: for none "
+        "(default: %(default)s)",
+    )
+    operator.add_argument(
         "--log-format",
         choices=("text", "json"),
         default=settings.Settings.log_format,

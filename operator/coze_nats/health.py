@@ -3,6 +3,7 @@
 Kopf's own probes aren't used: one that fails never answers.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -19,13 +20,22 @@ Check = Callable[[], Findings]
 class HealthServer:
     """Serves both checks; one that finds something answers 503, and names it in the body."""
 
-    def __init__(self, port: int, host: str | None, *, healthy: Check, ready: Check) -> None:
-        """Listen on `host`, None meaning every address."""
+    def __init__(
+        self,
+        port: int,
+        host: str | None,
+        *,
+        healthy: Check,
+        ready: Check,
+        exposition: Callable[[], bytes] = metrics.exposition,
+    ) -> None:
+        """Listen on `host`, None meaning every address; `exposition` is run in a thread."""
+        self._exposition = exposition
         self._address = (host, port)
         application = web.Application()
         application.router.add_get("/healthz", _answering(healthy))
         application.router.add_get("/readyz", _answering(ready))
-        application.router.add_get("/metrics", _metrics)
+        application.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
 
     async def start(self) -> None:
@@ -38,10 +48,10 @@ class HealthServer:
         """Stop listening."""
         await self._runner.cleanup()
 
-
-async def _metrics(_: web.Request) -> web.StreamResponse:
-    headers = {"Content-Type": CONTENT_TYPE_LATEST}
-    return web.Response(body=metrics.exposition(), headers=headers)
+    async def _metrics(self, _: web.Request) -> web.StreamResponse:
+        # Nobody else on the event loop shall wait for it.
+        body = await asyncio.to_thread(self._exposition)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -108,7 +108,21 @@ class Session(Protocol):
 
 
 class Endpoint(Session, Protocol):
-    """A NATS system and one user of it: the session that is always being kept, and JetStream."""
+    """A NATS system and one user of it: the session that is always being kept, and JetStream.
+
+    Attributes:
+        name: what metrics call it.
+    """
+
+    name: str
+
+    @property
+    def epoch(self) -> int:
+        """How many sessions there have been."""
+
+    @property
+    def server_version(self) -> str:
+        """The version of the server behind the session; "" without one."""
 
     @property
     def jetstream(self) -> JetStream:
@@ -134,14 +148,6 @@ class Endpoint(Session, Protocol):
     def renew(self, login: Login) -> None:
         """Log in anew, and use the session there is until that has worked."""
 
-    def subscribe(
-        self,
-        subject: str,
-        on_message: Callable[[str, bytes], None],
-        on_denied: Callable[[str], None],
-    ) -> None:
-        """Listen to a subject in every session from the next one on."""
-
     def on_connected(self, listener: Callable[[], None]) -> None:
         """Have `listener` called for every new session."""
 
@@ -162,7 +168,7 @@ class Resources(Protocol):
         """The connection that a stream or consumer uses; None is the operator's own."""
 
     def namesakes_of(self, resource: Resource) -> Collection[Resource]:
-        """The resources that stand for the same object in JetStream as this one; itself, too."""
+        """The resources of its kind and connection with its name in JetStream; itself, too."""
 
     def consumers_of(self, namespace: str, stream: str) -> Collection[Key]:
         """The CozeConsumers whose streamRef names this CozeStream."""

@@ -57,6 +57,7 @@ class Settings:
         stream_replicas: of streams that name no number; None leaves it to the server.
         default_policies: by name, for resources that name none.
         dry_run: change nothing in JetStream.
+        metrics_max_objects: of how many streams and consumers each has series of its own.
         most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
     """
 
@@ -73,6 +74,7 @@ class Settings:
     default_policies: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
     most_deletions: int = 0
+    metrics_max_objects: int = 2000
 
     @classmethod
     def load(cls, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Self:
@@ -99,6 +101,7 @@ class Settings:
             default_policies=_policies(arguments.default_policy, environ),
             dry_run=arguments.dry_run,
             most_deletions=arguments.max_deletions_per_minute,
+            metrics_max_objects=arguments.metrics_max_objects,
         )
 
 
@@ -157,6 +160,13 @@ def deletions(text: str) -> int:
     """A number of deletions, or 0."""
     if not text.isdecimal():
         raise InvalidSetting(f"{text!r} is no number of deletions; write such as 10, or 0 for any")
+    return int(text)
+
+
+def objects(text: str) -> int:
+    """A number of streams and consumers, or 0."""
+    if not text.isdecimal():
+        raise InvalidSetting(f"{text!r} is no number of objects; write such as 2000, or 0 for none")
     return int(text)
 
 

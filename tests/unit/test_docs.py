@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import metric_tables
 import reference
 from coze_nats import cli, metrics
 from coze_nats.core.api.crds import DEFINITIONS, Definition
@@ -157,12 +158,22 @@ def test_every_flag_and_variable_of_the_operator_is_documented(
         assert f"`{word}" in documentation
 
 
-def test_every_metric_is_documented() -> None:
-    page = text_of(DOCS / "connection.md")
+@pytest.mark.parametrize("row", tuple(metric_tables.rows()), ids=lambda row: row.name)
+def test_every_metric_is_documented_with_its_labels(row: metric_tables.Row) -> None:
+    page = text_of(DOCS / "metrics.md")
+    labels = ", ".join(f"`{label}`" for label in row.labels)
+    assert f"| `{row.name}` | {row.type} | {labels} |" in page
+
+
+def test_every_metric_that_is_exposed_is_known_to_the_documentation() -> None:
     exposed = re.findall(r"^# TYPE (\w+)", metrics.exposition().decode(), re.MULTILINE)
     assert exposed
-    for name in exposed:
-        assert f"| `{name}` |" in page
+    assert set(exposed) <= {row.name for row in metric_tables.rows()}
+
+
+def test_the_tables_of_metrics_are_those_of_the_code() -> None:
+    page = text_of(DOCS / "metrics.md")
+    assert reference.filled(page, metric_tables.sections()) == page
 
 
 @pytest.mark.parametrize(
@@ -180,7 +191,7 @@ def test_a_policy_is_explained_with_its_values_and_its_default_first(
 
 def test_every_request_to_jetstream_is_among_the_documented_permissions() -> None:
     gateway = text_of(ROOT / "operator" / "coze_nats" / "jetstream" / "gateway.py")
-    page = text_of(DOCS / "permissions.md")
+    page = text_of(DOCS / "connection.md")
     verbs = set(re.findall(r'"((?:STREAM|CONSUMER)\.[A-Z]+|INFO)\b', gateway))
     assert verbs
     for verb in verbs:

@@ -58,3 +58,10 @@ async def test_a_port_that_is_taken_is_an_error(checked: Checked) -> None:
     with pytest.raises(OSError, match="in use"):
         await second.start()
     await second.stop()
+
+
+async def test_metrics_are_served_in_the_text_format(checked: Checked) -> None:
+    url = f"http://{ports.LOOPBACK}:{checked.port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=")
+        assert "# TYPE coze_nats_plans_carried_out_total counter" in await response.text()

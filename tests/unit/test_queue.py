@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from coze_nats.controller.queue import Backoff, KeyedQueue
 from coze_nats.core.resource import Key
+from coze_nats.metrics import Load
 from coze_nats.reconcile import Next
 from support.clock import ManualClock
 
@@ -313,3 +314,14 @@ async def play(script: list[tuple[str, Any]], concurrency: int) -> None:
     await asyncio.wait_for(bench.queue.idle(), 1)
     assert bench.most_at_once <= concurrency
     assert all(bench.started.count(key) >= runs for key, runs in runs_wanted.items())
+
+
+async def test_what_is_in_the_queue_is_told_by_state_and_age() -> None:
+    bench = Bench(concurrency=1)
+    assert bench.queue.load == Load()
+    await bench.add(A, B)
+    await bench.advance(3)
+    assert bench.queue.load == Load(ready=1, running=1, oldest=3, longest=3)
+    await bench.end(A, Next(parked=True))
+    await bench.end(B, Next(after=30))
+    assert bench.queue.load == Load(delayed=1, parked=1)

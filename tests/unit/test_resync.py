@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from coze_nats import metrics
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.queue import KeyedQueue
 from coze_nats.controller.resync import Resync
@@ -271,3 +272,23 @@ async def test_rounds_come_by_themselves() -> None:
     await eventually_async(look, 5)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_the_lists_tell_is_passed_on_to_the_metrics() -> None:
+    bench = Bench(Lists(orders=[]))
+    seen = metrics.Seen(10, bench.cache.get)
+    bench.resync = Resync(
+        bench.queue,
+        bench.reconciler,
+        lambda: bench.cache.users_of(None),
+        cast(JetStream, bench.lists),
+        interval=3600,
+        figures=seen.of(metrics.OWN_CONNECTION, 60.0),
+    )
+    bench.stream("orders")
+    orders = bench.cache.users_of(None)[0]
+    bench.cache.put(orders.with_status({"created": CREATED}))
+    await bench.round()
+    assert b'coze_nats_stream_messages{connection="operator"' in seen.text()
+    bench.resync.forget()
+    assert b'coze_nats_stream_messages{connection="operator"' not in seen.text()

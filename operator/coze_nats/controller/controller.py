@@ -1,12 +1,11 @@
 """Turns what is heard of resources into reconciles, and done deletions into released finalizers."""
 
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from coze_nats import logs
+from coze_nats import logs, metrics
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.queue import KeyedQueue, Lane
 from coze_nats.core import names
@@ -93,6 +92,8 @@ class Controller:
         if event is None and known is None and _looks_settled(resource):
             self._reconciler.listed(resource)
         else:
+            if event is not None and _is_new_spec(known, resource):
+                metrics.declared(resource.key, resource.generation)
             self.queue.add(resource.key)
 
     def resume_deletions(self) -> None:
@@ -124,6 +125,7 @@ class Controller:
         connection = self._cache.connection_of(resource)
         self._cache.remove(resource.key)
         self.queue.discard(resource.key)
+        metrics.forget(resource.key)
         if resource.key.kind == names.CONNECTION_KIND:
             self._reconciler.gone(resource)
         elif connection and (used := self._cache.get(connection)) and used.deleting:
@@ -133,6 +135,12 @@ class Controller:
                 self.queue.add(consumer)
 
     async def _reconcile(self, key: Key) -> Next:
+        with metrics.Reconcile(key.kind) as reconcile:
+            outcome = await self._attempt(key)
+            reconcile.result = _result(outcome)
+            return outcome
+
+    async def _attempt(self, key: Key) -> Next:
         resource = self._cache.get(key)
         if resource is None or resource.uid in self._released:
             return Next()
@@ -143,8 +151,6 @@ class Controller:
                 outcome = await self._reconciler.reconcile(key)
                 if outcome.finalized:
                     await self._release(resource)
-                elif resource.resync_interval and outcome == Next(wake=outcome.wake):
-                    outcome = replace(outcome, after=_spread(resource.resync_interval))
             except Failure as failure:
                 log.warning("Not done, trying again: %s", failure)
                 return Next(backoff=True)
@@ -169,9 +175,17 @@ class Controller:
         self._released.add(resource.uid)
 
 
-def _spread(interval: float) -> float:
-    """The interval with jitter, so that equal ones don't fall together."""
-    return interval * random.uniform(0.9, 1.1)  # noqa: S311  spreading load needs no cryptography
+def _result(outcome: Next) -> str:
+    """How a reconcile ended, as metrics tell it."""
+    if outcome.backoff:
+        return metrics.Reconcile.RETRY
+    if outcome.finalized:
+        return "finalized"
+    return "waiting" if outcome.parked or outcome.after is not None else "done"
+
+
+def _is_new_spec(known: Resource | None, resource: Resource) -> bool:
+    return known is None or known.uid != resource.uid or known.generation != resource.generation
 
 
 def _looks_settled(resource: Resource) -> bool:
@@ -179,6 +193,5 @@ def _looks_settled(resource: Resource) -> bool:
         resource.key.kind != names.CONNECTION_KIND
         and resource.finalized
         and not resource.deleting
-        and not resource.resync_interval
         and resource.status.get("observedGeneration") == resource.generation
     )

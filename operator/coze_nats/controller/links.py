@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from coze_nats import metrics
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.hints import Hints
 from coze_nats.controller.resync import Resync
 from coze_nats.core import names
 from coze_nats.core.references import Obstacle, forbidden, missing, not_ready
@@ -37,10 +37,9 @@ class Link:
     endpoint: Endpoint
     reconciler: Reconciler
     resync: Resync
-    hints: Hints
 
 
-Build = Callable[[Key | None, Endpoint], tuple[Reconciler, Resync, Hints]]
+Build = Callable[[Key | None, Endpoint], tuple[Reconciler, Resync]]
 """Puts together what works for a connection."""
 
 Enqueue = Callable[[Key], None]
@@ -98,11 +97,11 @@ class Links:
 
     async def open(self, connection: Key | None, uid: str, endpoint: Endpoint) -> None:
         """Begin to connect, and to work when that is done; there must be no such link."""
-        reconciler, resync, hints = self._build(connection, endpoint)
-        self._links[connection] = Link(uid, endpoint, reconciler, resync, hints)
+        endpoint.name = metrics.label_of(connection)
+        reconciler, resync = self._build(connection, endpoint)
+        self._links[connection] = Link(uid, endpoint, reconciler, resync)
         if connection:
             self._unusable.discard(connection)
-        hints.listen(endpoint)
         endpoint.on_connected(resync.connected)
         endpoint.on_disconnected(resync.disconnected)
         if connection:
@@ -119,12 +118,24 @@ class Links:
         link = self._links.pop(connection, None)
         if link is None:
             return
-        link.hints.stop()
         self._comparing.pop(connection).cancel()
+        link.resync.forget()
         task = asyncio.create_task(link.endpoint.close(CLOSE_SECONDS), name=f"close {connection}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         self.tell_users(connection)
+
+    def states(self) -> list[metrics.ConnectionState]:
+        """How each connection stands; may be asked by another thread."""
+        return [
+            metrics.ConnectionState(
+                link.endpoint.name,
+                link.endpoint.is_connected,
+                link.endpoint.epoch,
+                link.endpoint.server_version,
+            )
+            for link in tuple(self._links.values())
+        ]
 
     def is_unusable(self, connection: Key) -> None:
         """There is nothing to connect with, as the connection's status tells."""
@@ -156,8 +167,6 @@ class Links:
         tasks = list(self._comparing.values())
         for task in tasks:
             task.cancel()
-        for link in self._links.values():
-            link.hints.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(
             *(link.endpoint.close(deadline) for link in self._links.values()), *self._closing

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from coze_nats import metrics
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import Next
 
@@ -97,7 +98,8 @@ class KeyedQueue:
         # Work and timers start in the queue's own context: the one of whoever adds a key would keep
         # alive what it refers to (Kopf's: a whole resource) for as long as a timer runs.
         self._context = contextvars.copy_context()
-        self._ready: dict[Lane, OrderedDict[Key, None]] = {}
+        # With the time since when a key is ready.
+        self._ready: dict[Lane, OrderedDict[Key, float]] = {}
         self._lanes: dict[Key, Lane] = {}
         self._running: dict[Key, _Run] = {}
         self._busy: Counter[Lane] = Counter()
@@ -118,7 +120,7 @@ class KeyedQueue:
             self._again.add(key)
         elif key not in self._lanes:
             lane = self._lanes[key] = self._lane_of(key)
-            self._ready.setdefault(lane, OrderedDict())[key] = None
+            self._ready.setdefault(lane, OrderedDict())[key] = self._clock.time()
             self._idle.clear()
             self._start_ready(lane)
 
@@ -146,9 +148,24 @@ class KeyedQueue:
     @property
     def oldest_run(self) -> tuple[Key, float] | None:
         """The run that has been going on for longest, and for how many seconds."""
-        for key, run in self._running.items():
+        for key, run in tuple(self._running.items())[:1]:
             return key, self._clock.time() - run.started
         return None
+
+    @property
+    def load(self) -> metrics.Load:
+        """How many keys are in which state; may be asked by another thread."""
+        run = self.oldest_run
+        firsts = [next(iter(tuple(ready.values())), None) for ready in tuple(self._ready.values())]
+        now = self._clock.time()
+        return metrics.Load(
+            ready=len(self._lanes),
+            running=len(self._running),
+            delayed=len(self._timers),
+            parked=len(self._parked),
+            oldest=max((now - first for first in firsts if first is not None), default=0.0),
+            longest=run[1] if run else 0.0,
+        )
 
     async def idle(self) -> None:
         """Wait until no key is ready or running; keys may still be waiting."""
@@ -172,7 +189,8 @@ class KeyedQueue:
     def _start_ready(self, lane: Lane) -> None:
         ready = self._ready.get(lane)
         while ready and self._busy[lane] < self._concurrency:
-            key = next(iter(ready))
+            key, since = next(iter(ready.items()))
+            metrics.QUEUE_WAIT.observe(self._clock.time() - since)
             self._no_longer_ready(key)
             task = asyncio.get_running_loop().create_task(
                 self._run(key), name=f"reconcile {key}", context=self._context.copy()

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol, TypeVar
 
+from coze_nats import metrics
 from coze_nats.controller.queue import KeyedQueue, Lane
 from coze_nats.core.desired import Target
 from coze_nats.core.errors import Failure, NotFound
@@ -61,9 +62,10 @@ class Resync:
 
     Args:
         lane: of the queue, in which the connection's resources are.
+        figures: where it is told what the lists say of streams and consumers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that a comparison works with, and its times
         self,
         queue: KeyedQueue,
         judge: Judge,
@@ -72,6 +74,7 @@ class Resync:
         *,
         interval: float,
         lane: Lane = None,
+        figures: metrics.Figures | None = None,
         quiet: float = QUIET,
         grace: float = AWAY_GRACE,
     ) -> None:
@@ -81,6 +84,7 @@ class Resync:
         self._jetstream = jetstream
         self._interval = interval
         self._lane = lane
+        self._figures = figures or metrics.Seen(0).of(metrics.OWN_CONNECTION, 0.0)
         self._quiet = quiet
         self._grace = grace
         self._requested = asyncio.Event()
@@ -105,6 +109,10 @@ class Resync:
         loop = asyncio.get_running_loop()
         self._away_timer = loop.call_later(self._grace, self._enqueue_all)
 
+    def forget(self) -> None:
+        """The connection is given up: nothing more is told of what is behind it."""
+        self._figures.forget()
+
     async def run(self) -> None:
         """Do rounds until cancelled."""
         if not self._connected:
@@ -124,8 +132,9 @@ class Resync:
     async def round(self) -> None:
         """Compare everything once; raises the Failure of JetStream."""
         if self._connected:
-            await self._judge.learn()
-            await self._compare()
+            with self._figures.round():
+                await self._judge.learn()
+                await self._compare()
 
     async def _due(self) -> None:
         jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311  spreads load
@@ -182,6 +191,7 @@ class Resync:
         stream: LiveStream | None = None,
     ) -> None:
         async for resource, name in _unhurried(resources):
+            self._figures.saw(resource, name, listing, stream)
             # Who is being worked on, or about to be, knows better than a list from before.
             if name in listing.missing or self._queue.is_active(resource.key):
                 continue

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 
+from coze_nats import metrics
 from coze_nats.core.errors import Unavailable
 from coze_nats.core.trouble import Trouble
 from coze_nats.jetstream.failures import Cause, cause_of
@@ -40,6 +41,7 @@ class Connection:
 
     def __init__(self, options: ConnectionOptions, remind_every: float = 60.0) -> None:
         self.options = options
+        self.name = metrics.OWN_CONNECTION
         self._remind_every = remind_every
         self._session: Session | None = None
         self._epoch = 0

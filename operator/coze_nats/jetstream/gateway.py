@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from coze_nats import metrics
 from coze_nats.core.errors import Bug, NotFound, NotLeading, Rejected, from_api_error
 from coze_nats.core.live import Config, Listing, Live, LiveConsumer, LiveStream, Server
 from coze_nats.jetstream.connection import Connection
@@ -175,18 +176,22 @@ class Gateway:
             # From here to the socket there is no turn of the event loop (see `client`).
             if not _only_reads(verb) and not self._may_write():
                 raise NotLeading(f"{verb} is not sent: this operator doesn't lead")
-            reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
-        try:
-            answer = json.loads(reply)
-            error = answer.get("error")
-            if error is None:
-                return answer  # type: ignore[no-any-return] # a JSON object: it has .get
-            failure = from_api_error(int(error["err_code"]), str(error["description"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as unexpected:
-            raise Bug(
-                f"{verb} was answered with something else than JetStream's JSON"
-            ) from unexpected
-        raise failure
+            with metrics.JetStreamCall(self._connection.name, verb):
+                reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
+                return _answer(verb, reply)
+
+
+def _answer(verb: str, reply: bytes) -> Json:
+    """Read a reply; raises the Failure that it amounts to."""
+    try:
+        answer = json.loads(reply)
+        error = answer.get("error")
+        if error is None:
+            return answer  # type: ignore[no-any-return] # a JSON object: it has .get
+        failure = from_api_error(int(error["err_code"]), str(error["description"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as unexpected:
+        raise Bug(f"{verb} was answered with something else than JetStream's JSON") from unexpected
+    raise failure
 
 
 def _read(parse: Callable[[Json], _Value], answer: Json) -> _Value:

@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from coze_nats.core.errors import Failure, NotLeading
+from coze_nats.kube import measuring
 from coze_nats.kube.lane import Lane
 from coze_nats.kube.session import Session
 
@@ -17,7 +18,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
+APPLY_PATCH = measuring.APPLY
 
 
 class ApiServerError(Failure):

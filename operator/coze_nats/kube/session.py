@@ -17,6 +17,7 @@ import kubernetes.config
 
 from coze_nats.core import names
 from coze_nats.kube.lane import Lane
+from coze_nats.kube.measuring import measured
 from coze_nats.kube.watches import Watches
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Session:
 
     def own_requests(self, lane: Lane | None = None) -> tuple[aiohttp.ClientMiddlewareType, ...]:
         """The middlewares that the operator's own requests want instead of those for Kopf."""
-        return self._authorize, lane or self._own_lane
+        return self._authorize, lane or self._own_lane, measured
 
     async def close(self) -> None:
         """Close the session if Kopf didn't."""
@@ -101,7 +102,13 @@ class Session:
         )
         return aiohttp.ClientSession(
             connector=connector,
-            middlewares=(_only_read, self._authorize, self._watches.follow, self._kopfs_lane),
+            middlewares=(
+                _only_read,
+                self._authorize,
+                self._watches.follow,
+                self._kopfs_lane,
+                measured,
+            ),
             proxy=self._configuration.proxy,
             # The apiserver names by it who manages the finalizer.
             headers={"User-Agent": f"{names.FIELD_MANAGER}/{version('coze-nats-operator')}"},

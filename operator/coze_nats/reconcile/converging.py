@@ -16,6 +16,7 @@ from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Situation, described, has_vanished, plan
 from coze_nats.core.remembered import is_observed
 from coze_nats.core.resource import Resource
+from coze_nats.core.steps import Pause
 from coze_nats.reconcile.contests import Contests
 from coze_nats.reconcile.context import Context, converged, managed, refused, says
 from coze_nats.reconcile.performing import observe, perform
@@ -40,11 +41,14 @@ class Converger:
         situation = self._context.situation(resource, self._context.server, stream)
         situation, todo = await self._planned(resource, desired, live, situation)
         lost = _is_lost(resource, desired.target, live, situation, news)
+        drifted = _drifted(resource, todo, live, situation)
+        metrics.drift_found(resource.key, drifted)
         outcome = await self._decided(resource, desired, live, todo, situation)
         if outcome is None:
             if live is not None:
                 await self._ensure_own_stream(resource, desired.target)
             live = await self._act(resource, desired, live, todo, news)
+            metrics.drift_repaired(resource.key, drifted)
             if todo.action is Action.UPDATE and not lost:
                 # It may have been replaced between the look and the change.
                 lost = _is_lost(resource, desired.target, live, situation, news)
@@ -234,6 +238,20 @@ def _is_lost(
     if lost and not is_known_loss(resource.status):
         news.append(news_of_loss(target, situation.last_known, is_gone=live is None))
     return lost
+
+
+def _drifted(
+    resource: Resource, todo: Plan, live: Live | None, situation: Situation
+) -> tuple[str, ...]:
+    """The fields that somebody else changed, as metrics tell them."""
+    if has_vanished(live, situation):
+        return (metrics.EXISTENCE,)
+    if not _is_drift(resource, todo):
+        return ()
+    fields = tuple(change.name for change in todo.changes)
+    if any(isinstance(step, Pause) for step in todo.steps):
+        fields += ("pauseUntil",)
+    return fields or ("owner",)
 
 
 def _is_drift(resource: Resource, todo: Plan) -> bool:

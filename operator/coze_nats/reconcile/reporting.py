@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Protocol
 
+from coze_nats import metrics
 from coze_nats.core.conditions import (
     Difference,
     Health,
@@ -147,10 +148,6 @@ class Reporter:
         """Post an event."""
         self._kubernetes.emit(resource, news.type, str(news.reason), news.message)
 
-    def written_ago(self, key: Key) -> float:
-        """Seconds since the resource's status was last written by this process."""
-        return self._clock.monotonic() - self._written.get(key, float("-inf"))
-
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._written.pop(key, None)
@@ -165,6 +162,8 @@ class Reporter:
     async def _write(self, resource: Resource, status: dict[str, Any]) -> None:
         version = await self._kubernetes.apply_status(resource, status)
         self._written[resource.key] = self._clock.monotonic()
+        if is_true(status, "Ready"):
+            metrics.ready(resource.key, resource.generation)
         current = self._resources.get(resource.key)
         if version and current and current.uid == resource.uid:
             newest = replace(current.with_status(status), resource_version=version)
