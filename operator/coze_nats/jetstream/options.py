@@ -4,7 +4,7 @@ Where the values come from is not in here (see `environment`), nor what files an
 that is looked at when a connection is made (see `authentication` and `tls`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
@@ -138,6 +138,14 @@ class ConnectionOptions:
             or self.has("certificate")
             or any(address.tls for address in self.addresses)
         )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that are read at every connect."""
+        found = (
+            getattr(self, field.name) for field in fields(self) if field.name.endswith("_file")
+        )
+        return tuple(path for path in found if path)
 
     def has(self, option: str) -> bool:
         """Whether it is set, as itself or as the name of a file."""
