@@ -39,13 +39,19 @@ class KubernetesAPI:
 
     `port` asks for a port (default: a free one). `controllers` names controllers of
     kube-controller-manager to run as well, such as `namespace-controller` or
-    `garbage-collector-controller`.
+    `garbage-collector-controller`; `arguments` are further ones of the API server.
     """
 
-    def __init__(self, port: int | None = None, controllers: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        port: int | None = None,
+        controllers: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+    ) -> None:
         self._directory = Directory("kubernetes")
         self._requested_port = port
         self._controllers = controllers
+        self._arguments = arguments
         self._servers: list[processes.Server] = []
         self.port = port or 0
 
@@ -199,7 +205,8 @@ class KubernetesAPI:
 
     def _start_apiserver(self) -> None:
         program = binaries.find(Binary.KUBE_APISERVER)
-        self._apiserver.start(_apiserver_command(program, self.port, self.directory, self._serving))
+        command = _apiserver_command(program, self.port, self.directory, self._serving)
+        self._apiserver.start([*command, *self._arguments])
         self._admin = access.AdminClient(self.url, self.ca_file, self._admin_pair)
         self._apiserver.await_ready(self._is_ready)
 
