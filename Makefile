@@ -19,7 +19,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-connections test-install test-safety bench-shards demo dev image kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-connections test-install test-safety test-faults bench-shards demo dev image kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,7 +98,7 @@ test: $(READY) ## Unit, contract and integration tests, and a share of the other
 	@$(MAKE) test-integration
 	@$(MAKE) test-install SHARE='-m "not slow"'
 	@$(PYTEST) tests/connections -m "not slow"
-	@$(PYTEST) tests/safety -m "not slow"
+	@$(PYTEST) tests/safety tests/faults -m "not slow"
 
 test-unit: $(READY) ## Pure logic; branch coverage of the core must be complete
 	@$(PYTEST) tests/unit --cov=coze_nats.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
@@ -121,6 +121,12 @@ test-connections: $(READY) ## Every login and kind of TLS on every generation of
 test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
 	@$(PY) -m controlplane binaries
 	@HISTORIES=$${HISTORIES:-1000} $(PYTEST) tests/safety
+
+test-faults: $(READY) ## Long: every fault between operator, API server and NATS; prints what each came to
+	@$(PY) -m controlplane binaries
+	@rm -f build/faults.json
+	@$(PYTEST) tests/faults
+	@PYTHONPATH=hack:tests $(PY) -m faults
 
 # --- measuring ------------------------------------------------------------------------------------
 

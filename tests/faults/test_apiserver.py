@@ -1,0 +1,214 @@
+"""The API server goes, keeps silent, loses its past, or says no."""
+
+import asyncio
+import http.client
+import json
+import socket
+from http import HTTPStatus
+
+import pytest
+
+from controlplane.kubernetes import KubernetesAPI
+from faults.conftest import Begin
+from support.http_faults import Matches, is_finalizer_write, is_status_write
+from support.until import until
+
+COUNT, MORE = 100, 20
+
+
+async def test_the_api_server_is_killed_under_load(begin: Begin) -> None:
+    """Requests that broke are made again, watches go on where they were."""
+    work = await begin(COUNT)
+    going_on = asyncio.create_task(work.go_on(MORE))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(work.site.cluster.api.restart)
+    await going_on
+    assert work.site.operator.probe("/healthz")[0] == 200
+    work.survived(
+        "API server killed under load, and started again",
+        stayed_up="the operator; JetStream",
+        retried="watches, and writes that broke",
+        heal_seconds=await work.healed(),
+        bound=4,
+    )
+
+
+@pytest.mark.parametrize(
+    "matches, name, status",
+    [
+        pytest.param(is_status_write, "status", HTTPStatus.CONFLICT, id="status-409"),
+        pytest.param(
+            is_status_write,
+            "status",
+            HTTPStatus.TOO_MANY_REQUESTS,
+            id="status-429",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            is_status_write,
+            "status",
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            id="status-500",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(is_finalizer_write, "finalizer", HTTPStatus.CONFLICT, id="finalizer-409"),
+        pytest.param(
+            is_finalizer_write,
+            "finalizer",
+            HTTPStatus.TOO_MANY_REQUESTS,
+            id="finalizer-429",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            is_finalizer_write,
+            "finalizer",
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            id="finalizer-500",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+async def test_writes_are_refused(
+    begin: Begin, matches: Matches, name: str, status: HTTPStatus
+) -> None:
+    """A write that is refused is made again until it is taken, and then no more."""
+    work = await begin(COUNT, over_http=True)
+    work.site.http.refuse(matches, status, MORE)
+    await work.go_on(MORE)
+    seconds = await work.healed()
+    assert work.site.http.refused[status] == MORE
+    work.survived(
+        f"{status} {status.phrase} for {MORE} {name} patches",
+        stayed_up="all other writes",
+        retried="the patches",
+        heal_seconds=seconds,
+        bound=3,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_watches_go_silent(begin: Begin) -> None:
+    """An open connection on which nothing comes any more is given up, and all is listed anew."""
+    work = await begin(COUNT, over_http=True)
+    work.site.http.silence_watches()
+    await work.go_on(MORE)
+    before = work.site.http.watches
+    work.site.http.heal()
+    seconds = await work.healed(within=150)
+    assert work.site.http.watches >= before + 2
+    work.survived(
+        "watches go silent, and stay open",
+        stayed_up="the operator's own requests",
+        retried="the watches, after 70 s without a byte",
+        heal_seconds=seconds,
+        bound=3,
+    )
+
+
+async def test_watches_are_told_that_their_version_is_gone(begin: Begin) -> None:
+    """On 410 Gone all is listed anew: what came, what changed, and what went."""
+    work = await begin(COUNT, over_http=True)
+    work.site.http.expire_watches()
+    await asyncio.to_thread(work.site.cluster.api.restart)
+    await work.go_on(MORE)
+    await until(lambda: work.site.http.refused[HTTPStatus.GONE] >= 2)
+    work.site.http.heal()
+    work.survived(
+        "410 Gone for every watch",
+        stayed_up="the operator's own requests",
+        retried="list and watch, of everything",
+        heal_seconds=await work.healed(),
+        bound=3,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_etcd_is_compacted_while_the_operator_is_cut_off(begin: Begin) -> None:
+    """The versions at which the watches were are no more; what went meanwhile is found out."""
+    work = await begin(COUNT)
+    work.site.api_proxy.refuse()
+    await work.go_on(MORE)
+    compact(work.site.cluster.api)
+    # The API server's own memory of the past ends with its process.
+    await asyncio.to_thread(work.site.cluster.api.restart)
+    work.site.api_proxy.heal()
+    work.survived(
+        "etcd compacted while the operator is cut off",
+        stayed_up="JetStream",
+        retried="connections; then list and watch, of everything",
+        heal_seconds=await work.healed(),
+        bound=3,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_partition_from_the_api_server(begin: Begin) -> None:
+    """Requests have deadlines, also when nobody refuses them; JetStream is looked after."""
+    work = await begin(COUNT)
+    before = work.site.api_proxy.accepted
+    work.site.api_proxy.swallow()
+    await work.go_on(MORE)
+    # The watches were given up, and asked for again.
+    await until(lambda: work.site.api_proxy.accepted > before + 1, 150)
+    assert work.site.operator.probe("/healthz")[0] == 200
+    work.site.api_proxy.heal()
+    work.survived(
+        "partition from the API server: connections stay, no byte passes",
+        stayed_up="JetStream",
+        retried="all requests, upon their deadlines",
+        heal_seconds=await work.healed(within=150),
+        bound=4,
+    )
+
+
+@pytest.mark.slow
+async def test_connections_to_the_api_server_are_reset_again_and_again(begin: Begin) -> None:
+    """Whatever was in flight is asked for again."""
+    work = await begin(COUNT)
+    going_on = asyncio.create_task(work.go_on(MORE))
+    for _ in range(10):
+        await asyncio.sleep(0.2)
+        work.site.api_proxy.cut()
+    await going_on
+    work.survived(
+        "connections to the API server reset, ten times in two seconds",
+        stayed_up="the operator; JetStream",
+        retried="watches, and writes that broke",
+        heal_seconds=await work.healed(),
+        bound=5,
+    )
+
+
+def compact(api: KubernetesAPI) -> None:
+    """Forget all versions of the past in etcd."""
+    status = _etcd(api, "/v3/maintenance/status", {})
+    _etcd(
+        api,
+        "/v3/kv/compaction",
+        {"revision": status["header"]["revision"], "physical": True},
+    )
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system, as etcd is reached here."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+
+def _etcd(api: KubernetesAPI, path: str, body: dict[str, object]) -> dict[str, dict[str, int]]:
+    connection = _SocketConnection(str(api.directory / "etcd:0"))
+    connection.request("POST", path, json.dumps(body))
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.status == HTTPStatus.OK, text
+    return dict(json.loads(text))
