@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from controlplane.kubernetes import KubernetesAPI
 from coze_nats.core import names
 from coze_nats.core.conditions import is_true
+from support.api_writes import writes
 from support.eventually import eventually
 
 STREAM, CONSUMER = names.STREAM_KIND, names.CONSUMER_KIND
@@ -19,21 +19,6 @@ STREAMS = 500
 AT_REST_SECONDS = 180
 Declared = list[tuple[str, str, Mapping[str, Any]]]
 """Kind, name and spec."""
-
-WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE", "APPLY"})
-OURS = frozenset({*names.PLURALS.values(), "events"})
-
-
-def writes(kubernetes: KubernetesAPI) -> Counter[str]:
-    """How often the apiserver was written to by anybody, for our kinds and events, by what."""
-    found: Counter[str] = Counter()
-    for line in kubernetes.metrics().splitlines():
-        if line.startswith("apiserver_request_total{"):
-            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-            if labels["verb"] in WRITES and labels["resource"] in OURS:
-                what = " ".join(labels[key] for key in ("verb", "resource", "subresource", "code"))
-                found[what] += int(float(line.rpartition(" ")[2]))
-    return found
 
 
 def operators_writes(kubernetes: KubernetesAPI, before: Counter[str], tests_verb: str) -> Any:
