@@ -1,5 +1,6 @@
 """Argo CD's health checks in examples/gitops/argocd: in its own layout, on its own interpreter."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import yaml
 import argocd
 from controlplane.kubernetes import KubernetesAPI
 from coze_nats.core import names
-from support.verdicts import CUSTOMIZATIONS, scripts, verdicts
+from support.verdicts import CUSTOMIZATIONS, Verdict, scripts, verdicts
 
+Case = dict[str, Any]
 CASES = [
     (path.parent, case)
     for path in sorted(CUSTOMIZATIONS.glob("*/health_test.yaml"))
@@ -23,13 +25,17 @@ def named(value: Any) -> str:
     return value.name if isinstance(value, Path) else Path(value["inputPath"]).stem
 
 
+@functools.cache
+def judged() -> dict[Path, Verdict]:
+    """Every recorded resource as the tools judge it; asked once for all."""
+    files = [folder / case["inputPath"] for folder, case in CASES]
+    bodies = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return dict(zip(files, verdicts(bodies), strict=True))
+
+
 @pytest.mark.parametrize("folder, case", CASES, ids=named)
-def test_a_recorded_resource_has_the_health_that_is_written_down(
-    folder: Path, case: dict[str, Any]
-) -> None:
-    body = yaml.safe_load((folder / case["inputPath"]).read_text(encoding="utf-8"))
-    assert body["kind"] == folder.name
-    (verdict,) = verdicts([body])
+def test_a_recorded_resource_has_the_health_that_is_written_down(folder: Path, case: Case) -> None:
+    verdict = judged()[folder / case["inputPath"]]
     assert {"status": verdict.argo, "message": verdict.message} == case["healthStatus"]
 
 

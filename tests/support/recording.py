@@ -1,7 +1,8 @@
 """Records a resource in a given state, as the operator's own code leaves it, for others to judge.
 
-The states stand in `recorded_streams` and `recorded_consumers`. `make generate` writes them to the
-test data of Argo CD's health checks, so what is judged there can't drift from what is written.
+The states stand in `recorded_streams`, `recorded_consumers` and `recorded_connections`. `make
+generate` writes them to the test data of Argo CD's health checks, so what is judged there can't
+drift from what is written.
 """
 
 import asyncio
@@ -32,8 +33,9 @@ WORKING = Judged("Progressing", "InProgress", "InProgress")
 STUCK = Judged("Degraded", "Failed", "Failed")
 # Whoever waits for what is held waits for ever, so Flux is told to give up at once.
 HELD = Judged("Suspended", "InProgress", "Failed")
-# Argo CD calls progressing what is being deleted, and doesn't ask the script.
+# Of what is being deleted; Argo CD calls it all progressing, and doesn't ask the script.
 LEAVING = Judged("Degraded", "Terminating", "Failed")
+GOING = Judged("Progressing", "Terminating", "InProgress")
 
 
 class Stage:
@@ -75,13 +77,16 @@ class Stage:
         return key
 
 
+Play = Callable[[Stage], Awaitable[Key]]
+"""Brings a resource into a state, and returns it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A state of a resource.
 
     Attributes:
         name: of the file that it is recorded in.
-        play: brings a resource into the state, and returns it.
         says: Argo CD's message, where it is not the one of the condition Ready.
         setting: what the stage is like.
     """
@@ -89,7 +94,7 @@ class Scenario:
     kind: str
     name: str
     judged: Judged
-    play: Callable[[Stage], Awaitable[Key]]
+    play: Play
     says: str = ""
     setting: Mapping[str, Any] = field(default_factory=dict)
 
