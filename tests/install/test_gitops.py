@@ -17,6 +17,7 @@ from controlplane.nats import NatsCluster, NatsServer
 from controlplane.operator import OperatorProcess
 from coze_nats.core import names
 from support import crds
+from support.gitops import LOGIN, USERS, connecting_to
 from support.verdicts import GITOPS, Verdict, verdicts
 
 ROOT = GITOPS.parents[1]
@@ -39,12 +40,9 @@ class Environment:
     """A namespace that an overlay was applied to, with NATS and an operator of its own."""
 
     api: KubernetesAPI
-    overlay: Path
-    nats_url: str
-
-    @property
-    def namespace(self) -> str:
-        return f"coze-{self.overlay.name}"
+    namespace: str
+    folder: Path
+    """The overlay, with the servers that there are in this test."""
 
     def resources(self) -> list[Json]:
         listed = self.api.kubectl("-n", self.namespace, "get", KINDS, "-o", "json").stdout
@@ -59,10 +57,16 @@ class Environment:
         words = ("wait", "--for=condition=Ready", KINDS, "--all", f"--timeout={timeout}")
         return self.api.kubectl("-n", self.namespace, *words).stdout
 
+    def await_reason(self, kind: str, reason: str) -> None:
+        """Wait until all resources of that kind say so."""
+        path = "{.status.conditions[0].reason}"
+        words = ("wait", f"--for=jsonpath={path}={reason}", kind, "--all", "--timeout=60s")
+        self.api.kubectl("-n", self.namespace, *words)
+
     def operator(self) -> OperatorProcess:
         return OperatorProcess(
             self.api.service_account_kubeconfig(*OPERATOR),
-            self.nats_url,
+            "",  # it has no connection of its own
             arguments=("--resync-interval=1s", f"--namespace={self.namespace}"),
         )
 
@@ -77,18 +81,24 @@ def cluster() -> Iterator[KubernetesAPI]:
 
 
 @pytest.fixture(scope="module")
-def environment(cluster: KubernetesAPI) -> Iterator[Callable[[Path], Environment]]:
+def environment(
+    cluster: KubernetesAPI, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Path], Environment]]:
     """Make the environment of an overlay and apply the overlay; it stays for the module."""
     with ExitStack() as running:
 
         @functools.cache
         def make(overlay: Path) -> Environment:
             if NODES[overlay.name] == 1:
-                url = running.enter_context(NatsServer()).url
+                servers = [running.enter_context(NatsServer(config=USERS)).url]
             else:
-                url = running.enter_context(NatsCluster(size=NODES[overlay.name])).url
-            cluster.kubectl("apply", "-k", overlay)
-            return Environment(cluster, overlay, url)
+                size = NODES[overlay.name]
+                servers = running.enter_context(NatsCluster(size=size, config=USERS)).urls
+            folder = tmp_path_factory.mktemp(overlay.name)
+            connecting_to(servers, overlay, folder)
+            made = Environment(cluster, f"coze-{overlay.name}", folder)
+            cluster.kubectl("apply", "-k", folder)
+            return made
 
         yield make
 
@@ -117,20 +127,25 @@ def test_an_overlay_declares_its_namespace_and_everything_in_it(
 
 
 @overlays
-def test_what_depends_on_something_is_in_a_later_wave(
-    overlay: Path, cluster: KubernetesAPI
-) -> None:
+def test_what_others_need_is_in_an_earlier_wave(overlay: Path, cluster: KubernetesAPI) -> None:
     waves: dict[str, set[int]] = {}
     for item in built(cluster, overlay):
         wave = item["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0")
         waves.setdefault(item["kind"], set()).add(int(wave))
-    assert max(waves[names.STREAM_KIND]) < min(waves[names.CONSUMER_KIND])
+    order = ("Namespace", names.CONNECTION_KIND, names.STREAM_KIND, names.CONSUMER_KIND)
+    assert waves == {kind: {number - 2} for number, kind in enumerate(order)}
 
 
 # --- what becomes of it ---------------------------------------------------------------------------
 
 
-@overlays
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        pytest.param(path, id=path.name, marks=[pytest.mark.slow] if NODES[path.name] > 1 else [])
+        for path in OVERLAYS
+    ],
+)
 def test_an_overlay_becomes_real_and_every_tool_says_so(
     overlay: Path, environment: Callable[[Path], Environment]
 ) -> None:
@@ -138,6 +153,9 @@ def test_an_overlay_becomes_real_and_every_tool_says_so(
     # Nobody has looked at it, so nobody may call it done.
     assert applied.verdicts() == {Verdict("InProgress", "InProgress", "Progressing", "")}
     with applied.operator():
+        applied.await_reason(names.CONNECTION_KIND, "SecretNotFound")
+        words = ("create", "secret", "generic", "coze-nats", *LOGIN)
+        applied.api.kubectl("-n", applied.namespace, *words)
         ready = applied.wait().splitlines()
         assert len(ready) == len(applied.resources())
         assert all(line.endswith(" condition met") for line in ready)
@@ -210,7 +228,7 @@ def check_nothing_differs_after_syncing(environment: Environment, cycles: int) -
 def sync(environment: Environment, *ways: tuple[str, ...]) -> None:
     """Look for differences and apply the overlay, in each of these ways."""
     for way in ways:
-        where: tuple[str | Path, ...] = (*way, "-k", environment.overlay)
+        where: tuple[str | Path, ...] = (*way, "-k", environment.folder)
         # kubectl ends with an error if there is a difference.
         assert environment.api.kubectl("diff", *where).stdout == ""
         environment.api.kubectl("apply", *where)
