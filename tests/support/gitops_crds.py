@@ -7,11 +7,10 @@ from controlplane.kubernetes import KubernetesAPI
 from support.eventually import eventually
 
 ESTABLISHED_SECONDS = 30
-KINDS = (
-    "applications.argoproj.io",
-    "kustomizations.kustomize.toolkit.fluxcd.io",
-    "gitrepositories.source.toolkit.fluxcd.io",
-)
+POINTERS = ("applications.argoproj.io", "kustomizations.kustomize.toolkit.fluxcd.io")
+"""The kinds that say which folder is applied."""
+
+KINDS = (*POINTERS, "gitrepositories.source.toolkit.fluxcd.io")
 
 
 def files() -> tuple[Path, ...]:
