@@ -14,6 +14,7 @@ from coze_nats import handlers, logs, metrics
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.connecting import Connecting
 from coze_nats.controller.controller import Controller
+from coze_nats.controller.hints import Hints
 from coze_nats.controller.links import Links
 from coze_nats.controller.resync import Resync
 from coze_nats.controller.router import Router
@@ -185,7 +186,7 @@ class Operator:
         """Connect the parts that know who they work for."""
         cache, reporter = self._cache, self._reporter
 
-        def build(connection: Key | None, endpoint: Endpoint) -> tuple[Reconciler, Resync]:
+        def build(connection: Key | None, endpoint: Endpoint) -> tuple[Reconciler, Resync, Hints]:
             context = Context(
                 resources=cache,
                 jetstream=endpoint.jetstream,
@@ -207,7 +208,8 @@ class Operator:
                     metrics.label_of(connection), FRESH_ROUNDS * self._settings.resync_interval
                 ),
             )
-            return reconciler, resync
+            hints = Hints(cache, controller.queue, connection, reporter.written_ago)
+            return reconciler, resync, hints
 
         # The queue is made with the controller, further down.
         links = Links(

@@ -148,6 +148,14 @@ class Endpoint(Session, Protocol):
     def renew(self, login: Login) -> None:
         """Log in anew, and use the session there is until that has worked."""
 
+    def subscribe(
+        self,
+        subject: str,
+        on_message: Callable[[str, bytes], None],
+        on_denied: Callable[[str], None],
+    ) -> None:
+        """Listen to a subject in every session from the next one on."""
+
     def on_connected(self, listener: Callable[[], None]) -> None:
         """Have `listener` called for every new session."""
 
@@ -168,7 +176,7 @@ class Resources(Protocol):
         """The connection that a stream or consumer uses; None is the operator's own."""
 
     def namesakes_of(self, resource: Resource) -> Collection[Resource]:
-        """The resources of its kind and connection with its name in JetStream; itself, too."""
+        """The resources that stand for the same object in JetStream as this one; itself, too."""
 
     def consumers_of(self, namespace: str, stream: str) -> Collection[Key]:
         """The CozeConsumers whose streamRef names this CozeStream."""

@@ -8,13 +8,13 @@ from coze_nats.core import names
 from coze_nats.core.resource import Key, Resource
 
 
-def make(kind: str, name: str, version: str = "", uid: str = "u", **spec: Any) -> Resource:
+def make(kind: str, resource: str, /, version: str = "", uid: str = "u", **spec: Any) -> Resource:
     return Resource.from_body(
         {
             "kind": kind,
             "metadata": {
                 "namespace": "coze",
-                "name": name,
+                "name": resource,
                 "uid": uid,
                 "resourceVersion": version,
             },
@@ -23,8 +23,8 @@ def make(kind: str, name: str, version: str = "", uid: str = "u", **spec: Any) -
     )
 
 
-def stream(name: str, version: str = "", **spec: Any) -> Resource:
-    return make(names.STREAM_KIND, name, version, **spec)
+def stream(resource: str, version: str = "", /, **spec: Any) -> Resource:
+    return make(names.STREAM_KIND, resource, version, **spec)
 
 
 def consumer(name: str, of: str, version: str = "") -> Resource:
@@ -109,3 +109,80 @@ def test_the_cache_may_change_while_it_is_iterated() -> None:
     for resource in cache:
         cache.remove(resource.key)
     assert len(cache) == 0
+
+
+HUB = Key(names.CONNECTION_KIND, "coze", "hub")
+AT_HUB = {"name": "hub"}
+
+
+def users_of(cache: Cache, connection: Key | None) -> list[str]:
+    return sorted(resource.key.name for resource in cache.users_of(connection))
+
+
+def test_a_stream_and_its_consumers_are_users_of_its_connection_in_any_order() -> None:
+    cache = Cache()
+    cache.put(consumer("early", of="orders"))
+    assert users_of(cache, None) == ["early"]
+    cache.put(stream("orders", connection=AT_HUB))
+    cache.put(consumer("late", of="orders"))
+    cache.put(stream("own"))
+    cache.put(make(names.CONNECTION_KIND, "hub"))
+    assert users_of(cache, HUB) == ["early", "late", "orders"]
+    assert users_of(cache, None) == ["own"]
+
+
+def test_users_go_with_their_stream() -> None:
+    cache = Cache()
+    orders = stream("orders", "1", connection=AT_HUB)
+    cache.put(orders)
+    cache.put(consumer("reader", of="orders"))
+    cache.remove(orders.key)
+    assert users_of(cache, HUB) == []
+    assert users_of(cache, None) == ["reader"]
+    cache.put(stream("orders", "2"))
+    assert users_of(cache, None) == ["orders", "reader"]
+
+
+def test_a_consumer_whose_stream_is_gone_stays_where_it_was() -> None:
+    cache = Cache()
+    left = consumer("reader", of="orders").with_status(
+        {"connection": {"namespace": "coze", "name": "hub"}}
+    )
+    cache.put(left)
+    assert users_of(cache, HUB) == ["reader"]
+
+
+def test_those_that_stand_for_the_same_object_are_namesakes() -> None:
+    cache = Cache()
+    orders = stream("orders")
+    for resource in (
+        orders,
+        stream("also", name="orders"),
+        stream("elsewhere", name="orders", connection=AT_HUB),
+        stream("other"),
+        consumer("reader", of="orders"),
+        make(names.CONSUMER_KIND, "too", streamName="orders", name="reader"),
+        consumer("another", of="orders"),
+    ):
+        cache.put(resource)
+    assert {each.key.name for each in cache.namesakes_of(orders)} == {"orders", "also"}
+    reader = consumer("reader", of="orders")
+    assert {each.key.name for each in cache.namesakes_of(reader)} == {"reader", "too"}
+    on_orders = {each.key.name for each in cache.on_stream(None, "orders")}
+    assert on_orders == {"orders", "also", "reader", "too", "another"}
+    assert cache.namesakes_of(make(names.CONSUMER_KIND, "lost")) == []
+
+
+def test_a_cache_of_nothing_holds_nothing() -> None:
+    cache = Cache()
+    resources = [
+        stream("orders", connection=AT_HUB),
+        consumer("reader", of="orders"),
+        make(names.CONSUMER_KIND, "direct", streamName="foreign"),
+        make(names.CONNECTION_KIND, "hub"),
+    ]
+    for resource in (*resources, *resources):
+        cache.put(resource)
+    for resource in resources:
+        cache.remove(resource.key)
+    assert not any(vars(cache).values())

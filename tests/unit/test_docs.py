@@ -191,7 +191,7 @@ def test_a_policy_is_explained_with_its_values_and_its_default_first(
 
 def test_every_request_to_jetstream_is_among_the_documented_permissions() -> None:
     gateway = text_of(ROOT / "operator" / "coze_nats" / "jetstream" / "gateway.py")
-    page = text_of(DOCS / "connection.md")
+    page = text_of(DOCS / "permissions.md")
     verbs = set(re.findall(r'"((?:STREAM|CONSUMER)\.[A-Z]+|INFO)\b', gateway))
     assert verbs
     for verb in verbs:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from coze_nats.core import names
+from coze_nats.core.desired import Target
+from coze_nats.core.intent import stream_name, target_of
 from coze_nats.core.references import connection_of, stream_key
 from coze_nats.core.resource import Key, Resource
 
@@ -23,7 +25,8 @@ class Cache:
         # The dicts are sets that keep their order, so that equal runs do things in equal order.
         self._users: dict[Key | None, dict[Key, None]] = {}
         self._connections: dict[Key, Key | None] = {}
-        self._namesakes: dict[tuple[str, str], dict[Key, None]] = {}
+        # CozeStreams, and the CozeConsumers with a streamName, by the stream's name in JetStream.
+        self._by_stream: dict[str, dict[Key, None]] = {}
 
     def __len__(self) -> int:
         return len(self._resources)
@@ -48,7 +51,8 @@ class Cache:
         )
         if stream := stream_key(resource):
             self._consumers.setdefault(stream, set()).add(resource.key)
-        self._namesakes.setdefault(_name_in_jetstream(resource), {})[resource.key] = None
+        if name := _stream_name(resource):
+            self._by_stream.setdefault(name, {})[resource.key] = None
         self._place(resource)
         return True
 
@@ -72,15 +76,33 @@ class Cache:
         """The streams and consumers that use a connection, as of now."""
         return [self._resources[key] for key in self._users.get(connection, ())]
 
+    def on_stream(self, connection: Key | None, stream: str) -> list[Resource]:
+        """The resources that stand for a stream in JetStream, or for a consumer on it."""
+        found = []
+        for key in self._by_stream.get(stream, ()):
+            resource = self._resources[key]
+            if self._connections[key] == connection:
+                found.append(resource)
+                consumers = self._consumers.get(key, ())
+                found.extend(self._resources[consumer] for consumer in consumers)
+        return found
+
     def namesakes_of(self, resource: Resource) -> list[Resource]:
-        """The resources of its kind and connection with its name in JetStream; itself, too."""
+        """The resources that stand for the same object in JetStream as this one; itself, too."""
+        target = self.target_of(resource)
+        if target is None:
+            return []
         connection = self.connection_of(resource)
-        keys = self._namesakes.get(_name_in_jetstream(resource), ())
         return [
             other
-            for other in map(self._resources.__getitem__, keys)
-            if self.connection_of(other) == connection
+            for other in self.on_stream(connection, target.stream)
+            if other.key.kind == resource.key.kind and self.target_of(other) == target
         ]
+
+    def target_of(self, resource: Resource) -> Target | None:
+        """The object in JetStream that the resource stands for, as far as it can be told."""
+        stream = stream_key(resource)
+        return target_of(resource, self._resources.get(stream) if stream else None)
 
     def _place(self, resource: Resource) -> None:
         """Put a stream or consumer where its connection is, and a stream's consumers with it."""
@@ -114,15 +136,17 @@ class Cache:
             consumers.discard(resource.key)
             if not consumers:
                 del self._consumers[stream]
-        name = _name_in_jetstream(resource)
-        del self._namesakes[name][resource.key]
-        if not self._namesakes[name]:
-            del self._namesakes[name]
+        if name := _stream_name(resource):
+            del self._by_stream[name][resource.key]
+            if not self._by_stream[name]:
+                del self._by_stream[name]
 
 
-def _name_in_jetstream(resource: Resource) -> tuple[str, str]:
-    """A resource's kind, and the name of its stream or, on whatever stream, of its consumer."""
-    return resource.key.kind, str(resource.spec.get("name") or resource.key.name)
+def _stream_name(resource: Resource) -> str:
+    """The stream in JetStream that the resource itself names; "" when it names none."""
+    if resource.key.kind == names.STREAM_KIND:
+        return stream_name(resource)
+    return str(resource.spec.get("streamName") or "")
 
 
 def _is_older(version: str, known: str) -> bool:

@@ -227,7 +227,7 @@ class Connecting:
             is_final = outcome.reason is Reason.PERMISSION_DENIED
             return outcome if is_final else self._patiently(connection, outcome)
         self._away_since.pop(connection.key, None)
-        return connected(server)
+        return connected(server, hears=not link.hints.denied)
 
     def _tell_of_grants(self, connection: Resource) -> None:
         """Have the users elsewhere reconciled when who may use the connection has changed."""

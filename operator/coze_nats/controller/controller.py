@@ -1,6 +1,7 @@
 """Turns what is heard of resources into reconciles, and done deletions into released finalizers."""
 
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -151,6 +152,8 @@ class Controller:
                 outcome = await self._reconciler.reconcile(key)
                 if outcome.finalized:
                     await self._release(resource)
+                elif resource.resync_interval and outcome == Next(wake=outcome.wake):
+                    outcome = replace(outcome, after=_spread(resource.resync_interval))
             except Failure as failure:
                 log.warning("Not done, trying again: %s", failure)
                 return Next(backoff=True)
@@ -175,6 +178,11 @@ class Controller:
         self._released.add(resource.uid)
 
 
+def _spread(interval: float) -> float:
+    """The interval with jitter, so that equal ones don't fall together."""
+    return interval * random.uniform(0.9, 1.1)  # noqa: S311  spreading load needs no cryptography
+
+
 def _result(outcome: Next) -> str:
     """How a reconcile ended, as metrics tell it."""
     if outcome.backoff:
@@ -193,5 +201,6 @@ def _looks_settled(resource: Resource) -> bool:
         resource.key.kind != names.CONNECTION_KIND
         and resource.finalized
         and not resource.deleting
+        and not resource.resync_interval
         and resource.status.get("observedGeneration") == resource.generation
     )

@@ -12,6 +12,7 @@ from functools import partial
 
 from coze_nats import metrics
 from coze_nats.controller.cache import Cache
+from coze_nats.controller.hints import Hints
 from coze_nats.controller.resync import Resync
 from coze_nats.core import names
 from coze_nats.core.references import Obstacle, forbidden, missing, not_ready
@@ -37,9 +38,10 @@ class Link:
     endpoint: Endpoint
     reconciler: Reconciler
     resync: Resync
+    hints: Hints
 
 
-Build = Callable[[Key | None, Endpoint], tuple[Reconciler, Resync]]
+Build = Callable[[Key | None, Endpoint], tuple[Reconciler, Resync, Hints]]
 """Puts together what works for a connection."""
 
 Enqueue = Callable[[Key], None]
@@ -98,10 +100,11 @@ class Links:
     async def open(self, connection: Key | None, uid: str, endpoint: Endpoint) -> None:
         """Begin to connect, and to work when that is done; there must be no such link."""
         endpoint.name = metrics.label_of(connection)
-        reconciler, resync = self._build(connection, endpoint)
-        self._links[connection] = Link(uid, endpoint, reconciler, resync)
+        reconciler, resync, hints = self._build(connection, endpoint)
+        self._links[connection] = Link(uid, endpoint, reconciler, resync, hints)
         if connection:
             self._unusable.discard(connection)
+        hints.listen(endpoint)
         endpoint.on_connected(resync.connected)
         endpoint.on_disconnected(resync.disconnected)
         if connection:
@@ -118,6 +121,7 @@ class Links:
         link = self._links.pop(connection, None)
         if link is None:
             return
+        link.hints.stop()
         self._comparing.pop(connection).cancel()
         link.resync.forget()
         task = asyncio.create_task(link.endpoint.close(CLOSE_SECONDS), name=f"close {connection}")
@@ -167,6 +171,8 @@ class Links:
         tasks = list(self._comparing.values())
         for task in tasks:
             task.cancel()
+        for link in self._links.values():
+            link.hints.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(
             *(link.endpoint.close(deadline) for link in self._links.values()), *self._closing

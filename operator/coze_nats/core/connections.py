@@ -35,9 +35,20 @@ _REASONS = {
 }
 
 
-def connected(server: Server) -> Outcome:
-    """There is a session, and JetStream answers."""
-    return Outcome(Health.READY, Reason.CONNECTED, f"connected to nats-server {server.version}")
+def connected(server: Server, *, hears: bool = True) -> Outcome:
+    """There is a session, and JetStream answers.
+
+    Args:
+        hears: whether the user may subscribe to JetStream's advisories.
+    """
+    slower = (
+        ""
+        if hears
+        else "; the user may not subscribe to $JS.EVENT.ADVISORY.>, so what others change is found "
+        "by comparing everything now and then"
+    )
+    message = f"connected to nats-server {server.version}{slower}"
+    return Outcome(Health.READY, Reason.CONNECTED, message)
 
 
 def connecting() -> Outcome:

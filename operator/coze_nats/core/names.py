@@ -24,6 +24,8 @@ TOPOLOGY_KINDS = (STREAM_KIND, CONSUMER_KIND)
 """The kinds that stand for an object in JetStream."""
 
 RECONCILE_REQUESTED_ANNOTATION = f"{GROUP}/reconcile-requested-at"
+RESYNC_INTERVAL_ANNOTATION = f"{GROUP}/resync-interval"
+"""A duration such as `10s`: look at this resource so often, beside the comparison of everything."""
 RELEASE_ANNOTATION = f"{GROUP}/release"
 """`true` on a resource that is being deleted: let it go, and leave JetStream as it is."""
 CONFIRM_DELETION_ANNOTATION = f"{GROUP}/confirm-deletion"

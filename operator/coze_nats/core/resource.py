@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from coze_nats.core import names
+from coze_nats.core.codec import InvalidValue, parse_duration
 
 
 class Key(NamedTuple):
@@ -30,6 +31,8 @@ class Resource:
         finalized: whether the operator's finalizer is set, so that nothing can be lost on deletion.
         deleting: whether a deletionTimestamp is set.
         reconcile_requested_at: value of the annotation `jetstream.coze.dev/reconcile-requested-at`.
+        resync_interval: seconds between two looks at this resource alone; 0: none are asked for, or
+            the annotation `jetstream.coze.dev/resync-interval` makes no sense.
         released: whether deletion shall leave JetStream alone (`jetstream.coze.dev/release`).
         confirmed: whether deletion is confirmed (`jetstream.coze.dev/confirm-deletion`).
         resource_version: the apiserver's; tells which of two states of the resource is newer.
@@ -44,6 +47,7 @@ class Resource:
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     resource_version: str = ""
+    resync_interval: float = 0.0
     released: bool = False
     confirmed: bool = False
 
@@ -62,6 +66,7 @@ class Resource:
             spec=body.get("spec") or {},
             status=body.get("status") or {},
             resource_version=metadata.get("resourceVersion", ""),
+            resync_interval=_seconds(annotations.get(names.RESYNC_INTERVAL_ANNOTATION, "")),
             released=annotations.get(names.RELEASE_ANNOTATION) == "true",
             confirmed=annotations.get(names.CONFIRM_DELETION_ANNOTATION) == "true",
         )
@@ -75,6 +80,7 @@ class Resource:
             self.finalized,
             self.deleting,
             self.reconcile_requested_at,
+            self.resync_interval,
             self.released,
             self.confirmed,
         )
@@ -82,3 +88,14 @@ class Resource:
     def with_status(self, status: Mapping[str, Any]) -> Self:
         """The same resource after its status was written."""
         return replace(self, status=status)
+
+
+SHORTEST_INTERVAL = 1.0
+"""Seconds; a resource is not looked at more often, whatever its annotation says."""
+
+
+def _seconds(interval: str) -> float:
+    try:
+        return max(parse_duration(interval) / 1e9, SHORTEST_INTERVAL) if interval else 0.0
+    except InvalidValue:
+        return 0.0

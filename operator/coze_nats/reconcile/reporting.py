@@ -148,6 +148,10 @@ class Reporter:
         """Post an event."""
         self._kubernetes.emit(resource, news.type, str(news.reason), news.message)
 
+    def written_ago(self, key: Key) -> float:
+        """Seconds since the resource's status was last written by this process."""
+        return self._clock.monotonic() - self._written.get(key, float("-inf"))
+
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._written.pop(key, None)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from coze_nats.core import names
 from coze_nats.core.resource import Key, Resource
 
@@ -50,3 +52,13 @@ def test_a_status_alone_makes_no_new_revision() -> None:
     assert found.with_status({"messages": 2}).status == {"messages": 2}
     changed = Resource.from_body({**BODY, "metadata": {**BODY["metadata"], "generation": 4}})
     assert changed.revision != found.revision
+
+
+@pytest.mark.parametrize(
+    "annotation, seconds",
+    [("30s", 30.0), ("1m30s", 90.0), ("10ms", 1.0), ("often", 0.0), ("", 0.0)],
+)
+def test_a_resource_may_ask_to_be_looked_at_more_often(annotation: str, seconds: float) -> None:
+    annotations = {names.RESYNC_INTERVAL_ANNOTATION: annotation}
+    asking = {**BODY, "metadata": {**BODY["metadata"], "annotations": annotations}}
+    assert Resource.from_body(asking).resync_interval == seconds

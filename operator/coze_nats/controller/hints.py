@@ -1,0 +1,126 @@
+"""JetStream's advisories as hints: something happened to an object, so its resource is looked at.
+
+They are no truth: they tell names only, some get lost, and a changed consumer makes none. What they
+miss, the periodic comparison finds. A user that may not hear them makes the operator slower, not
+wrong.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import Protocol
+
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.queue import KeyedQueue
+from coze_nats.core.resource import Key
+
+log = logging.getLogger(__name__)
+
+PREFIX = "$JS.EVENT.ADVISORY."
+SUBJECTS = (
+    *(f"{PREFIX}STREAM.{what}.*" for what in ("CREATED", "UPDATED", "DELETED")),
+    *(f"{PREFIX}STREAM.{what}.*" for what in ("LEADER_ELECTED", "QUORUM_LOST")),
+    *(f"{PREFIX}CONSUMER.{what}.*.*" for what in ("CREATED", "DELETED", "PAUSE")),
+    *(f"{PREFIX}CONSUMER.{what}.*.*" for what in ("LEADER_ELECTED", "QUORUM_LOST")),
+)
+"""What is listened to. Others come with the traffic: one for each request, or each message."""
+
+GATHER_SECONDS = 0.1
+"""How long hints are gathered: one change makes several."""
+
+OWN_SECONDS = 2.0
+"""How long after a status write a hint is taken for the echo of what the operator did itself."""
+
+
+class Speaker(Protocol):
+    """The part of `ports.Endpoint` that can be listened to."""
+
+    def subscribe(
+        self,
+        subject: str,
+        on_message: Callable[[str, bytes], None],
+        on_denied: Callable[[str], None],
+    ) -> None: ...
+
+
+class Hints:
+    """Enqueues the resources that the advisories of a connection are about.
+
+    Args:
+        written_ago: seconds since the operator last wrote the resource's status.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        queue: KeyedQueue,
+        connection: Key | None,
+        written_ago: Callable[[Key], float],
+    ) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._connection = connection
+        self._written_ago = written_ago
+        self._gathered: dict[tuple[str, ...], None] = {}
+        self._due: asyncio.TimerHandle | None = None
+        self.denied: set[str] = set()
+
+    def listen(self, speaker: Speaker) -> None:
+        """Be told of every session's advisories from the next one on."""
+        for subject in SUBJECTS:
+            speaker.subscribe(subject, self.heard, self._on_denied)
+
+    def heard(self, subject: str, _: bytes = b"") -> None:
+        """Something happened to the object that the subject names."""
+        self._gathered[tuple(subject.removeprefix(PREFIX).split("."))] = None
+        if self._due is None:
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_later(GATHER_SECONDS, self._act)
+
+    def stop(self) -> None:
+        """Forget what was heard."""
+        if self._due:
+            self._due.cancel()
+        self._due = None
+        self._gathered.clear()
+
+    def _act(self) -> None:
+        self._due = None
+        gathered, self._gathered = self._gathered, {}
+        for stream, hints in groupby(sorted(gathered, key=_stream), key=_stream):
+            resources = self._on(stream)
+            for _, what, _, *consumer in hints:
+                for key in resources.get(tuple(consumer), ()):
+                    if what == "DELETED" or not self._is_own(key):
+                        self._queue.add(key)
+
+    def _on(self, stream: str) -> Mapping[tuple[str, ...], list[Key]]:
+        """The resources on a stream, by the name of their consumer, if they stand for one."""
+        found: dict[tuple[str, ...], list[Key]] = defaultdict(list)
+        for resource in self._cache.on_stream(self._connection, stream):
+            target = self._cache.target_of(resource)
+            if target and target.stream == stream:
+                found[() if target.consumer is None else (target.consumer,)].append(resource.key)
+        return found
+
+    def _is_own(self, key: Key) -> bool:
+        """Whether it is likely that the operator itself did it; a deletion it never is.
+
+        Whoever is at a resource looks at JetStream anyway.
+        """
+        return self._queue.is_active(key) or self._written_ago(key) < OWN_SECONDS
+
+    def _on_denied(self, subject: str) -> None:
+        if not self.denied:
+            log.warning(
+                "The NATS user may not subscribe to %s: what others change is found by comparing "
+                "everything now and then",
+                subject,
+            )
+        self.denied.add(subject)
+
+
+def _stream(hint: tuple[str, ...]) -> str:
+    return hint[2]

@@ -1,0 +1,97 @@
+"""Drift is found by advisories, within seconds, long before the next comparison of everything."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from coze_nats.controller.hints import OWN_SECONDS
+from coze_nats.core import names
+from coze_nats.jetstream.gateway import Gateway
+from support.eventually import eventually_async
+
+STREAM, CONSUMER = names.STREAM_KIND, names.CONSUMER_KIND
+
+
+@pytest.fixture(scope="module")
+def world(run_operator: Callable[..., Any]) -> Any:
+    """An operator that compares everything once an hour."""
+    return run_operator("2.14.6", "--resync-interval=1h")
+
+
+async def back(look: Callable[[], Awaitable[Any]], created: str) -> None:
+    """Wait until the object is there again."""
+
+    async def is_back() -> bool:
+        found = await look()
+        return found is not None and found.created != created
+
+    await eventually_async(is_back, 20, "the object to be back")
+
+
+async def test_a_stream_and_a_consumer_that_were_deleted_come_back(
+    tenant: Any, jetstream: Gateway
+) -> None:
+    tenant.stream("orders", subjects=["orders"], storage="memory")
+    tenant.consumer("reader", streamRef={"name": "orders"})
+    await tenant.ready(CONSUMER, "reader")
+    consumer = await jetstream.consumer("orders", "reader")
+    assert consumer
+    await jetstream.delete_consumer("orders", "reader")
+    await back(lambda: jetstream.consumer("orders", "reader"), consumer.created)
+    stream = await jetstream.stream("orders")
+    assert stream
+    await jetstream.delete_stream("orders")
+    await back(lambda: jetstream.stream("orders"), stream.created)
+    await tenant.ready(CONSUMER, "reader")
+
+
+async def test_an_edit_of_a_stream_and_a_pause_are_put_right(
+    tenant: Any, jetstream: Gateway
+) -> None:
+    tenant.stream("edited", subjects=["edited"], storage="memory", description="as declared")
+    tenant.consumer("running", streamRef={"name": "edited"})
+    await tenant.ready(CONSUMER, "running")
+    await tenant.reports(STREAM, "edited", "Ready", "Converged")
+    written = time.monotonic()
+
+    async def quiet() -> bool:
+        return time.monotonic() - written > OWN_SECONDS
+
+    await eventually_async(quiet, 10, "what is taken for an echo of the operator's own to pass")
+    stream = await jetstream.stream("edited")
+    assert stream
+    await jetstream.update_stream({**stream.config, "description": "edited"})
+    await jetstream.pause_consumer("edited", "running", "2100-01-01T00:00:00Z")
+
+    async def put_right() -> bool:
+        found = await jetstream.stream("edited")
+        consumer = await jetstream.consumer("edited", "running")
+        return bool(
+            found
+            and consumer
+            and found.config["description"] == "as declared"
+            and not consumer.paused
+        )
+
+    await eventually_async(put_right, 20, "both to be put right")
+
+
+async def test_a_resource_can_ask_to_be_looked_at_more_often(
+    tenant: Any, jetstream: Gateway
+) -> None:
+    tenant.stream("watched", subjects=["watched"], storage="memory")
+    tenant.consumer("reader", streamRef={"name": "watched"}, description="as declared")
+    tenant.annotate(CONSUMER, "reader", resync_interval="1s")
+    await tenant.ready(CONSUMER, "reader")
+    consumer = await jetstream.consumer("watched", "reader")
+    assert consumer
+    # A changed consumer makes no advisory.
+    await jetstream.update_consumer("watched", {**consumer.config, "description": "edited"})
+
+    async def put_right() -> bool:
+        found = await jetstream.consumer("watched", "reader")
+        return found is not None and found.config["description"] == "as declared"
+
+    await eventually_async(put_right, 20, "the consumer to be put right")

@@ -1,0 +1,115 @@
+"""Advisories as hints: whose they are, and which of them are nothing new."""
+
+from typing import Any
+
+import pytest
+
+from coze_nats.controller.cache import Cache
+from coze_nats.controller.hints import GATHER_SECONDS, PREFIX, SUBJECTS, Hints
+from coze_nats.controller.queue import KeyedQueue
+from coze_nats.core import names
+from coze_nats.core.resource import Key, Resource
+from coze_nats.reconcile import Next
+from support.eventually import eventually_async
+
+LONG_AGO = 3600.0
+HUB = {"name": "hub"}
+
+
+class Bench:
+    """Hints of one connection, and the resources that are looked at because of them."""
+
+    def __init__(self, connection: Key | None = None) -> None:
+        self.cache = Cache()
+        self.looked_at: list[str] = []
+        self.written_ago = LONG_AGO
+        self.queue = KeyedQueue(self._look)
+        self.hints = Hints(self.cache, self.queue, connection, lambda _: self.written_ago)
+
+    async def _look(self, key: Key) -> Next:
+        self.looked_at.append(key.name)
+        return Next()
+
+    def put(self, kind: str, resource: str, /, **spec: Any) -> None:
+        metadata = {"namespace": "coze", "name": resource, "uid": resource}
+        self.cache.put(Resource.from_body({"kind": kind, "metadata": metadata, "spec": spec}))
+
+    async def hears(self, *advisories: str) -> list[str]:
+        """What is looked at because of these."""
+        # Something that is surely looked at marks the end of the wait.
+        self.put(names.STREAM_KIND, "last", connection=self._last_connection)
+        for advisory in (*advisories, "STREAM.DELETED.last"):
+            self.hints.heard(f"{PREFIX}{advisory}")
+
+        async def acted() -> bool:
+            return "last" in self.looked_at
+
+        await eventually_async(acted, 5 + GATHER_SECONDS, "the hints to be acted on")
+        await self.queue.idle()
+        return sorted(name for name in self.looked_at if name != "last")
+
+    @property
+    def _last_connection(self) -> dict[str, str] | None:
+        return HUB if self.hints._connection else None
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    found = Bench()
+    found.put(names.STREAM_KIND, "orders")
+    found.put(names.STREAM_KIND, "renamed", name="invoices")
+    found.put(names.CONSUMER_KIND, "reader", streamRef={"name": "orders"})
+    found.put(names.CONSUMER_KIND, "auditor", streamRef={"name": "orders"}, name="audit")
+    found.put(names.CONSUMER_KIND, "outsider", streamName="foreign")
+    found.put(names.STREAM_KIND, "elsewhere", name="orders", connection=HUB)
+    return found
+
+
+@pytest.mark.parametrize(
+    "advisory, expected",
+    [
+        ("STREAM.DELETED.orders", ["orders"]),
+        ("STREAM.UPDATED.invoices", ["renamed"]),
+        ("STREAM.CREATED.foreign", []),
+        ("CONSUMER.DELETED.orders.reader", ["reader"]),
+        ("CONSUMER.PAUSE.orders.audit", ["auditor"]),
+        ("CONSUMER.CREATED.foreign.outsider", ["outsider"]),
+        ("CONSUMER.DELETED.orders.somebody", []),
+    ],
+)
+async def test_a_hint_is_about_the_resource_of_the_named_object(
+    bench: Bench, advisory: str, expected: list[str]
+) -> None:
+    assert await bench.hears(advisory) == expected
+
+
+async def test_the_same_names_in_another_system_are_others(bench: Bench) -> None:
+    hub = Bench(Key(names.CONNECTION_KIND, "coze", "hub"))
+    hub.put(names.STREAM_KIND, "orders")
+    hub.put(names.STREAM_KIND, "elsewhere", name="orders", connection=HUB)
+    assert await hub.hears("STREAM.DELETED.orders") == ["elsewhere"]
+
+
+async def test_many_hints_about_one_object_are_one(bench: Bench) -> None:
+    assert await bench.hears(*["STREAM.UPDATED.orders"] * 50) == ["orders"]
+
+
+async def test_what_the_operator_has_just_done_itself_is_nothing_new(bench: Bench) -> None:
+    bench.written_ago = 0.1
+    advisories = ("STREAM.CREATED.orders", "CONSUMER.CREATED.orders.reader")
+    assert await bench.hears(*advisories, "STREAM.DELETED.invoices") == ["renamed"]
+
+
+async def test_nothing_is_done_after_the_end(bench: Bench) -> None:
+    bench.hints.heard(f"{PREFIX}STREAM.DELETED.orders")
+    bench.hints.stop()
+    assert await bench.hears() == []
+
+
+async def test_a_refusal_is_logged_once_and_remembered(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for subject in SUBJECTS:
+        bench.hints._on_denied(subject)
+    assert bench.hints.denied == set(SUBJECTS)
+    assert caplog.text.count("may not subscribe") == 1
