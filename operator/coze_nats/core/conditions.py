@@ -14,17 +14,9 @@ from coze_nats.core.desired import Desired
 from coze_nats.core.diff import own_metadata
 from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, in_spec_terms
 from coze_nats.core.live import LiveConsumer, LiveStream
+from coze_nats.core.movement import COMPANIONS, COUNTERS
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.resource import Resource
-
-COUNTERS = frozenset(
-    {"messages", "bytes", "lastSequence", "pending", "ackPending", "leader", "account"},
-)
-"""Fields of status that move by themselves; they alone are no reason to write at once."""
-
-COMPANIONS = frozenset({"consumers"})
-"""Fields of status that are written with others only: a stream's consumers follow it at once, and
-a second write for every new stream would tell nothing that `kubectl get coze` doesn't."""
 
 FACTS = (
     COUNTERS | COMPANIONS | {"stream", "consumer", "created", "replicas", "effective", "replacing"}
@@ -186,7 +178,8 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
         "replicas": 1 + len(live.raft.replicas),
         **_counters(live),
     }
-    return facts | ({"leader": live.raft.leader} if live.raft.leader else {})
+    raft = {"leader": live.raft.leader, "replicaLag": live.raft.lag}
+    return facts | {key: value for key, value in raft.items() if value}
 
 
 def _counters(live: LiveStream | LiveConsumer) -> dict[str, Any]:
@@ -197,38 +190,8 @@ def _counters(live: LiveStream | LiveConsumer) -> dict[str, Any]:
             "lastSequence": live.last_sequence,
         }
         return counters | ({"consumers": live.consumers} if live.consumers else {})
-    return {"pending": live.pending, "ackPending": live.ack_pending}
-
-
-class Difference(Enum):
-    """How far a status is from the one that was written last."""
-
-    NONE = "nothing worth a write"
-    COUNTERS = "only what moves with the traffic"
-    REAL = "something that somebody may wait for"
-
-
-def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Difference:
-    """How much the following status says that this one doesn't.
-
-    The words of a refusal move with the traffic too, as they tell what a change would cost now.
-    """
-    differing = {
-        key for key in {*status, *following} if status.get(key) != following.get(key)
-    } - COMPANIONS
-    if not differing:
-        return Difference.NONE
-    if _verdicts(status) == _verdicts(following):
-        differing -= {"conditions", "plan"}
-    return Difference.COUNTERS if differing <= COUNTERS else Difference.REAL
-
-
-def _verdicts(status: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The conditions without their words."""
-    return [
-        {key: value for key, value in item.items() if key != "message"}
-        for item in status.get("conditions") or ()
-    ]
+    counters = {"pending": live.pending, "ackPending": live.ack_pending}
+    return counters | ({"redelivered": live.redelivered} if live.redelivered else {})
 
 
 def turns(previous: Mapping[str, Any], following: Sequence[Mapping[str, Any]]) -> str:

@@ -10,10 +10,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from coze_nats import metrics
 from coze_nats.core.conditions import (
-    Difference,
     Health,
     Outcome,
-    difference,
     is_true,
     next_status,
     turns,
@@ -22,6 +20,7 @@ from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import Verdict
 from coze_nats.core.live import LiveStream
 from coze_nats.core.losses import counted
+from coze_nats.core.movement import Difference, difference
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, Plan

@@ -8,11 +8,9 @@ import pytest
 from coze_nats.core import names
 from coze_nats.core.codec import instant_ns
 from coze_nats.core.conditions import (
-    Difference,
     Health,
     Outcome,
     condition,
-    difference,
     is_known_loss,
     is_true,
     next_status,
@@ -252,32 +250,7 @@ def test_a_loss_is_known_by_what_was_lost(status: Status, known: bool) -> None:
     assert is_known_loss(status) is known
 
 
-# --- worth a write --------------------------------------------------------------------------------
-
-REFUSED = {"type": "Stalled", "status": "True", "reason": "A", "message": "some"}
-
-
-@pytest.mark.parametrize(
-    "status, following, found",
-    [
-        ({"messages": 1}, {"messages": 1}, Difference.NONE),
-        ({"consumers": 1}, {"consumers": 2}, Difference.NONE),
-        ({"messages": 1, "consumers": 1}, {"messages": 2}, Difference.COUNTERS),
-        ({"leader": "a"}, {"leader": "b"}, Difference.COUNTERS),
-        ({"messages": 1}, {"messages": 2, "created": "x"}, Difference.REAL),
-        ({"conditions": [REFUSED]}, {}, Difference.REAL),
-        ({"conditions": [REFUSED]}, {"conditions": [{**REFUSED, "reason": "B"}]}, Difference.REAL),
-        (
-            {"conditions": [REFUSED], "plan": "4,000 messages"},
-            {"conditions": [{**REFUSED, "message": "more"}], "plan": "4,001 messages"},
-            Difference.COUNTERS,
-        ),
-    ],
-)
-def test_what_moves_by_itself_is_no_reason_to_write(
-    status: Status, following: Status, found: Difference
-) -> None:
-    assert difference(status, following) is found
+# --- worth an event ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,9 @@ class _Common(_Observed):
     """Name of the server that leads the object."""
     replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
     """How many servers hold a copy."""
+    replica_lag: _Count | None = None
+    """Operations that the replica furthest behind its leader lacks; left out: none. Refreshed at
+    most once a minute."""
     policies: dict[str, str] | None = None
     """The policies in force, defaults included."""
     plan: str | None = None
@@ -142,6 +145,9 @@ class ConsumerStatus(_Common):
     """Messages not delivered yet; refreshed at most once a minute."""
     ack_pending: _Count | None = None
     """Messages delivered and not yet acknowledged; refreshed at most once a minute."""
+    redelivered: _Count | None = None
+    """Messages among these that were delivered more than once; left out: none. Refreshed at most
+    once a minute."""
 
 
 class Server(_Status):

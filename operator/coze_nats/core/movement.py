@@ -1,0 +1,74 @@
+"""How much a status says that the one before it doesn't, and whether that is worth a write."""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+COUNTERS = frozenset(
+    {"messages", "bytes", "lastSequence", "pending", "ackPending", "redelivered"}
+    | {"leader", "replicaLag", "account"},
+)
+"""Fields of status that move by themselves; they alone are no reason to write at once."""
+
+COMPANIONS = frozenset({"consumers"})
+"""Fields of status that are written with others only: a stream's consumers follow it at once, and
+a second write for every new stream would tell nothing that `kubectl get coze` doesn't."""
+
+THRESHOLD = 0.01
+"""The share of its former value by which a counter must have moved. Between some and none there is
+always enough of a difference."""
+
+
+class Difference(Enum):
+    """How far a status is from the one that was written last."""
+
+    NONE = "nothing worth a write"
+    COUNTERS = "only what moves with the traffic"
+    REAL = "something that somebody may wait for"
+
+
+def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Difference:
+    """How much the following status says that this one doesn't.
+
+    The words of a refusal move with the traffic too, as they tell what a change would cost now.
+    """
+    differing = {
+        key for key in {*status, *following} if status.get(key) != following.get(key)
+    } - COMPANIONS
+    if _verdicts(status) == _verdicts(following):
+        words = {"conditions", "plan"} & differing
+    else:
+        words = set()
+    if differing - COUNTERS - words:
+        return Difference.REAL
+    if words or any(_has_moved(status.get(key), following.get(key)) for key in differing):
+        return Difference.COUNTERS
+    return Difference.NONE
+
+
+def _verdicts(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The conditions without their words."""
+    return [
+        {key: value for key, value in item.items() if key != "message"}
+        for item in status.get("conditions") or ()
+    ]
+
+
+def _has_moved(before: Any, after: Any) -> bool:
+    """Whether a value has changed so much that it should be told."""
+    known, found = dict(_leaves(before)), dict(_leaves(after))
+    return any(_is_far(known.get(path), found.get(path)) for path in {*known, *found})
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for key, item in value.items():
+        yield from _leaves(item, (*path, key))
+
+
+def _is_far(before: Any, after: Any) -> bool:
+    if isinstance(before, int) and isinstance(after, int) and before and after:
+        return abs(after - before) >= THRESHOLD * before
+    return bool(before != after)
