@@ -74,6 +74,7 @@ EVERYTHING: dict[str, Any] = {
     "serviceAccount": {"annotations": {"role": "arn:example"}},
     "networkPolicy": {"enabled": True, "ingressFrom": [{"podSelector": {}}]},
     "metrics": {
+        "maxObjects": 10,
         "renderMode": "alwaysRender",
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "podMonitor": {"enabled": True, "scrapeTimeout": "10s"},
@@ -231,6 +232,7 @@ def test_every_value_arrives_in_the_operator(everything: list[Document]) -> None
     assert found.default_policies == {"deletion": "Retain", "adoption": "Never", "missing": "Hold"}
     assert found.log_format == "text"
     assert found.health_port == 9000
+    assert found.metrics_max_objects == 10
     assert found.stream_replicas == 3
 
 

@@ -20,6 +20,7 @@
 {{- end }}
 {{- end }}
 - --health-port={{ int .Values.healthPort }}
+- --metrics-max-objects={{ int .Values.metrics.maxObjects }}
 - --log-format={{ .Values.log.format }}
 - --log-level={{ .Values.log.level }}
 {{- range .Values.extraArgs }}
