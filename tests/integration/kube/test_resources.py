@@ -180,6 +180,25 @@ async def test_an_event_tells_what_happened_to_which_resource(
     assert event["firstTimestamp"]
 
 
+async def test_events_have_names_in_the_order_of_what_happened(
+    api: Api, orders: Any, resources: Any
+) -> None:
+    found = orders.create()
+    longest = replace(found, key=found.key._replace(name=f"{'orders.' * 35}-orders"))
+    poster = EventPoster(api)
+    for number in range(5):
+        poster.emit(found, "Normal", "DriftCorrected", str(number))
+        poster.emit(longest, "Normal", "DriftCorrected", str(number))
+    await poster.close(grace=10)
+    events = sorted(
+        resources.events(found.key.namespace), key=lambda item: item["metadata"]["name"]
+    )
+    for resource in (found, longest):
+        name = resource.key.name
+        told = [item for item in events if item["involvedObject"]["name"] == name]
+        assert [item["message"] for item in told] == list("01234")
+
+
 async def test_an_event_that_cannot_be_posted_is_only_logged(
     api: Api, orders: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
