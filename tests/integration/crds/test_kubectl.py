@@ -129,7 +129,7 @@ def test_a_stream_shows_how_it_stands(kubectl: Any) -> None:
 def test_a_stream_shows_where_it_stands_when_asked(kubectl: Any) -> None:
     row = _table(kubectl("get", "cozestreams", "--output=wide"), "orders")
     assert (row["REPLICAS"], row["LEADER"], row["BYTES"]) == ("3", "nats-0", "56789")
-    assert row["CONNECTION"] == "events"
+    assert (row["CONNECTION"], row["MESSAGE"]) == ("events", "as declared")
 
 
 def test_a_consumer_shows_how_and_where_it_stands(kubectl: Any) -> None:
@@ -146,6 +146,7 @@ def test_a_consumer_shows_how_and_where_it_stands(kubectl: Any) -> None:
         "REPLICAS": "3",
         "LEADER": "nats-1",
         "ACK PENDING": "7",
+        "MESSAGE": "as declared",
     }
 
 

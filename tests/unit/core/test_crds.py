@@ -114,7 +114,7 @@ def test_columns_and_selectable_fields_exist_in_the_schema(definition: Definitio
         assert path.startswith((".status.conditions[?", ".metadata.")) or path in paths
     shown = [column["name"] for column in version["additionalPrinterColumns"]]
     assert shown[:2] == ["Ready", "Reason"]
-    assert shown[-1] == "Age"
+    assert shown[-2:] == ["Age", "Message"]
 
 
 def test_a_spec_is_required_where_something_must_be_named() -> None:

@@ -67,6 +67,8 @@ _CONNECTION = Column(
     "Connection", ".spec.connection.name", "string", 1, "Its CozeConnection; none: the operator's"
 )
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
+# The last one, as it may be long.
+_MESSAGE = Column("Message", f".status.{_READY}.message", "string", 1, "What is wrong, for people")
 _SELECTABLE = (".spec.connection.name", ".spec.connection.namespace")
 STREAM = Definition(
     kind=names.STREAM_KIND,
@@ -82,6 +84,7 @@ STREAM = Definition(
         *_PLACE,
         Column("Bytes", ".status.bytes", "integer", 1, "Bytes stored"),
         _AGE,
+        _MESSAGE,
     ),
     rules=STREAM_RESOURCE_RULES,
     selectable=(".spec.name", ".spec.retention", ".spec.storage", *_SELECTABLE),
@@ -102,6 +105,7 @@ CONSUMER = Definition(
         *_PLACE,
         Column("Ack Pending", ".status.ackPending", "integer", 1, "Delivered, not acknowledged"),
         _AGE,
+        _MESSAGE,
     ),
     rules=IDENTITY_RULES,
     selectable=(".spec.name", ".spec.streamRef.name", ".spec.streamName", *_SELECTABLE),
@@ -123,8 +127,8 @@ CONNECTION = Definition(
         Column("Consumers", ".status.account.consumers.used", "integer", 0, "In the account"),
         Column("Storage", ".status.account.storage.used", "integer", 0, "Bytes in files"),
         Column("Memory", ".status.account.memory.used", "integer", 1, "Bytes in memory"),
-        Column("Message", f".status.{_READY}.message", "string", 1, "What is wrong, for people"),
         _AGE,
+        _MESSAGE,
     ),
     rules=(),
     spec_required=True,
