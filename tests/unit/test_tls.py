@@ -1,5 +1,7 @@
 """TLS contexts: what is refused with a reason, and that keys touch no disk."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,34 @@ def test_an_encrypted_key_is_refused_rather_than_asked_for_at_the_terminal(pair:
         serialization.BestAvailableEncryption(b"passphrase"),
     )
     assert "is encrypted" in refusal(pair.certificate.read_text(), encrypted.decode())
+
+
+LOOK_OUT = """
+import sys
+
+def refuse(event, arguments):
+    if event in {"tempfile.mkstemp", "tempfile.mkdtemp"}:
+        raise SystemExit("a temporary file is made")
+    if event == "open" and isinstance(arguments[0], str) and arguments[2] & 3:
+        raise SystemExit(f"{arguments[0]} is opened for writing")
+
+from coze_nats.jetstream.options import ConnectionOptions
+from coze_nats.jetstream.tls import make_context
+
+certificate, key = sys.stdin.read().split("|")
+options = ConnectionOptions(servers=("tls://nats",), certificate=certificate, private_key=key)
+sys.addaudithook(refuse)
+make_context(options)
+"""
+
+
+def test_a_private_key_that_comes_as_a_text_is_written_to_no_file(pair: Pair) -> None:
+    """In a process of its own: what looks out for files being opened can't be switched off."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK_OUT],
+        input=f"{pair.certificate.read_text()}|{pair.key.read_text()}",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
