@@ -237,11 +237,18 @@ class NatsCluster:
 
     @property
     def leader(self) -> NatsServer | None:
-        """The node that leads the meta group, if all nodes that run agree on one."""
-        running = [node for node in self.nodes if node.process]
-        names = {node.monitor("/jsz").get("meta_cluster", {}).get("leader", "") for node in running}
+        """The node that leads the meta group, if all nodes that run agree and keep up with it."""
+        running = {node.name: node for node in self.nodes if node.process}
+        seen = {
+            name: node.monitor("/jsz").get("meta_cluster", {}) for name, node in running.items()
+        }
+        names = {found.get("leader", "") for found in seen.values()}
         # For a while the others go on naming a leader that is gone.
-        return next((node for node in running if names == {node.name}), None)
+        if len(names) != 1 or (name := names.pop()) not in running:
+            return None
+        current = {each["name"] for each in seen[name].get("replicas", ()) if each["current"]}
+        # Where a node is not there yet, nothing can be placed on it.
+        return running[name] if running.keys() <= {name, *current} else None
 
     def start(self) -> Self:
         """Start all nodes and return when they agree on a leader."""

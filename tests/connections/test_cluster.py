@@ -136,6 +136,7 @@ async def test_the_death_of_the_meta_leader_during_creations_makes_nothing_twice
     names = [f"s{number}" for number in range(50)]
     async with connected_to(cluster, identities) as connection:
         gateway = Gateway(connection)
+        leader = await asyncio.to_thread(cluster.await_leader)
         made: dict[str, str] = {}
 
         async def create(name: str) -> None:
@@ -150,8 +151,7 @@ async def test_the_death_of_the_meta_leader_during_creations_makes_nothing_twice
 
         async with asyncio.timeout(200):
             creating = asyncio.gather(*map(create, names))
-            await until(lambda: len(made) >= 5, within=60)
-            leader = await asyncio.to_thread(cluster.await_leader)
+            await until(lambda: made, within=60)
             await asyncio.to_thread(leader.kill)
             assert len(made) < len(names)
             await creating
