@@ -12,7 +12,7 @@ from typing import Any
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.links import Link, Links
 from coze_nats.core.api.connection import ConnectionSpec
-from coze_nats.core.conditions import Health, Outcome
+from coze_nats.core.conditions import Health, Outcome, is_true
 from coze_nats.core.connections import (
     connected,
     connecting,
@@ -44,6 +44,9 @@ IMPATIENT = 1.0
 
 ACCOUNT_EVERY = 60.0
 """Seconds between two questions about the account."""
+
+_SECRETS_MATTER = frozenset({Trouble.CREDENTIALS, Trouble.AUTHENTICATION, Trouble.TLS})
+"""Troubles that another content of the Secrets may end."""
 
 Dial = Callable[[Login], Endpoint]
 """Makes an endpoint, without connecting yet; raises UnusableLogin."""
@@ -150,7 +153,10 @@ class Connecting:
         return await self._looked_at(connection)
 
     def _is_fresh(self, known: _Known, connection: Resource) -> bool:
-        """Whether the Secrets have just been read, and nobody has asked to read them since."""
+        """Whether the Secrets have just been read, and there is no cause to read them anew."""
+        link = self._links[connection.key]
+        if link and not link.endpoint.is_connected and link.endpoint.trouble in _SECRETS_MATTER:
+            return False
         was_read = self._clock.monotonic() - known.read_at < LOOK_EVERY - IMPATIENT
         return was_read and known.requested == connection.reconcile_requested_at
 
@@ -201,16 +207,20 @@ class Connecting:
         outcome = not_connected(trouble, words)
         if endpoint.is_connected:
             return still_going_on(outcome)
-        if trouble is Trouble.UNREACHABLE:
-            return self._patiently(connection, outcome)
-        return outcome
+        return self._patiently(connection, outcome)
 
     def _patiently(self, connection: Resource, outcome: Outcome) -> Outcome | None:
-        """The outcome, if it has been so for a while: servers come and go."""
+        """The outcome, if it has been so for a while.
+
+        Servers come and go, and one may know a new login sooner than its Secret is read.
+        """
         now = self._clock.monotonic()
         since = self._away_since.setdefault(connection.key, now)
-        was_ready = "conditions" in connection.status
-        return outcome if now - since >= (AWAY_GRACE if was_ready else IMPATIENT) else None
+        if is_true(connection.status, "Ready"):
+            grace = AWAY_GRACE
+        else:
+            grace = IMPATIENT if outcome.health is Health.RECONCILING else 0.0
+        return outcome if now - since >= grace else None
 
     async def _asked(self, connection: Resource, link: Link) -> Outcome | None:
         """What the account says; it is asked now and then only."""
