@@ -42,6 +42,7 @@ def estate() -> Iterator[Estate]:
                 System(red, "red-token"),
                 System(blue, "blue-token"),
                 process,
+                kubernetes,
                 resources,
             )
         resources.close()

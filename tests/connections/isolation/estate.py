@@ -10,6 +10,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
 from coze_nats.core import names
@@ -86,6 +87,7 @@ class Estate:
     """An operator and three NATS systems: its own, and two that need a token.
 
     Attributes:
+        kubernetes: where everything is declared.
         resources: writes as a cluster administrator would.
     """
 
@@ -93,6 +95,7 @@ class Estate:
     red: System
     blue: System
     operator: OperatorProcess
+    kubernetes: KubernetesAPI
     resources: Resources
 
     @property
