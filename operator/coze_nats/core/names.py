@@ -20,6 +20,8 @@ PLURALS = {
     CONSUMER_KIND: "cozeconsumers",
     CONNECTION_KIND: "cozeconnections",
 }
+TOPOLOGY_KINDS = (STREAM_KIND, CONSUMER_KIND)
+"""The kinds that stand for an object in JetStream."""
 
 RECONCILE_REQUESTED_ANNOTATION = f"{GROUP}/reconcile-requested-at"
 RESYNC_INTERVAL_ANNOTATION = f"{GROUP}/resync-interval"
