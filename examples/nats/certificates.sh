@@ -15,7 +15,17 @@ mkdir -p "$directory"
 cd "$directory"
 
 openssl ecparam -name prime256v1 -genkey -noout -out ca.key
-openssl req -x509 -new -key ca.key -days "$days" -subj "/CN=nats-ca" -out ca.crt
+cat > ca.cnf <<EOF
+[req]
+distinguished_name = name
+x509_extensions = authority
+[name]
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+EOF
+openssl req -x509 -new -config ca.cnf -key ca.key -days "$days" -subj "/CN=nats-ca" -out ca.crt
 
 names=DNS:nats
 for name in nats.nats nats.nats.svc nats.nats.svc.cluster.local '*.nats-headless' \
@@ -25,7 +35,10 @@ done
 cat > names.cnf <<EOF
 subjectAltName = $names
 extendedKeyUsage = serverAuth, clientAuth
-keyUsage = digitalSignature
+keyUsage = critical, digitalSignature
+basicConstraints = critical, CA:FALSE
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 EOF
 openssl ecparam -name prime256v1 -genkey -noout -out tls.key
 openssl req -new -key tls.key -subj "/CN=nats" -out tls.csr
@@ -33,4 +46,4 @@ openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days "$d
     -extfile names.cnf -out tls.crt
 
 # Whoever has the authority's key can make servers that are trusted.
-rm -f ca.key ca.srl tls.csr names.cnf
+rm -f ca.key ca.srl ca.cnf tls.csr names.cnf

@@ -198,6 +198,7 @@ async def test_the_operator_may_do_nothing_but_its_work(
         password=PASSWORDS["OPERATOR_PASSWORD"],
         tls=ssl.create_default_context(cafile=certificates / "ca.crt"),
         error_cb=refused.put,
+        allow_reconnect=False,
     )
     await client.publish("coze.workflow.1.started", b"")
     error = await asyncio.wait_for(refused.get(), 10)
