@@ -7,32 +7,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsCluster, NatsServer
 from controlplane.operator import OperatorProcess
 from coze_nats.core import names
 from support import crds
-from support.gitops import LOGIN, USERS, connecting_to
+from support.gitops import LOGIN, USERS, Json, built, connecting_to, sync_in_waves, waves
 from support.verdicts import GITOPS, Verdict, verdicts
 
 ROOT = GITOPS.parents[1]
 OVERLAYS = sorted(path.parent for path in GITOPS.glob("overlays/*/kustomization.yaml"))
+DEV = GITOPS / "overlays" / "dev"
 OPERATOR = ("coze-nats-system", "coze-nats-operator")
 KINDS = ",".join(names.PLURALS.values())
 NODES = {"dev": 1, "prod": 3}
 """NATS servers of each environment."""
 
-Json = dict[str, Any]
 overlays = pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-
-
-def built(api: KubernetesAPI, overlay: Path) -> list[Json]:
-    return list(yaml.safe_load_all(api.kubectl("kustomize", overlay).stdout))
 
 
 @dataclass(slots=True)
@@ -40,9 +34,20 @@ class Environment:
     """A namespace that an overlay was applied to, with NATS and an operator of its own."""
 
     api: KubernetesAPI
-    namespace: str
+    overlay: Path
+    servers: list[str]
     folder: Path
-    """The overlay, with the servers that there are in this test."""
+    """The overlay, with these servers instead of its own."""
+
+    @property
+    def namespace(self) -> str:
+        return f"coze-{self.overlay.name}"
+
+    def log_in(self) -> None:
+        """Make the Secret that the connection names, if it is not there."""
+        where, secret = ("-n", self.namespace), ("secret", "coze-nats")
+        if self.api.kubectl(*where, "get", *secret, check=False).returncode:
+            self.api.kubectl(*where, "create", "secret", "generic", secret[1], *LOGIN)
 
     def resources(self) -> list[Json]:
         listed = self.api.kubectl("-n", self.namespace, "get", KINDS, "-o", "json").stdout
@@ -96,9 +101,8 @@ def environment(
                 servers = running.enter_context(NatsCluster(size=size, config=USERS)).urls
             folder = tmp_path_factory.mktemp(overlay.name)
             connecting_to(servers, overlay, folder)
-            made = Environment(cluster, f"coze-{overlay.name}", folder)
             cluster.kubectl("apply", "-k", folder)
-            return made
+            return Environment(cluster, overlay, servers, folder)
 
         yield make
 
@@ -128,12 +132,14 @@ def test_an_overlay_declares_its_namespace_and_everything_in_it(
 
 @overlays
 def test_what_others_need_is_in_an_earlier_wave(overlay: Path, cluster: KubernetesAPI) -> None:
-    waves: dict[str, set[int]] = {}
-    for item in built(cluster, overlay):
-        wave = item["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0")
-        waves.setdefault(item["kind"], set()).add(int(wave))
-    order = ("Namespace", names.CONNECTION_KIND, names.STREAM_KIND, names.CONSUMER_KIND)
-    assert waves == {kind: {number - 2} for number, kind in enumerate(order)}
+    found = waves(built(cluster, overlay))
+    kinds = {wave: {item["kind"] for item in items} for wave, items in found.items()}
+    assert kinds == {
+        -2: {"Namespace"},
+        -1: {names.CONNECTION_KIND},
+        0: {names.STREAM_KIND},
+        1: {names.CONSUMER_KIND},
+    }
 
 
 # --- what becomes of it ---------------------------------------------------------------------------
@@ -154,16 +160,43 @@ def test_an_overlay_becomes_real_and_every_tool_says_so(
     assert applied.verdicts() == {Verdict("InProgress", "InProgress", "Progressing", "")}
     with applied.operator():
         applied.await_reason(names.CONNECTION_KIND, "SecretNotFound")
-        words = ("create", "secret", "generic", "coze-nats", *LOGIN)
-        applied.api.kubectl("-n", applied.namespace, *words)
+        assert applied.verdicts() == {
+            Verdict("Failed", "Failed", "Degraded", ""),
+            Verdict("InProgress", "InProgress", "Progressing", ""),
+        }
+        applied.log_in()
         ready = applied.wait().splitlines()
         assert len(ready) == len(applied.resources())
         assert all(line.endswith(" condition met") for line in ready)
         assert applied.verdicts() == {Verdict("Current", "Current", "Healthy", "")}
 
 
+def test_a_stream_that_is_refused_stops_a_sync_before_its_consumers(
+    environment: Callable[[Path], Environment], tmp_path: Path
+) -> None:
+    applied = environment(DEV)
+    applied.log_in()
+    with applied.operator():
+        assert sync_in_waves(applied.api, applied.folder) == {"Healthy"}
+        before = specs_and_versions(applied)
+        # One server can't hold three copies.
+        connecting_to(
+            applied.servers,
+            DEV,
+            tmp_path,
+            CozeStream=[{"op": "replace", "path": "/spec/replicas", "value": 3}],
+            CozeConsumer=[{"op": "replace", "path": "/spec/ackWait", "value": "45s"}],
+        )
+        assert sync_in_waves(applied.api, tmp_path) == {"Degraded"}
+        after = specs_and_versions(applied)
+        changed = {key.split()[0] for key in after if after[key] != before[key]}
+        assert changed == {names.STREAM_KIND}
+        assert sync_in_waves(applied.api, applied.folder) == {"Healthy"}
+
+
 def test_nothing_differs_after_a_few_syncs(environment: Callable[[Path], Environment]) -> None:
-    applied = environment(GITOPS / "overlays" / "dev")
+    applied = environment(DEV)
+    applied.log_in()
     with applied.operator():
         applied.wait()
         check_nothing_differs_after_syncing(applied, cycles=2)
@@ -174,10 +207,22 @@ def test_nothing_differs_after_a_few_syncs(environment: Callable[[Path], Environ
 def test_nothing_differs_after_a_hundred_syncs(
     environment: Callable[[Path], Environment],
 ) -> None:
-    applied = environment(GITOPS / "overlays" / "dev")
+    applied = environment(DEV)
+    applied.log_in()
     with applied.operator():
         applied.wait()
         check_nothing_differs_after_syncing(applied, cycles=100)
+
+
+def test_what_is_pruned_goes_in_any_order(environment: Callable[[Path], Environment]) -> None:
+    """The last one: afterwards the environment is empty."""
+    applied = environment(DEV)
+    applied.log_in()
+    with applied.operator():
+        applied.wait()
+        words = ("delete", KINDS, "--all", "--timeout=60s")
+        applied.api.kubectl("-n", applied.namespace, *words)
+        assert applied.resources() == []
 
 
 # --- that it stays so -----------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -22,14 +21,11 @@ from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
 from coze_nats.core import names
 from support import gitops_crds
-from support.eventually import eventually
-from support.gitops import LOGIN_VARIABLES, USERS, connecting_to
+from support.gitops import LOGIN_VARIABLES, USERS, Json, built, connecting_to, sync_in_waves
 from support.verdicts import GITOPS
 
 ROOT = GITOPS.parents[1]
 OPERATOR = ("coze-nats-system", "coze-nats-operator")
-
-Json = dict[str, Any]
 
 
 def documents(pattern: str) -> list[Json]:
@@ -49,10 +45,6 @@ def path_of(pointer: Json) -> Path:
     """The folder that an Application or a Kustomization applies."""
     spec = pointer["spec"]
     return ROOT / str(spec["source"]["path"] if "source" in spec else spec["path"])
-
-
-def built(api: KubernetesAPI, folder: Path) -> list[Json]:
-    return list(yaml.safe_load_all(api.kubectl("kustomize", folder).stdout))
 
 
 @pytest.fixture
@@ -105,34 +97,11 @@ def commands(section: str) -> list[str]:
     return [str(command) for command in found]
 
 
-class Controllers:
-    """Apply, as Argo CD's and Flux's would, what the resources in the cluster point to."""
-
-    def __init__(self, api: KubernetesAPI, server: str, folder: Path) -> None:
-        self._api, self._server, self._folder = api, server, folder
-        self.applied: set[str] = set()
-
-    def sync(self) -> None:
-        """Apply what was not applied yet, and try again until that works."""
-        kinds = ",".join(gitops_crds.POINTERS)
-        listed = json.loads(self._api.kubectl("get", kinds, "-A", "-o", "json").stdout)
-        wanted = {item["metadata"]["name"]: item for item in listed["items"]}
-
-        def all_are_applied() -> bool:
-            for name in wanted.keys() - self.applied:
-                if self._apply(wanted[name]):
-                    self.applied.add(name)
-            return wanted.keys() == self.applied
-
-        eventually(all_are_applied, what=f"the sync of {', '.join(wanted)}")
-
-    def _apply(self, pointer: Json) -> bool:
-        folder = path_of(pointer)
-        if "overlays" in folder.parts:
-            connecting_to([self._server], folder, self._folder)
-            folder = self._folder
-        words = ("apply", "--server-side", "--field-manager=controller", "-k", folder)
-        return self._api.kubectl(*words, check=False).returncode == 0
+def pointed_to(api: KubernetesAPI) -> dict[str, Path]:
+    """The folders that the Applications and Kustomizations in the cluster point to, by name."""
+    kinds = ",".join(gitops_crds.POINTERS)
+    listed = json.loads(api.kubectl("get", kinds, "-A", "-o", "json").stdout)
+    return {item["metadata"]["name"]: path_of(item) for item in listed["items"]}
 
 
 @pytest.mark.parametrize("tool", ["Argo CD", pytest.param("Flux", marks=pytest.mark.slow)])
@@ -158,16 +127,22 @@ def test_the_way_in_the_readme_leads_to_streams_that_are_ready(
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
-    *steps, create_secret, wait = commands(f"With {tool}")
-    with NatsServer(config=USERS) as nats:
-        controllers = Controllers(cluster, nats.url, tmp_path)
-        for step in steps:
-            run(step)
-        controllers.sync()
-        assert controllers.applied == {"coze-nats-operator", "coze-events-dev"}
-        with OperatorProcess(cluster.service_account_kubeconfig(*OPERATOR), ""):
-            run(create_secret)
-            ready = run(wait).splitlines()
+    *steps, wait = commands(f"With {tool}")
+    for step in steps:
+        run(step)
+    folders = pointed_to(cluster)
+    assert folders.keys() == {"coze-nats-operator", "coze-events-dev"}
+    cluster.kubectl("apply", "--server-side", "-k", folders["coze-nats-operator"])
+    with (
+        NatsServer(config=USERS) as nats,
+        OperatorProcess(cluster.service_account_kubeconfig(*OPERATOR), ""),
+    ):
+        connecting_to([nats.url], folders["coze-events-dev"], tmp_path)
+        if tool == "Argo CD":
+            assert sync_in_waves(cluster, tmp_path) == {"Healthy"}
+        else:
+            cluster.kubectl("apply", "--server-side", "-k", tmp_path)
+        ready = run(wait).splitlines()
     assert all(line.endswith(" condition met") for line in ready)
-    declared = built(cluster, GITOPS / "overlays" / "dev")
+    declared = built(cluster, tmp_path)
     assert len(ready) == sum(item["kind"] in names.PLURALS for item in declared)
