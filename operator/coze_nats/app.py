@@ -14,6 +14,7 @@ from coze_nats import handlers, logs, metrics
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.connecting import Connecting
 from coze_nats.controller.controller import Controller
+from coze_nats.controller.duty import Duty
 from coze_nats.controller.hints import Hints
 from coze_nats.controller.links import Links
 from coze_nats.controller.resync import Resync
@@ -30,6 +31,7 @@ from coze_nats.kube.events import EventPoster
 from coze_nats.kube.resources import Resources
 from coze_nats.kube.session import NotConfigured, Session
 from coze_nats.kube.watches import Watches
+from coze_nats.leadership import Leadership
 from coze_nats.ports import Endpoint
 from coze_nats.reconcile import Brake, Context, Reconciler, Reporter, Rules
 from coze_nats.settings import Settings
@@ -129,10 +131,13 @@ class Operator:
         self._settings = settings
         self._watches = Watches(settings.namespaces)
         self._session = Session(self._watches, settings.kubeconfig)
-        self._api = Api(self._session)
+        self._leadership = Leadership(self._session, settings.election)
+        self._may_write = self._leadership.may_write
+        self._api = Api(self._session, may_write=self._may_write)
         self._events = EventPoster(self._api)
         self._cache = Cache()
         self._seen = metrics.Seen(settings.metrics_max_objects, self._cache.get)
+        self._duty = Duty(self._cache, settings.shard, standing_by=settings.election is not None)
         self._resources = Resources(self._api, self._events)
         self._reporter = Reporter(self._cache, self._resources, time, settings.default_policies)
         self._brake = Brake(settings.most_deletions)
@@ -164,7 +169,7 @@ class Operator:
         self._controller, self._links = controller, links
         dependencies = handlers.Dependencies(
             login=self._session.login,
-            start=lambda: self._start(links, sweep, stop),
+            start=lambda: self._start(controller, links, sweep, stop),
             stop=lambda: self._stop(controller, links, stop),
             controller=controller,
         )
@@ -181,6 +186,8 @@ class Operator:
             ),
             self._stopped,
         )
+        if self._leadership.is_lost:
+            raise CannotRun("The lead is lost (see the log): another operator may act now")
 
     def _assemble(self, cluster_id: str) -> tuple[Controller, Links, Sweep]:
         """Connect the parts that know who they work for."""
@@ -217,11 +224,17 @@ class Operator:
             lambda key: controller.queue.add(key),  # noqa: PLW0108
             build,
             self._watches.filled,
+            self._duty.begun,
         )
-        connecting = Connecting(cache, links, Documents(self._api), NatsEndpoint.dial, reporter)
+        dial = partial(NatsEndpoint.dial, may_write=self._may_write)
+        connecting = Connecting(cache, links, Documents(self._api), dial, reporter)
         router = Router(cache, links, connecting, reporter)
         controller = Controller(
-            router, cache, self._resources.add_finalizer, self._resources.release_finalizer
+            router,
+            cache,
+            self._resources.add_finalizer,
+            self._resources.release_finalizer,
+            self._duty,
         )
         sweep = Sweep(
             controller,
@@ -231,7 +244,10 @@ class Operator:
         )
         self._watches.on_relist = sweep.request
         self._state = metrics.State(
-            lambda: tuple(cache), lambda: controller.queue.load, links.states
+            lambda: tuple(cache),
+            lambda: controller.queue.load,
+            links.states,
+            lambda: self._leadership.leads,
         )
         metrics.REGISTRY.register(self._state)
         return controller, links, sweep
@@ -254,6 +270,7 @@ class Operator:
             healthy=self._unhealthy,
             ready=self._unready,
             exposition=partial(metrics.exposition, self._seen),
+            facts=self._facts,
         )
 
     async def close(self) -> None:
@@ -262,9 +279,16 @@ class Operator:
         if self._state:
             metrics.REGISTRY.unregister(self._state)
 
-    async def _start(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:
-        if self._settings.nats:
-            await links.open(None, "", NatsEndpoint(self._settings.nats))
+    async def _start(
+        self, controller: Controller, links: Links, sweep: Sweep, stop: asyncio.Event
+    ) -> None:
+        def take_over() -> None:
+            controller.take_over()
+            links.tell_of_obstacles()
+
+        if self._settings.nats and self._duty.covers(None):
+            await links.open(None, "", NatsEndpoint(self._settings.nats, self._may_write))
+        self._leadership.start(self._watches.filled, take_over, stop)
         self._tasks.append(asyncio.create_task(self._look(links, sweep, stop), name="sweep"))
 
     async def _look(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:
@@ -281,9 +305,11 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await controller.queue.stop(FINISH_SECONDS)
+        # Without the lead, nothing that is under way could still write.
+        is_done = await controller.queue.stop(FINISH_SECONDS if self._may_write() else 0.0)
         await self._events.close(2.0)
         await links.stop(2.0)
+        await self._leadership.end(is_done=is_done)
         log.info("Stopped")
         self._stopped.set()
 
@@ -306,13 +332,19 @@ class Operator:
             return {"queue": f"reconciling {run[0]} has been going on for {run[1]:.0f} s"}
         return {}
 
+    def _facts(self) -> Findings:
+        words = self._leadership.words
+        return {"leadership": words} if words else {}
+
     def _unready(self) -> Findings:
         findings: dict[str, str] = {}
         if self._waiting_for:
             findings["kubernetes"] = f"waiting for {self._waiting_for}"
         elif closed := self._watches.closed():
             findings["kubernetes"] = f"not watching {', '.join(closed)}"
-        if self._settings.nats:
+        if trouble := self._leadership.trouble:
+            findings["lease"] = trouble
+        if self._settings.nats and self._duty.covers(None):
             own = self._links[None] if self._links else None
             if own is None or not own.endpoint.is_connected:
                 why = own.endpoint.last_error if own else ""

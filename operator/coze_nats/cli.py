@@ -89,6 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_operator_flags(operator: argparse.ArgumentParser) -> None:
     _add_flags_for_the_work(operator)
     _add_flags_for_the_process(operator)
+    _add_flags_for_several(operator)
 
 
 def _add_flags_for_the_work(operator: argparse.ArgumentParser) -> None:
@@ -163,3 +164,46 @@ def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
         default="info",
         help="the least level that is logged (default: %(default)s)",
     )
+
+
+def _add_flags_for_several(operator: argparse.ArgumentParser) -> None:
+    """Several operators, of which one acts, or each on its part."""
+    election = settings.Election()
+    terms = election.terms
+    operator.add_argument(
+        "--leader-elect",
+        action="store_true",
+        help="act only while holding a Lease, and stand by else: for two replicas or more",
+    )
+    operator.add_argument(
+        "--shard",
+        type=settings.shard,
+        metavar="INDEX/COUNT",
+        help="look after one part of the connections, such as 0/4, and let other operators look "
+        "after 1/4 to 3/4; includes --leader-elect (default: all connections)",
+    )
+    operator.add_argument(
+        "--lease-name",
+        type=settings.lease_name,
+        default=election.name,
+        metavar="NAME",
+        help="name of the Lease; a shard appends its index (default: %(default)s)",
+    )
+    operator.add_argument(
+        "--lease-namespace",
+        type=settings.namespace,
+        metavar="NAME",
+        help="namespace of the Lease (default: the pod's own, outside of a pod `default`)",
+    )
+    for flag, default, text in (
+        ("--lease-duration", terms.duration, "a Lease that nobody renews is taken after so long"),
+        ("--lease-renew-deadline", terms.renew_within, "the leader may write so long unrenewed"),
+        ("--lease-retry-period", terms.retry_every, "between renewals, and looks of a standby"),
+    ):
+        operator.add_argument(
+            flag,
+            type=settings.seconds,
+            default=default,
+            metavar="TIME",
+            help=f"{text} (default: {default:g}s)",
+        )

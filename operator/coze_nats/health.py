@@ -27,14 +27,18 @@ class HealthServer:
         *,
         healthy: Check,
         ready: Check,
+        facts: Check = dict,
         exposition: Callable[[], bytes] = metrics.exposition,
     ) -> None:
-        """Listen on `host`, None meaning every address; `exposition` is run in a thread."""
+        """Listen on `host`, None meaning every address.
+
+        Readiness tells the `facts` as well; `exposition` is run in a thread.
+        """
         self._exposition = exposition
         self._address = (host, port)
         application = web.Application()
         application.router.add_get("/healthz", _answering(healthy))
-        application.router.add_get("/readyz", _answering(ready))
+        application.router.add_get("/readyz", _answering(ready, facts))
         application.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
 
@@ -54,9 +58,12 @@ class HealthServer:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _answering(
+    check: Check, facts: Check = dict
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(_: web.Request) -> web.StreamResponse:
         findings = dict(check())
-        return web.json_response({"ok": not findings} | findings, status=503 if findings else 200)
+        body = {"ok": not findings} | findings | dict(facts())
+        return web.json_response(body, status=503 if findings else 200)
 
     return answer

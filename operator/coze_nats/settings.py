@@ -13,6 +13,8 @@ from typing import Self, TypeVar
 from coze_nats import logs
 from coze_nats.core.codec import InvalidValue, parse_duration
 from coze_nats.core.policies import UnknownPolicy, parse_default
+from coze_nats.core.shards import InvalidShard, Shard
+from coze_nats.core.terms import InvalidTerms, Terms
 from coze_nats.jetstream.environment import from_environment
 from coze_nats.jetstream.options import ConnectionOptions, InvalidOptions
 
@@ -41,6 +43,20 @@ class InvalidSetting(argparse.ArgumentTypeError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Election:
+    """The Lease by which it is decided who leads.
+
+    Attributes:
+        name: of the Lease; each shard has its own.
+        namespace: that it is in; "" means the operator's own.
+    """
+
+    name: str = "coze-nats-operator"
+    namespace: str = ""
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that can be set.
 
@@ -59,6 +75,8 @@ class Settings:
         dry_run: change nothing in JetStream.
         metrics_max_objects: of how many streams and consumers each has series of its own.
         most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
+        election: how operators of the same part agree who acts; None: there is no other.
+        shard: the part of the connections that is looked after; None: all of them.
     """
 
     nats: ConnectionOptions | None
@@ -75,6 +93,8 @@ class Settings:
     dry_run: bool = False
     most_deletions: int = 0
     metrics_max_objects: int = 2000
+    election: Election | None = None
+    shard: Shard | None = None
 
     @classmethod
     def load(cls, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Self:
@@ -102,6 +122,8 @@ class Settings:
             dry_run=arguments.dry_run,
             most_deletions=arguments.max_deletions_per_minute,
             metrics_max_objects=arguments.metrics_max_objects,
+            election=_election(arguments),
+            shard=arguments.shard,
         )
 
 
@@ -168,6 +190,44 @@ def objects(text: str) -> int:
     if not text.isdecimal():
         raise InvalidSetting(f"{text!r} is no number of objects; write such as 2000, or 0 for none")
     return int(text)
+
+
+def shard(text: str) -> Shard:
+    """A part of the connections, `<index>/<count>`."""
+    try:
+        return Shard.parse(text)
+    except InvalidShard as error:
+        raise InvalidSetting(str(error)) from error
+
+
+def lease_name(text: str) -> str:
+    """The name of a Lease, with room for the number of a shard."""
+    if not _NAMESPACE.fullmatch(text):
+        raise InvalidSetting(f"{text!r} is no name of a Lease; write lower case letters and '-'")
+    return text
+
+
+def seconds(text: str) -> float:
+    """Seconds of `15s`, `1m`, `500ms`, or of a plain number of seconds."""
+    try:
+        return parse_duration(f"{text}s" if text.isdecimal() else text) / 1e9
+    except InvalidValue as error:
+        raise InvalidSetting(str(error)) from error
+
+
+def _election(arguments: argparse.Namespace) -> Election | None:
+    if not arguments.leader_elect and arguments.shard is None:
+        return None
+    try:
+        terms = Terms(
+            arguments.lease_duration, arguments.lease_renew_deadline, arguments.lease_retry_period
+        )
+    except InvalidTerms as error:
+        raise InvalidSetting(str(error)) from error
+    part = "" if arguments.shard is None else f"-{arguments.shard.index}"
+    return Election(
+        name=f"{arguments.lease_name}{part}", namespace=arguments.lease_namespace or "", terms=terms
+    )
 
 
 def _policies(

@@ -9,14 +9,17 @@ import pytest
 
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.controller import Controller
+from coze_nats.controller.duty import Duty
 from coze_nats.core import names
-from coze_nats.core.errors import Transient
+from coze_nats.core.errors import NotLeading, Transient
 from coze_nats.core.resource import Key, Resource
+from coze_nats.core.shards import Shard
 from coze_nats.reconcile import Next
 
 ORDERS = Key(names.STREAM_KIND, "coze", "orders")
 WORKER = Key(names.CONSUMER_KIND, "coze", "worker")
 HUB = Key(names.CONNECTION_KIND, "coze", "hub")
+NATS = Key(names.CONNECTION_KIND, "coze", "nats")
 DONE = Next()
 GONE = Next(finalized=True)
 
@@ -28,6 +31,7 @@ class ScriptedReconciler:
         self.reconciled: list[Key] = []
         self.left_to_resync: list[Key] = []
         self.lost_connections: list[Key] = []
+        self.warmed_up: list[Key] = []
         self.outcome: Next | Exception = DONE
 
     async def reconcile(self, key: Key) -> Next:
@@ -35,6 +39,10 @@ class ScriptedReconciler:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+    async def warm_up(self, connection: Resource) -> Next:
+        self.warmed_up.append(connection.key)
+        return DONE
 
     def lane_of(self, key: Key) -> None:
         """All in one."""
@@ -49,14 +57,15 @@ class ScriptedReconciler:
 class Bench:
     """A controller on which events are played."""
 
-    def __init__(self) -> None:
+    def __init__(self, shard: Shard | None = None, *, standing_by: bool = False) -> None:
         self.reconciler = ScriptedReconciler()
         self.cache = Cache()
         self.released: list[tuple[str, tuple[str, ...]]] = []
         self.release: Callable[[], Awaitable[None]] | None = None
         self.added: list[tuple[str, tuple[str, ...]]] = []
         self.add: Callable[[Resource], Awaitable[Resource | None]] = _finalized
-        self.controller = Controller(self.reconciler, self.cache, self._add, self._release)
+        duty = Duty(self.cache, shard, standing_by=standing_by)
+        self.controller = Controller(self.reconciler, self.cache, self._add, self._release, duty)
 
     async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:
         self.added.append((resource.uid, finalizers))
@@ -104,6 +113,15 @@ def body(key: Key = ORDERS, **changes: Any) -> dict[str, Any]:
         "finalizers": ["another.example.com/finalizer", names.FINALIZER],
     }
     return {"kind": key.kind, "metadata": metadata | changes, "spec": spec, "status": status}
+
+
+def connection(**changes: Any) -> dict[str, Any]:
+    return body(NATS, **changes)
+
+
+def using(resource: dict[str, Any]) -> dict[str, Any]:
+    """The resource, with the connection coze/nats."""
+    return {**resource, "spec": {**resource["spec"], "connection": {"name": "nats"}}}
 
 
 def deleting(key: Key = ORDERS, **changes: Any) -> dict[str, Any]:
@@ -362,3 +380,94 @@ async def test_a_sweep_forgets_what_no_longer_exists_and_nothing_else(bench: Ben
     await bench.observe("MODIFIED", body(uid="made again meanwhile"))
     bench.controller.sweep(known_before, frozenset())
     assert [resource.uid for resource in bench.cache] == ["made again meanwhile"]
+
+
+async def test_a_standby_remembers_and_acts_on_nothing() -> None:
+    bench = Bench(standing_by=True)
+    await bench.observe("ADDED", body(finalizers=[]))
+    await bench.observe("MODIFIED", deleting(WORKER))
+    bench.controller.resume_deletions()
+    await breathe()
+    assert (bench.reconciled, bench.added, bench.released) == ([], [], [])
+    assert len(bench.cache) == 2
+
+
+async def test_a_standby_keeps_its_connections_ready_without_a_finalizer() -> None:
+    bench = Bench(standing_by=True)
+    await bench.observe("ADDED", connection(finalizers=[]))
+    assert bench.reconciler.warmed_up == [NATS]
+    assert (bench.reconciled, bench.added) == ([], [])
+
+
+async def test_whoever_takes_over_goes_on_with_what_is_not_settled() -> None:
+    bench = Bench(standing_by=True)
+    other = Key(names.STREAM_KIND, "coze", "settled")
+    await bench.observe(None, body(other, status={"observedGeneration": 1}))
+    await bench.observe(None, body())
+    await bench.observe(None, body(WORKER, finalizers=[]))
+    await bench.observe(None, connection())
+    bench.reconciler.warmed_up.clear()
+    bench.controller.take_over()
+    await bench.controller.queue.idle()
+    assert sorted(bench.reconciled) == sorted([ORDERS, WORKER, NATS])
+    assert bench.added == [("uid of worker", ())]
+    assert bench.reconciler.left_to_resync == [other]
+    assert bench.reconciler.warmed_up == []
+
+
+async def test_what_may_not_be_written_any_more_is_left_to_another(bench: Bench) -> None:
+    bench.reconciler.outcome = NotLeading("the lead is lost")
+    await bench.observe("ADDED", body())
+    assert bench.reconciled == [ORDERS]
+    assert not bench.controller.queue.is_known(ORDERS)
+
+
+def shards() -> tuple[Bench, Bench]:
+    """Two shards: the one that has the connection coze/nats, and the one that has it not."""
+    first, second = Bench(Shard(0, 2)), Bench(Shard(1, 2))
+    return (first, second) if Shard(0, 2).holds("coze/nats") else (second, first)
+
+
+async def test_a_shard_ignores_what_uses_the_connections_of_others() -> None:
+    ours, theirs = shards()
+    for bench in (ours, theirs):
+        await bench.observe("ADDED", connection(finalizers=[]))
+        await bench.observe("ADDED", using(body(finalizers=[])))
+        await bench.observe("ADDED", body(WORKER, finalizers=[]))
+    assert ours.reconciled == [NATS, ORDERS, WORKER]
+    assert len(ours.added) == 3
+    assert (theirs.reconciled, theirs.added) == ([], [])
+
+
+async def test_a_shard_remembers_of_others_only_whose_they_are() -> None:
+    _, theirs = shards()
+    of_others = using(body(status={"observedGeneration": 1}))
+    of_others["spec"]["subjects"] = ["a", "b"]
+    await theirs.observe("ADDED", of_others)
+    found = theirs.cache.get(ORDERS)
+    assert found
+    assert found.spec == {"connection": {"name": "nats"}}
+    assert found.status == {}
+
+
+async def test_a_consumer_belongs_to_the_shard_of_its_stream_once_that_is_seen() -> None:
+    ours, theirs = shards()
+    for bench in (ours, theirs):
+        await bench.observe("ADDED", body(WORKER))
+    holders = [bench for bench in (ours, theirs) if bench.reconciled]
+    assert len(holders) == 1, "as long as nobody knows, it is one's all the same"
+    for bench in (ours, theirs):
+        await bench.observe("ADDED", using(body()))
+    assert ours.reconciled == [ORDERS, WORKER]
+    assert theirs.reconciled == []
+
+
+async def test_what_went_to_another_shard_while_it_waited_is_left_to_it() -> None:
+    _, theirs = shards()
+    await theirs.observe("ADDED", body(WORKER))
+    theirs.reconciler.reconciled.clear()
+    theirs.cache.put(Resource.from_body(using(body())))
+    assert not theirs.controller.queue.is_known(WORKER)
+    theirs.controller.queue.add(WORKER)
+    await theirs.controller.queue.idle()
+    assert theirs.reconciled == []

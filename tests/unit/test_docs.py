@@ -150,7 +150,8 @@ def test_every_flag_and_variable_of_the_operator_is_documented(
     with pytest.raises(SystemExit):
         cli.main(["operator", "--help"])
     usage = capsys.readouterr().out
-    documentation = text_of(ROOT / "README.md") + text_of(DOCS / "connection.md")
+    pages = (ROOT / "README.md", DOCS / "connection.md", DOCS / "high-availability.md")
+    documentation = "".join(map(text_of, pages))
     flags = set(re.findall(r"--[a-z-]+", usage)) - {"--help"}
     variables = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", usage))
     assert flags | variables

@@ -16,11 +16,13 @@ class Checked:
         self.port = ports.free()
         self.health: dict[str, str] = {}
         self.readiness: dict[str, str] = {}
+        self.facts: dict[str, str] = {}
         self.server = HealthServer(
             self.port,
             ports.LOOPBACK,
             healthy=lambda: self.health,
             ready=lambda: self.readiness,
+            facts=lambda: self.facts,
         )
 
     async def get(self, path: str) -> tuple[int, object]:
@@ -51,6 +53,12 @@ async def test_what_is_found_is_told(checked: Checked) -> None:
         503,
         {"ok": False, "nats": "not connected: connection refused"},
     )
+
+
+async def test_readiness_tells_facts_that_are_no_fault(checked: Checked) -> None:
+    checked.facts["leadership"] = "standing by"
+    assert await checked.get("/readyz") == (200, {"ok": True, "leadership": "standing by"})
+    assert await checked.get("/healthz") == (200, {"ok": True})
 
 
 async def test_a_port_that_is_taken_is_an_error(checked: Checked) -> None:

@@ -37,3 +37,9 @@ def test_nothing_is_lost_between_the_shards(simulation: dict[str, Any]) -> None:
     whole = simulation["divide"](sizes, 1)
     assert whole.resources == (sum(sizes.values()),) * 2
     assert whole.connections == (200, 200)
+
+
+def test_the_documentation_quotes_what_the_simulation_prints(simulation: dict[str, Any]) -> None:
+    page = (SCRIPT.parents[1] / "docs" / "high-availability.md").read_text(encoding="utf-8")
+    for title, sizes in (("All alike", simulation["alike"]), ("Uneven", simulation["uneven"])):
+        assert simulation["table"](title, sizes(200, 100_000)) in page

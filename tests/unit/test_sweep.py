@@ -7,6 +7,7 @@ import pytest
 
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.controller import Controller
+from coze_nats.controller.duty import Duty
 from coze_nats.controller.sweep import Sweep
 from coze_nats.core import names
 from coze_nats.core.errors import Transient
@@ -27,6 +28,9 @@ class Finalizing:
         self.reconciled.append(key.name)
         return Next()
 
+    async def warm_up(self, connection: Resource) -> Next:
+        raise NotImplementedError
+
     def lane_of(self, key: Key) -> None:
         """All in one."""
 
@@ -43,7 +47,9 @@ class Bench:
         self.cache = Cache()
         self.existing: frozenset[str] | Exception = frozenset()
         self.asked: list[tuple[str, str | None]] = []
-        self.controller = Controller(self.reconciler, self.cache, self._add, self._release)
+        self.controller = Controller(
+            self.reconciler, self.cache, self._add, self._release, Duty(self.cache)
+        )
         self.sweep = Sweep(
             self.controller, self.cache, self._list_uids, interval=interval, retry_after=0.001
         )

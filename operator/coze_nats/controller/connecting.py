@@ -109,6 +109,12 @@ class Connecting:
         await self._report(connection, outcome)
         return Next(after=LOOK_EVERY)
 
+    async def warm_up(self, connection: Resource) -> Next:
+        """Open what is declared and keep it open, without a word about it."""
+        if not connection.deleting:
+            await self._established(connection)
+        return Next(after=LOOK_EVERY)
+
     def gone(self, key: Key) -> None:
         """The CozeConnection doesn't exist any more, or is about to go."""
         self._known.pop(key, None)

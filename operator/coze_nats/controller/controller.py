@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from coze_nats import logs, metrics
 from coze_nats.controller.cache import Cache
+from coze_nats.controller.duty import Duty
 from coze_nats.controller.queue import KeyedQueue, Lane
 from coze_nats.core import names
-from coze_nats.core.errors import Failure
+from coze_nats.core.errors import Failure, NotLeading
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
 
@@ -31,6 +32,9 @@ class Reconciler(Protocol):
 
     async def reconcile(self, key: Key) -> Next:
         """Make JetStream match one resource; a Failure that escapes is retried with backoff."""
+
+    async def warm_up(self, connection: Resource) -> Next:
+        """Keep what a connection needs ready, and write nothing: another operator leads."""
 
     def lane_of(self, key: Key) -> Lane:
         """The lane of the queue that the resource has to keep to."""
@@ -55,6 +59,7 @@ class Controller:
         cache: Cache,
         add_finalizer: AddFinalizer,
         release_finalizer: ReleaseFinalizer,
+        duty: Duty,
         *,
         concurrency: int = 32,
     ) -> None:
@@ -62,8 +67,12 @@ class Controller:
         self._cache = cache
         self._add_finalizer = add_finalizer
         self._release_finalizer = release_finalizer
+        self._duty = duty
         self.queue = KeyedQueue(
-            self._reconcile, lane_of=reconciler.lane_of, concurrency=concurrency
+            self._reconcile,
+            lane_of=reconciler.lane_of,
+            admits=duty.admits,
+            concurrency=concurrency,
         )
         # By uid, of resources that wait for ours to be put on or taken off.
         self._finalizers: dict[str, tuple[str, ...]] = {}
@@ -82,7 +91,7 @@ class Controller:
             self._gone(resource)
             return
         known = self._cache.get(resource.key)
-        if not self._cache.put(resource):
+        if not self._cache.put(self._duty.pared(resource)):
             return
         if resource.deleting or not resource.finalized:
             self._finalizers[resource.uid] = tuple(body["metadata"].get("finalizers") or ())
@@ -96,6 +105,16 @@ class Controller:
             if event is not None and _is_new_spec(known, resource):
                 metrics.declared(resource.key, resource.generation)
             self.queue.add(resource.key)
+        if known is None and resource.key.kind == names.STREAM_KIND and self._duty.is_divided:
+            # Until now, nobody could tell whose they are.
+            self._enqueue_consumers(resource.key)
+
+    def take_over(self) -> None:
+        """Begin to act, also on all that was heard of before."""
+        self._duty.begun.set()
+        for resource in self._cache:
+            if not _looks_settled(resource):
+                self.queue.add(resource.key)
 
     def resume_deletions(self) -> None:
         """Go on with deletions that nobody is at, should there be any."""
@@ -132,8 +151,11 @@ class Controller:
         elif connection and (used := self._cache.get(connection)) and used.deleting:
             self.queue.add(connection)
         if resource.key.kind == names.STREAM_KIND:
-            for consumer in self._cache.consumers_of(resource.key.namespace, resource.key.name):
-                self.queue.add(consumer)
+            self._enqueue_consumers(resource.key)
+
+    def _enqueue_consumers(self, stream: Key) -> None:
+        for consumer in self._cache.consumers_of(stream.namespace, stream.name):
+            self.queue.add(consumer)
 
     async def _reconcile(self, key: Key) -> Next:
         with metrics.Reconcile(key.kind) as reconcile:
@@ -143,10 +165,12 @@ class Controller:
 
     async def _attempt(self, key: Key) -> Next:
         resource = self._cache.get(key)
-        if resource is None or resource.uid in self._released:
+        if resource is None or resource.uid in self._released or not self._duty.admits(key):
             return Next()
         with logs.about(key):
             try:
+                if not self._duty.begun.is_set():
+                    return await self._reconciler.warm_up(resource)
                 if not await self._finalized(resource):
                     return Next()
                 outcome = await self._reconciler.reconcile(key)
@@ -154,6 +178,9 @@ class Controller:
                     await self._release(resource)
                 elif resource.resync_interval and outcome == Next(wake=outcome.wake):
                     outcome = replace(outcome, after=_spread(resource.resync_interval))
+            except NotLeading as failure:
+                log.info("Left to another operator: %s", failure)
+                return Next()
             except Failure as failure:
                 log.warning("Not done, trying again: %s", failure)
                 return Next(backoff=True)

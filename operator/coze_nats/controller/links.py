@@ -54,13 +54,22 @@ class Links:
     Args:
         filled: set once all resources have been listed: before that, nothing is known to be
             missing, and comparing would be in vain.
+        begun: set once it is this operator's turn to act.
     """
 
-    def __init__(self, cache: Cache, enqueue: Enqueue, build: Build, filled: asyncio.Event) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        enqueue: Enqueue,
+        build: Build,
+        filled: asyncio.Event,
+        begun: asyncio.Event,
+    ) -> None:
         self._cache = cache
         self._enqueue = enqueue
         self._build = build
         self._filled = filled
+        self._begun = begun
         self._links: dict[Key | None, Link] = {}
         self._comparing: dict[Key | None, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -180,4 +189,5 @@ class Links:
 
     async def _compare(self, resync: Resync) -> None:
         await self._filled.wait()
+        await self._begun.wait()
         await resync.run()

@@ -78,6 +78,7 @@ class KeyedQueue:
 
     Args:
         lane_of: a key's lane, asked when the key is added.
+        admits: whether a key is to be worked on at all, asked when the key is added.
         concurrency: how many keys of one lane run at once.
     """
 
@@ -86,12 +87,14 @@ class KeyedQueue:
         work: Callable[[Key], Awaitable[Next]],
         *,
         lane_of: Callable[[Key], Lane] = lambda _: None,
+        admits: Callable[[Key], bool] = lambda _: True,
         concurrency: int = 32,
         backoff: Backoff | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._work = work
         self._lane_of = lane_of
+        self._admits = admits
         self._concurrency = concurrency
         self._backoff = backoff or Backoff()
         self._clock = clock or asyncio.get_running_loop()
@@ -113,7 +116,7 @@ class KeyedQueue:
 
     def add(self, key: Key) -> None:
         """Have a run of the key start after this call, whatever it waits for."""
-        if self._stopping:
+        if self._stopping or not self._admits(key):
             return
         self._stop_waiting(key)
         if key in self._running:
@@ -171,20 +174,25 @@ class KeyedQueue:
         """Wait until no key is ready or running; keys may still be waiting."""
         await self._idle.wait()
 
-    async def stop(self, grace: float) -> None:
-        """Start nothing more, give what is running `grace` seconds to finish, then cancel it."""
+    async def stop(self, grace: float) -> bool:
+        """Start nothing more, give what is running `grace` seconds to finish, then cancel it.
+
+        Returns whether everything has finished: else requests may still be under way.
+        """
         self._stopping = True
         for key in (*self._lanes, *self._timers, *self._parked):
             self.discard(key)
         self._again.clear()
         tasks = {run.task for run in self._running.values()}
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace)
-            for task in late:
-                task.cancel()
-            if late:
-                log.warning("%d reconciles were cut off after %g s", len(late), grace)
-                await asyncio.wait(late)
+        if not tasks:
+            return True
+        _, late = await asyncio.wait(tasks, timeout=grace)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("%d reconciles were cut off after %g s", len(late), grace)
+            await asyncio.wait(late)
+        return not late
 
     def _start_ready(self, lane: Lane) -> None:
         ready = self._ready.get(lane)

@@ -45,6 +45,10 @@ class Router:
             return Next()
         return await self._blocked(resource, link)
 
+    async def warm_up(self, connection: Resource) -> Next:
+        """Keep the session of a connection open, and write nothing: another operator leads."""
+        return await self._connecting.warm_up(connection)
+
     def listed(self, resource: Resource) -> None:
         """A listed resource looks settled: have it compared with JetStream."""
         link = self._links[self._cache.connection_of(resource)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -20,18 +21,27 @@ class NatsEndpoint(Connection):
 
     When what a file of the options holds has changed, as that of a mounted Secret does, it logs in
     anew.
+
+    Args:
+        may_write: asked right before anything is sent that changes something.
     """
 
-    def __init__(self, options: ConnectionOptions, *, files_every: float = FILES_EVERY) -> None:
+    def __init__(
+        self,
+        options: ConnectionOptions,
+        may_write: Callable[[], bool] = lambda: True,
+        *,
+        files_every: float = FILES_EVERY,
+    ) -> None:
         super().__init__(options)
-        self._gateway = Gateway(self)
+        self._gateway = Gateway(self, may_write=may_write)
         self._files_every = files_every
         self._following: asyncio.Task[None] | None = None
 
     @classmethod
-    def dial(cls, login: Login) -> Self:
+    def dial(cls, login: Login, may_write: Callable[[], bool] = lambda: True) -> Self:
         """Make one for a CozeConnection, without connecting yet; raises UnusableLogin."""
-        return cls(_options(login))
+        return cls(_options(login), may_write)
 
     async def start(self) -> None:
         """Begin to connect, and to follow the files; returns at once."""

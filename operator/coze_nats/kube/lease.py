@@ -18,17 +18,19 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from coze_nats.core.errors import Failure
+from coze_nats.core.terms import Terms
 from coze_nats.kube.api import Api, ApiServerError, Gone
 
 log = logging.getLogger(__name__)
 
 _JITTER = 0.2
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -37,26 +39,16 @@ def clock() -> float:
     return time.clock_gettime(_CLOCK)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Seconds, by which all operators that share a Lease should go.
-
-    Attributes:
-        duration: how long a candidate sees no change before it takes over; a whole number.
-        renew_within: how long the holder may write after a renewal; shorter than `duration`.
-        retry_every: between two renewals, and between two looks of a candidate.
-    """
-
-    duration: int = 15
-    renew_within: float = 10.0
-    retry_every: float = 2.0
-
-
 Clock = Callable[[], float]
 
 
 class Lease:
-    """One operator's part in the contest for a Lease: `acquire`, then `keep`, then `release`."""
+    """One operator's part in the contest for a Lease: `acquire`, then `keep`, then `release`.
+
+    Attributes:
+        holder: who held it when it was last looked at; "" if nobody.
+        trouble: why it can't be looked at or written; "" when it can.
+    """
 
     def __init__(
         self,
@@ -69,6 +61,7 @@ class Lease:
     ) -> None:
         """`identity` must be this process's own, and no other's ever."""
         self.holder = ""
+        self.trouble = ""
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -78,7 +71,6 @@ class Lease:
         self._record: Mapping[str, Any] | None = None
         self._changed_at = -math.inf
         self._good_until = 0.0
-        self._trouble = ""
 
     def __str__(self) -> str:
         return f"{self._namespace}/{self._name}"
@@ -105,7 +97,7 @@ class Lease:
             if left > 0 and not await self._tried(self._renew, left) and self._is_anothers():
                 break
         self._good_until = 0.0
-        log.error("Lease %s is lost (%s)", self, self._trouble or f"{self.holder} holds it")
+        log.error("Lease %s is lost (%s)", self, self.trouble or f"{self.holder} holds it")
 
     async def release(self) -> None:
         """Let another take over at once. Nothing that was sent may still be under way."""
@@ -121,11 +113,11 @@ class Lease:
                 held = bool(await attempt())
         except (Failure, TimeoutError) as error:
             trouble = str(error) or f"no answer within {within:.1f} s"
-            if trouble != self._trouble:
+            if trouble != self.trouble:
                 log.warning("Lease %s: %s", self, trouble)
-            self._trouble = trouble
+            self.trouble = trouble
             return False
-        self._trouble = ""
+        self.trouble = ""
         return held
 
     async def _take(self) -> bool:
@@ -211,7 +203,7 @@ class Lease:
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": dict(metadata),
-            "spec": {**spec, "leaseDurationSeconds": self._terms.duration, **changes},
+            "spec": {**spec, "leaseDurationSeconds": int(self._terms.duration), **changes},
         }
 
     def _observe(self, record: Mapping[str, Any] | None) -> None:
@@ -234,12 +226,12 @@ class Lease:
         """How old a state must be for the Lease to be taken."""
         if record is None:
             # Somebody deleted it, unless there never was one; whoever held it still may write.
-            return float(self._terms.duration)
+            return self._terms.duration
         if not self._is_anothers():
             return 0.0
         # The holder may go by longer terms than ours.
         promised = float(_spec(record).get("leaseDurationSeconds") or 0)
-        return max(promised, float(self._terms.duration))
+        return max(promised, self._terms.duration)
 
     @property
     def _collection(self) -> str:
@@ -254,6 +246,14 @@ def _version(record: Mapping[str, Any] | None) -> tuple[str, str] | None:
     if record is None:
         return None
     return record["metadata"]["uid"], record["metadata"]["resourceVersion"]
+
+
+def own_namespace() -> str:
+    """The namespace that the operator's pod is in; "default" outside of a pod."""
+    try:
+        return _POD_NAMESPACE.read_text(encoding="utf-8").strip()
+    except OSError:
+        return "default"
 
 
 def _spec(record: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.errors import (
     Failure,
     NotFound,
+    NotLeading,
     OutcomeUnknown,
     Rejected,
     SubjectOverlap,
@@ -212,6 +213,8 @@ class Reconciler:
         failure: Failure,
         news: list[News] | None = None,
     ) -> Next:
+        if isinstance(failure, NotLeading):
+            raise failure
         count = self._failures[resource.key] = self._failures.get(resource.key, 0) + 1
         if isinstance(failure, Unavailable):
             away = self._context.clock.monotonic() - (self._session.away_since or 0.0)

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from controlplane.kubernetes import KubernetesAPI
+from coze_nats.core.terms import Terms
 from coze_nats.kube.api import Api
-from coze_nats.kube.lease import Lease, Terms, clock
+from coze_nats.kube.lease import Lease, clock
 from coze_nats.kube.session import Session
 from coze_nats.kube.watches import Watches
 from support.until import until
@@ -195,7 +196,7 @@ async def test_a_holder_that_was_frozen_may_not_write_and_does_not_ask_first(
 async def test_a_holder_that_comes_to_a_halt_has_stopped_before_a_candidate_begins(
     contend: Contend, step: float
 ) -> None:
-    first = contend("first", terms=Terms(15, 10, retry_every=1000))
+    first = contend("first", terms=Terms(15, 10, retry_every=5))
     await until(lambda: first.led)
     second = contend("second")
     await until(lambda: second.lease.holder == "first")

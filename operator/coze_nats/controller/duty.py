@@ -1,0 +1,71 @@
+"""What of all resources this operator has to look after, and whether it has to now.
+
+An operator that stands by, or that has a shard only, watches all resources like any other; it acts
+on those that are admitted here, and puts no finalizer on others.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from coze_nats.controller.cache import Cache
+from coze_nats.core import names
+from coze_nats.core.references import stream_key
+from coze_nats.core.resource import Key, Resource
+from coze_nats.core.shards import Shard
+
+
+class Duty:
+    """Tells which resources are this operator's.
+
+    Args:
+        shard: its part of the connections; None: all of them.
+        standing_by: whether it has to wait for its turn; else it acts from the start.
+
+    Attributes:
+        begun: set once it is this operator's turn.
+    """
+
+    def __init__(
+        self, cache: Cache, shard: Shard | None = None, *, standing_by: bool = False
+    ) -> None:
+        self.begun = asyncio.Event()
+        if not standing_by:
+            self.begun.set()
+        self._cache = cache
+        self._shard = shard
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether others look after a part of the connections."""
+        return self._shard is not None
+
+    def covers(self, connection: Key | None) -> bool:
+        """Whether all that uses the connection is this operator's; None: the operator's own."""
+        if self._shard is None:
+            return True
+        return self._shard.holds(f"{connection.namespace}/{connection.name}" if connection else "")
+
+    def admits(self, key: Key) -> bool:
+        """Whether to act on the resource now; while standing by, connections are kept open."""
+        resource = self._cache.get(key)
+        if resource is None:
+            return True
+        if key.kind == names.CONNECTION_KIND:
+            return self.covers(key)
+        return self.begun.is_set() and self.covers(self._cache.connection_of(resource))
+
+    def pared(self, resource: Resource) -> Resource:
+        """The resource as it is worth remembering: of others', only what tells whose it is.
+
+        A consumer is kept whole as long as its stream decides about it, and that may change.
+        """
+        if self._shard is None or resource.key.kind == names.CONNECTION_KIND:
+            return resource
+        if stream_key(resource) or self.covers(self._cache.connection_of(resource)):
+            return resource
+        spec: Mapping[str, Any] = {
+            name: value for name, value in resource.spec.items() if name in {"connection", "name"}
+        }
+        return replace(resource, spec=spec, status={})

@@ -1,0 +1,40 @@
+"""The times by which a lead is held, lost and taken over."""
+
+from dataclasses import dataclass
+
+
+class InvalidTerms(ValueError):
+    """With these times, two could lead or none; the message says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Times in seconds; all operators that share a Lease should have the same.
+
+    Attributes:
+        duration: how long a candidate sees no change before it takes over; whole seconds, as the
+            API wants it.
+        renew_within: how long the leader may write after a renewal.
+        retry_every: between two renewals, and between two looks of a candidate.
+    """
+
+    duration: float = 15.0
+    renew_within: float = 10.0
+    retry_every: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Raises InvalidTerms."""
+        if self.duration < 1 or self.duration != int(self.duration):
+            raise InvalidTerms(
+                f"the lease duration is {self.duration:g} s; it must be whole seconds, at least 1"
+            )
+        if not self.renew_within < self.duration:
+            raise InvalidTerms(
+                f"the renew deadline ({self.renew_within:g} s) must be shorter than the lease "
+                f"duration ({self.duration:g} s): the leader must stop before another begins"
+            )
+        if not 0 < self.retry_every * 2 <= self.renew_within:
+            raise InvalidTerms(
+                f"the retry period ({self.retry_every:g} s) must be at most half of the renew "
+                f"deadline ({self.renew_within:g} s): a renewal that fails needs another try"
+            )
