@@ -157,9 +157,26 @@ async def test_a_parked_key_may_also_have_a_time_to_come_back() -> None:
     await bench.end(A, Next(after=15, parked=True))
     await bench.advance(15)
     assert A in bench.running
-    bench.queue.release_parked()
     await bench.end(A)
+    bench.queue.release_parked()
+    await breathe()
     assert bench.started == [A, A], "once it runs it is no longer parked"
+
+
+async def test_a_run_that_ends_parked_after_the_release_is_repeated() -> None:
+    bench = Bench()
+    await bench.add(A)
+    bench.queue.release_parked()
+    await bench.end(A, Next(parked=True))
+    assert bench.started == [A, A]
+
+
+async def test_a_release_leaves_the_runs_of_other_lanes_alone() -> None:
+    bench = Bench()
+    await bench.add(A)
+    bench.queue.release_parked("another")
+    await bench.end(A, Next(parked=True))
+    assert bench.started == [A]
 
 
 async def test_a_run_can_wake_other_keys_and_itself() -> None:

@@ -136,7 +136,11 @@ class KeyedQueue:
         self._note_rest()
 
     def release_parked(self, lane: Lane = None) -> None:
-        """Make every key that was parked in a lane ready: NATS is back."""
+        """Make every key that was parked in a lane ready: NATS is back.
+
+        One that runs may have found NATS away, and be about to be parked: it runs once more.
+        """
+        self._again.update(key for key, run in self._running.items() if run.lane == lane)
         for key in [key for key, parked_in in self._parked.items() if parked_in == lane]:
             self.add(key)
 
