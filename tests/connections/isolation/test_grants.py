@@ -173,6 +173,35 @@ async def test_a_grant_that_is_withdrawn_ends_the_use_and_touches_nothing(
     assert await watched.red.stream("lent") == before
 
 
+async def test_a_grant_that_is_withdrawn_while_the_operator_is_away_is_not_used_again(
+    watched: Estate, host: Tenant, guest: Tenant
+) -> None:
+    await connected(host, watched.red, guest.namespace)
+    for name in ("left", "right"):
+        guest.stream(f"absent-{name}", connection=to(host))
+        guest.consumer(f"reader-{name}", streamRef={"name": f"absent-{name}"})
+    for name in ("left", "right"):
+        await guest.ready(CONSUMER, f"reader-{name}")
+    watched.operator.kill()
+    connect(host, watched.red)
+    guest.stream("absent-left", connection=to(host), maxMsgs=1, policies={"dataLoss": "Allow"})
+    guest.delete(STREAM, "absent-right")
+    guest.delete(CONSUMER, "reader-right")
+    so_far = len(watched.red.asked)
+    watched.operator.start()
+    for kind, name in (
+        (STREAM, "absent-left"),
+        (CONSUMER, "reader-left"),
+        (STREAM, "absent-right"),
+        (CONSUMER, "reader-right"),
+    ):
+        await guest.stalled(kind, name, NOT_ALLOWED)
+    await host.reports(CONNECTION, "events", "Ready", "Connected")
+    said = [item for item in watched.red.asked[so_far:] if "absent-" in item or "reader-" in item]
+    assert said == []
+    assert await watched.red.owner("absent-right") == f"{guest.namespace}/absent-right"
+
+
 async def test_a_grant_that_comes_back_lets_everything_go_on(
     watched: Estate, host: Tenant, guest: Tenant
 ) -> None:
