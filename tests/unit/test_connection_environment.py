@@ -167,6 +167,7 @@ def test_a_setting_without_a_server_is_named_and_not_passed_over(variable: str) 
     [
         ("NATS_NKEY_SEED", SEED),
         ("NATS_CREDS", f"-----BEGIN NATS USER JWT-----\n{JWT}\n"),
+        # pragma: allowlist nextline secret
         ("NATS_KEY", "-----BEGIN PRIVATE KEY-----\nabc\n"),
     ],
 )

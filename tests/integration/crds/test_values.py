@@ -71,6 +71,7 @@ VALUES = {
     "here at least 1s": Values(("1s", "1000ms", "365d"), (*_DURATIONS, "0s", "999ms")),
     "a server's URL holds no": Values(
         ("nats://host:4222",),
+        # pragma: allowlist nextline secret
         ("nats://user:secret@host:4222", "tls://secret@host", "user@host:4222", "@"),
     ),
     "a server is nats://": Values(
