@@ -49,7 +49,7 @@ LABEL org.opencontainers.image.title="Coze NATS operator" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$CREATED"
 COPY --from=build $PREFIX $PREFIX
-# The root file system may be read-only. Only keys that must be files are written, and to /tmp.
+# The root file system may be read-only: in a pod, nothing is written at all.
 ENV PATH=$PREFIX/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

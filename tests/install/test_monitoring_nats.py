@@ -16,6 +16,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from controlplane import binaries
 from controlplane.nats import NatsCluster, NatsServer
 from coze_nats.jetstream.options import ConnectionOptions
+from coze_nats.metrics.figures import CONSUMER_FAMILIES, STREAM_FAMILIES
 from support.eventually import eventually_async
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,6 +193,13 @@ ANSWERS = {
 def queries() -> dict[str, str]:
     found = re.findall(r"<!-- promql: (\w+) -->\n```promql\n(.*?)```", PAGE, re.DOTALL)
     return dict(found)
+
+
+def test_the_queries_name_metrics_of_the_operator_that_exist() -> None:
+    figures = {f"coze_nats_{family.name}" for family in (*STREAM_FAMILIES, *CONSUMER_FAMILIES)}
+    named = set(re.findall(r"\bcoze_nats_\w+", PAGE))
+    assert named
+    assert named <= figures
 
 
 @pytest.mark.timeout(900)
