@@ -11,7 +11,9 @@ import yaml
 import manifests
 from coze_nats import cli
 from coze_nats.core import names
-from coze_nats.settings import Settings
+from coze_nats.core.shards import Shard
+from coze_nats.core.terms import Terms
+from coze_nats.settings import Election, Settings
 from support.helm import CHART, Document, Helm, HelmError
 
 ROOT = CHART.parents[1]
@@ -25,6 +27,13 @@ EVERYTHING: dict[str, Any] = {
     "maxDeletionsPerMinute": 7,
     "policies": {"deletion": "Retain", "adoption": "Never", "missing": "Hold"},
     "log": {"format": "text", "level": "debug"},
+    "leaderElection": {
+        "leaseName": "coze",
+        "leaseDuration": "30s",
+        "renewDeadline": "20s",
+        "retryPeriod": "5s",
+    },
+    "replicas": 2,
     "connection": {
         "servers": ["tls://a:4222", "tls://b:4222"],
         "existingSecret": "studio",
@@ -94,9 +103,13 @@ def only(documents: list[Document], kind: str, name: str = "") -> Document:
     return found
 
 
+def containers(deployment: Document) -> list[dict[str, Any]]:
+    return list(deployment["spec"]["template"]["spec"]["containers"])
+
+
 def container(documents: list[Document]) -> dict[str, Any]:
-    (found,) = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
-    return dict(found)
+    (found,) = containers(only(documents, "Deployment"))
+    return found
 
 
 def settings(documents: list[Document]) -> Settings:
@@ -143,6 +156,8 @@ def test_the_usual_release_has_these_objects(usual: list[Document]) -> None:
             for p in sorted(names.PLURALS.values())
         ),
         ("Deployment", "coze-nats-operator"),
+        ("Role", "coze-nats-operator-leases"),
+        ("RoleBinding", "coze-nats-operator-leases"),
         ("Service", "coze-nats-operator"),
         ("ServiceAccount", "coze-nats-operator"),
     ]
@@ -219,7 +234,8 @@ def test_with_defaults_the_operator_has_the_settings_that_it_has_anyway(
         for name in Settings.__dataclass_fields__
         if getattr(found, name) != getattr(plain, name)
     }
-    assert different == {"log_format"}
+    assert different == {"log_format", "election"}
+    assert found.election == Election(namespace="coze-nats-system")
 
 
 def test_every_value_arrives_in_the_operator(everything: list[Document]) -> None:
@@ -231,14 +247,18 @@ def test_every_value_arrives_in_the_operator(everything: list[Document]) -> None
     assert found.most_deletions == 8, "extraArgs come last"
     assert found.default_policies == {"deletion": "Retain", "adoption": "Never", "missing": "Hold"}
     assert found.log_format == "text"
+    assert found.election
+    assert (found.election.name, found.election.terms) == ("coze", Terms(30, 20, 5))
     assert found.health_port == 9000
     assert found.metrics_max_objects == 10
     assert found.stream_replicas == 3
 
 
-def test_every_flag_of_the_operator_has_a_value(everything: list[Document]) -> None:
+def test_every_flag_of_the_operator_has_a_value(offline: Helm, everything: list[Document]) -> None:
     usage = cli.make_parser().parse_args(["operator"])
-    given = {word.removeprefix("--").partition("=")[0] for word in container(everything)["args"]}
+    sharded = only(offline.render({"shards": 2}), "Deployment", "coze-nats-operator-0")
+    words = [*container(everything)["args"], *containers(sharded)[0]["args"]]
+    given = {word.removeprefix("--").partition("=")[0] for word in words}
     flags = {name.replace("_", "-") for name in vars(usage) if name != "command"}
     assert flags == given - {"operator"}
 
@@ -375,6 +395,48 @@ def test_what_selects_pods_finds_the_operators_and_not_those_of_helm_test(
 
 def test_an_operator_that_is_not_ready_is_scraped_too(usual: list[Document]) -> None:
     assert only(usual, "Service")["spec"]["publishNotReadyAddresses"] is True
+
+
+# --- several operators ----------------------------------------------------------------------------
+
+
+def test_only_with_a_lease_two_operators_may_overlap(offline: Helm) -> None:
+    alone = offline.render({"leaderElection": {"enabled": False}})
+    assert only(alone, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    assert settings(alone).election is None
+    assert not [item for item in alone if item["metadata"]["name"].endswith("-leases")]
+    elected = offline.render({"replicas": 3})
+    strategy = only(elected, "Deployment")["spec"]["strategy"]
+    assert strategy == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+    assert only(elected, "Deployment")["spec"]["replicas"] == 3
+
+
+def test_each_shard_has_a_deployment_a_lease_and_a_budget_of_its_own(offline: Helm) -> None:
+    values = {"shards": 3, "podDisruptionBudget": {"enabled": True}}
+    found = offline.render(values)
+    deployments = [item for item in found if item["kind"] == "Deployment"]
+    assert len(deployments) == 3
+    selectors = [item["spec"]["selector"]["matchLabels"] for item in deployments]
+    leases = set()
+    for index, deployment in enumerate(deployments):
+        name = f"coze-nats-operator-{index}"
+        assert deployment["metadata"]["name"] == name
+        told = settings([deployment])
+        assert told.shard == Shard(index, 3)
+        assert told.election
+        leases.add(told.election.name)
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        chosen = [selector for selector in selectors if selector.items() <= labels.items()]
+        assert chosen == [selectors[index]]
+        budget = only(found, "PodDisruptionBudget", name)
+        assert budget["spec"]["selector"]["matchLabels"] == selectors[index]
+    role = only(found, "Role", "coze-nats-operator-leases")
+    (named,) = [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule]
+    assert set(named) == leases
+    assert only(found, "Service")["spec"]["selector"].items() < selectors[0].items()
 
 
 # --- rights ---------------------------------------------------------------------------------------

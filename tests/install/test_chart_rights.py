@@ -110,13 +110,17 @@ def replaced(cluster: KubernetesAPI, role: Json, by: Json) -> Iterator[None]:
 
 
 def works(cluster: KubernetesAPI, resources: Resources, nats: NatsServer, within: float) -> bool:
-    """Whether an operator does its whole job: create, tell a refusal by an event, delete."""
+    """Whether an operator does its whole job: lead, create, tell of a refusal, delete, let go."""
+    lease = ("lease", RELEASE, "-n", SYSTEM)
+    cluster.kubectl("delete", *lease, "--ignore-not-found")
     deployment = deployed.found(cluster, "deployment", RELEASE, "-n", SYSTEM)
     process = deployed.operator(cluster, deployment, ["--resync-interval=1s"])
     wanted = work_for_everyone(nats.url)
     try:
         process.start(until_ready=False)
-        return _does_all(resources, wanted, within)
+        done = _does_all(resources, wanted, within)
+        process.stop()
+        return done and not deployed.found(cluster, *lease)["spec"].get("holderIdentity")
     except ControlPlaneError:
         return False
     finally:

@@ -48,6 +48,16 @@ REFUSED: list[tuple[Any, str]] = [
         {"podDisruptionBudget": {"enabled": True, "minAvailable": 1, "maxUnavailable": 1}},
         "podDisruptionBudget: name minAvailable or maxUnavailable, not both",
     ),
+    ({"leaderElection": {"leaseDuration": 15}}, "at '/leaderElection/leaseDuration': got number"),
+    ({"shards": 0}, "at '/shards': minimum: got 0, want 1"),
+    (
+        {"replicas": 2, "leaderElection": {"enabled": False}},
+        "replicas: without leaderElection.enabled there may be one operator at a time",
+    ),
+    (
+        {"shards": 2, "leaderElection": {"enabled": False}},
+        "shards: more than one needs leaderElection.enabled: true",
+    ),
     (
         {"metrics": {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}}},
         "metrics.serviceMonitor needs metrics.service.enabled: true",

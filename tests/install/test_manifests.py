@@ -43,6 +43,8 @@ def test_it_renders_all_that_the_operator_needs(apiserver: KubernetesAPI) -> Non
         ("CustomResourceDefinition", "cozestreams.jetstream.coze.dev"),
         ("Deployment", "coze-nats-operator"),
         ("Namespace", NAMESPACE),
+        ("Role", "coze-nats-operator-leases"),
+        ("RoleBinding", "coze-nats-operator-leases"),
         ("Service", "coze-nats-operator"),
         ("ServiceAccount", "coze-nats-operator"),
     ]
@@ -77,6 +79,11 @@ def test_applying_it_again_changes_nothing(installed: KubernetesAPI) -> None:
             for resource in ("secrets", "configmaps")
             for verb in ("get", "list", "watch", "create", "update", "patch", "delete")
         ),
+        ("create", "leases.coordination.k8s.io", "", NAMESPACE, True),
+        ("get", "leases.coordination.k8s.io", "coze-nats-operator", NAMESPACE, True),
+        ("update", "leases.coordination.k8s.io", "coze-nats-operator", NAMESPACE, True),
+        ("update", "leases.coordination.k8s.io", "another", NAMESPACE, False),
+        ("create", "leases.coordination.k8s.io", "", TENANT, False),
         ("list", "pods", "", NAMESPACE, False),
         ("list", "customresourcedefinitions.apiextensions.k8s.io", "", "", False),
         ("create", "clusterrolebindings.rbac.authorization.k8s.io", "", "", False),
@@ -140,7 +147,7 @@ def test_the_pod_is_admitted_where_pods_are_restricted(
 def test_the_container_is_probed_where_it_listens_and_may_not_write(
     deployment: Mapping[str, Any],
 ) -> None:
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment["spec"]["strategy"]["type"] == "RollingUpdate"
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     options = cli.make_parser().parse_args(container["args"])
     assert options.health_port == container["ports"][0]["containerPort"]

@@ -1,5 +1,7 @@
-{{/* The command line of the operator, as a list. */}}
+{{/* The command line of the operator, as a list, from (list context shard). */}}
 {{- define "coze-nats-operator.arguments" -}}
+{{- $shard := index . 1 }}
+{{- with index . 0 -}}
 - operator
 {{- range .Values.watchNamespaces }}
 - --namespace={{ . }}
@@ -19,6 +21,19 @@
 - --default-policy={{ $name }}={{ . }}
 {{- end }}
 {{- end }}
+{{- with .Values.leaderElection }}
+{{- if .enabled }}
+- --leader-elect
+- --lease-name={{ include "coze-nats-operator.leaseName" (index $ 0) }}
+- --lease-namespace={{ (index $ 0).Release.Namespace }}
+- --lease-duration={{ .leaseDuration }}
+- --lease-renew-deadline={{ .renewDeadline }}
+- --lease-retry-period={{ .retryPeriod }}
+{{- end }}
+{{- end }}
+{{- with $shard.flag }}
+- --shard={{ . }}
+{{- end }}
 - --health-port={{ int .Values.healthPort }}
 - --metrics-max-objects={{ int .Values.metrics.maxObjects }}
 - --log-format={{ .Values.log.format }}
@@ -26,4 +41,9 @@
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "coze-nats-operator.leaseName" -}}
+{{- default (include "coze-nats-operator.fullname" .) .Values.leaderElection.leaseName }}
 {{- end }}

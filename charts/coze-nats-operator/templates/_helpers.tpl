@@ -11,7 +11,7 @@
 {{- default $full .Values.fullnameOverride | trunc 47 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The roles of users and the connection's Secret are not about the operator's process. */}}
+{{/* The roles of users are not about the operator's process. */}}
 {{- define "coze-nats-operator.shortname" -}}
 {{- include "coze-nats-operator.fullname" . | trimSuffix "-operator" }}
 {{- end }}
@@ -24,6 +24,29 @@
 {{- define "coze-nats-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "coze-nats-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/*
+What is particular to each shard: the end of its names, its flag, and the labels that tell its pods
+from those of others. Where there are no shards, there is one without anything particular.
+*/}}
+{{- define "coze-nats-operator.shards" -}}
+{{- $count := int .Values.shards }}
+{{- range $index := until $count }}
+{{- if eq $count 1 }}
+- {suffix: "", flag: "", labels: {}}
+{{- else }}
+- {suffix: "-{{ $index }}", flag: {{ $index }}/{{ $count }}, labels: {coze.dev/shard: {{ $index | quote }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* By which the pods of a shard are selected, from (list context shard). */}}
+{{- define "coze-nats-operator.shardLabels" -}}
+{{- include "coze-nats-operator.selectorLabels" (index . 0) }}
+{{- with (index . 1).labels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "coze-nats-operator.labels" -}}
@@ -87,8 +110,13 @@ yes
 
 {{/* Fails for values that can't work together. */}}
 {{- define "coze-nats-operator.validate" -}}
-{{- if and .Values.operator.enabled (gt (int .Values.replicas) 1) }}
-{{- fail "\n\nreplicas: there may be one operator at a time." }}
+{{- if not .Values.leaderElection.enabled }}
+{{- if gt (int .Values.replicas) 1 }}
+{{- fail "\n\nreplicas: without leaderElection.enabled there may be one operator at a time." }}
+{{- end }}
+{{- if gt (int .Values.shards) 1 }}
+{{- fail "\n\nshards: more than one needs leaderElection.enabled: true." }}
+{{- end }}
 {{- end }}
 {{- with .Values.podDisruptionBudget }}
 {{- if and .enabled (not (kindIs "invalid" .minAvailable)) (not (kindIs "invalid" .maxUnavailable)) }}

@@ -1,8 +1,10 @@
-{{/* The template of the operator's pods. */}}
+{{/* The template of the operator's pods, from (list context shard). */}}
 {{- define "coze-nats-operator.pod" -}}
+{{- $shard := index . 1 }}
+{{- with index . 0 -}}
 metadata:
   labels:
-    {{- include "coze-nats-operator.labelsWith" (list . .Values.podLabels) | nindent 4 }}
+    {{- include "coze-nats-operator.labelsWith" (list . (merge (dict) $shard.labels .Values.podLabels)) | nindent 4 }}
   {{- $annotations := deepCopy .Values.podAnnotations }}
   {{- with include "coze-nats-operator.credentials" . }}
   {{- /* Credentials are read at start-up: new ones need new pods. */}}
@@ -30,7 +32,7 @@ spec:
   {{- end }}
   containers:
     - name: operator
-      {{- include "coze-nats-operator.container" . | nindent 6 }}
+      {{- include "coze-nats-operator.container" $ | nindent 6 }}
   volumes:
     - name: tmp
       emptyDir:
@@ -41,7 +43,7 @@ spec:
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- with include "coze-nats-operator.spread" . }}
+  {{- with include "coze-nats-operator.spread" $ }}
   topologySpreadConstraints:
     {{- . | nindent 4 }}
   {{- end }}
@@ -58,12 +60,15 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
+{{- end }}
 
+{{/* The operator's container, from (list context shard). */}}
 {{- define "coze-nats-operator.container" -}}
+{{- with index . 0 -}}
 image: {{ include "coze-nats-operator.image" (list .Values.image .Chart.AppVersion) | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
-  {{- include "coze-nats-operator.arguments" . | nindent 2 }}
+  {{- include "coze-nats-operator.arguments" $ | nindent 2 }}
 {{- with trim (printf "%s\n%s" (include "coze-nats-operator.connectionEnv" .) (empty .Values.extraEnv | ternary "" (toYaml .Values.extraEnv))) }}
 env:
   {{- . | nindent 2 }}
@@ -103,11 +108,12 @@ volumeMounts:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
+{{- end }}
 
-{{/* Spread constraints; one without a selector is about the operator's own pods. */}}
+{{/* Spread constraints; one without a selector is about the pods of its shard; from (list context shard). */}}
 {{- define "coze-nats-operator.spread" -}}
-{{- $ours := dict "labelSelector" (dict "matchLabels" (include "coze-nats-operator.selectorLabels" . | fromYaml)) }}
-{{- range .Values.topologySpreadConstraints }}
+{{- $ours := dict "labelSelector" (dict "matchLabels" (include "coze-nats-operator.shardLabels" . | fromYaml)) }}
+{{- range (index . 0).Values.topologySpreadConstraints }}
 - {{ toYaml (merge (deepCopy .) $ours) | nindent 2 | trim }}
 {{- end }}
 {{- end }}

@@ -29,12 +29,28 @@
   verbs: [get]
 {{- end }}
 
-{{/* roleRef of a Role or ClusterRole of that kind, and the operator as the subject, from (list context kind). */}}
+{{/* In the release's own namespace, for leader election. */}}
+{{- define "coze-nats-operator.leaseRights" -}}
+{{- $name := include "coze-nats-operator.leaseName" . -}}
+# Who may create can't be told which; nobody deletes a Lease.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames:
+    {{- range include "coze-nats-operator.shards" . | fromYamlArray }}
+    - {{ $name }}{{ .suffix }}
+    {{- end }}
+  verbs: [get, update]
+{{- end }}
+
+{{/* roleRef of a Role or ClusterRole of that name, and the operator as the subject, from (list context kind name). */}}
 {{- define "coze-nats-operator.binding" -}}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ index . 1 }}
-  name: {{ include "coze-nats-operator.fullname" (index . 0) }}
+  name: {{ index . 2 }}
 subjects:
   - kind: ServiceAccount
     name: {{ include "coze-nats-operator.serviceAccountName" (index . 0) }}
