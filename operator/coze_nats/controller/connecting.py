@@ -107,6 +107,9 @@ class Connecting:
         if connection.deleting:
             outcome = in_use(outcome, users)
         await self._report(connection, outcome)
+        if self._links[connection.key] is None:
+            # Not before: whoever uses it quotes the reason.
+            self._links.is_unusable(connection.key)
         return Next(after=LOOK_EVERY)
 
     async def warm_up(self, connection: Resource) -> Next:
@@ -196,7 +199,6 @@ class Connecting:
             return still_going_on(outcome)
         self._known.pop(connection.key, None)
         self._links.close(connection.key)
-        self._links.is_unusable(connection.key)
         return outcome
 
     async def _looked_at(self, connection: Resource) -> Outcome | None:
