@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import ground, processes, report
+from benchmarks import connections, ground, processes, report
 from benchmarks.measuring import Bench, Cold
 from benchmarks.watching import Watching
 from controlplane import binaries
@@ -53,6 +53,10 @@ class Run:
                 self.figures |= {"single_ms": taken, "single_ms_over_floor": taken - least}
                 for size in self.sizes:
                     await self.size(bench, size)
+                say("50 connections, with and without three that make trouble")
+                rounds = 1 if self.quick else 3
+                found = await connections.ratio(single_node, directory, rounds)
+                self.figures["connections_ratio"] = found
             async with ground.ground(api, 3, directory) as three_nodes:
                 await self.replicated(Bench(three_nodes))
         if {1000, 10000} <= set(self.sizes):

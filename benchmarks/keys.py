@@ -84,6 +84,12 @@ ONCE = [
         most=30.0,
     ),
     Key("cost_10000_to_1000", "cost of a resource at 10,000 to that at 1,000", most=1.2),
+    Key(
+        "connections_ratio",
+        "47 connections with their streams, beside three to servers that make trouble: seconds "
+        "until all 47 are Ready, to those without the three",
+        most=1.2,
+    ),
     Key("r3_floor_s", "the floor on three nodes, three replicas each, seconds"),
     Key("r3_cold_s", "a cold start of as many on three nodes, seconds"),
     Key("r3_ratio", "of these to the floor"),

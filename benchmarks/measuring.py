@@ -59,7 +59,7 @@ class Bench:
                 configs = await self._configs(declared[0]["metadata"]["name"])
                 self.ground.example = {
                     kind: {"status": found[kind]["status"], "config": configs[kind]}
-                    for kind in names.PLURALS
+                    for kind in configs
                 }
                 await self.ground.declaring.delete(declared)
                 await watching.none_left()
