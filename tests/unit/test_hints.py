@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.hints import GATHER_SECONDS, PREFIX, SUBJECTS, Hints
+from coze_nats.controller.hints import GATHER_SECONDS, OWN_SECONDS, PREFIX, SUBJECTS, Hints
 from coze_nats.controller.queue import KeyedQueue
 from coze_nats.core import names
 from coze_nats.core.resource import Key, Resource
@@ -24,7 +24,13 @@ class Bench:
         self.looked_at: list[str] = []
         self.written_ago = LONG_AGO
         self.queue = KeyedQueue(self._look)
-        self.hints = Hints(self.cache, self.queue, connection, lambda _: self.written_ago)
+        self.compared = 0
+        self.hints = Hints(
+            self.cache, self.queue, connection, lambda _: self.written_ago, self._compare
+        )
+
+    def _compare(self) -> None:
+        self.compared += 1
 
     async def _look(self, key: Key) -> Next:
         self.looked_at.append(key.name)
@@ -98,6 +104,17 @@ async def test_what_the_operator_has_just_done_itself_is_nothing_new(bench: Benc
     bench.written_ago = 0.1
     advisories = ("STREAM.CREATED.orders", "CONSUMER.CREATED.orders.reader")
     assert await bench.hears(*advisories, "STREAM.DELETED.invoices") == ["renamed"]
+
+
+async def test_what_may_be_somebody_elses_change_is_found_by_comparing(bench: Bench) -> None:
+    bench.written_ago = 0.1
+    assert await bench.hears("STREAM.UPDATED.orders", "CONSUMER.PAUSE.orders.reader") == []
+
+    async def compared() -> bool:
+        return bench.compared > 0
+
+    await eventually_async(compared, 5 + OWN_SECONDS, "a comparison")
+    assert bench.compared == 1
 
 
 async def test_nothing_is_done_after_the_end(bench: Bench) -> None:

@@ -27,6 +27,8 @@ SUBJECTS = (
 )
 """What is listened to. Others come with the traffic: one for each request, or each message."""
 
+CHANGES = frozenset({"UPDATED", "PAUSE"})
+
 GATHER_SECONDS = 0.1
 """How long hints are gathered: one change makes several."""
 
@@ -50,6 +52,7 @@ class Hints:
 
     Args:
         written_ago: seconds since the operator last wrote the resource's status.
+        compare: has everything compared soon, by listing.
     """
 
     def __init__(
@@ -58,13 +61,16 @@ class Hints:
         queue: KeyedQueue,
         connection: Key | None,
         written_ago: Callable[[Key], float],
+        compare: Callable[[], None],
     ) -> None:
         self._cache = cache
         self._queue = queue
         self._connection = connection
         self._written_ago = written_ago
+        self._compare = compare
         self._gathered: dict[tuple[str, ...], None] = {}
         self._due: asyncio.TimerHandle | None = None
+        self._doubt: asyncio.TimerHandle | None = None
         self.denied: set[str] = set()
 
     def listen(self, speaker: Speaker) -> None:
@@ -81,9 +87,10 @@ class Hints:
 
     def stop(self) -> None:
         """Forget what was heard."""
-        if self._due:
-            self._due.cancel()
-        self._due = None
+        for timer in (self._due, self._doubt):
+            if timer:
+                timer.cancel()
+        self._due = self._doubt = None
         self._gathered.clear()
 
     def _act(self) -> None:
@@ -95,6 +102,8 @@ class Hints:
                 for key in resources.get(tuple(consumer), ()):
                     if what == "DELETED" or not self._is_own(key):
                         self._queue.add(key)
+                    elif what in CHANGES:
+                        self._have_compared()
 
     def _on(self, stream: str) -> Mapping[tuple[str, ...], list[Key]]:
         """The resources on a stream, by the name of their consumer, if they stand for one."""
@@ -104,6 +113,16 @@ class Hints:
             if target and target.stream == stream:
                 found[() if target.consumer is None else (target.consumer,)].append(resource.key)
         return found
+
+    def _have_compared(self) -> None:
+        """Somebody else may have changed the object in the same moment: a listing will tell."""
+        if self._doubt is None:
+            loop = asyncio.get_running_loop()
+            self._doubt = loop.call_later(OWN_SECONDS, self._resolve)
+
+    def _resolve(self) -> None:
+        self._doubt = None
+        self._compare()
 
     def _is_own(self, key: Key) -> bool:
         """Whether it is likely that the operator itself did it; a deletion it never is.
