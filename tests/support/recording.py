@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from coze_nats.core import names
-from coze_nats.core.api.crds import UNSEEN
 from coze_nats.core.conditions import condition, timestamp
 from coze_nats.core.errors import Failure
 from coze_nats.core.resource import Key, Resource
@@ -126,5 +125,5 @@ def _body(resource: Resource, clock: StandingClock) -> dict[str, Any]:
         "kind": resource.key.kind,
         "metadata": metadata,
         "spec": dict(resource.spec),
-        "status": dict(resource.status or UNSEEN),
+        "status": dict(resource.status or names.UNSEEN),
     }

@@ -23,6 +23,10 @@ PLURALS = {
 TOPOLOGY_KINDS = (STREAM_KIND, CONSUMER_KIND)
 """The kinds that stand for an object in JetStream."""
 
+UNSEEN = {"observedGeneration": -1}
+"""Status in the CRDs of a resource that the operator has not seen yet: without any, kstatus
+would call it done. `kubectl wait`, Flux and others go by it; the first status takes its place."""
+
 RECONCILE_REQUESTED_ANNOTATION = f"{GROUP}/reconcile-requested-at"
 RESYNC_INTERVAL_ANNOTATION = f"{GROUP}/resync-interval"
 """A duration such as `10s`: look at this resource so often, beside the comparison of everything."""

@@ -35,6 +35,7 @@ class Resource:
             the annotation `jetstream.coze.dev/resync-interval` makes no sense.
         released: whether deletion shall leave JetStream alone (`jetstream.coze.dev/release`).
         confirmed: whether deletion is confirmed (`jetstream.coze.dev/confirm-deletion`).
+        status: as the operator wrote it last; empty when it never did.
         resource_version: the apiserver's; tells which of two states of the resource is newer.
     """
 
@@ -56,6 +57,7 @@ class Resource:
         """Read a resource as the apiserver serves it."""
         metadata = body["metadata"]
         annotations = metadata.get("annotations") or {}
+        status = body.get("status") or {}
         return cls(
             key=Key(body["kind"], metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
@@ -64,7 +66,7 @@ class Resource:
             deleting=bool(metadata.get("deletionTimestamp")),
             reconcile_requested_at=annotations.get(names.RECONCILE_REQUESTED_ANNOTATION, ""),
             spec=body.get("spec") or {},
-            status=body.get("status") or {},
+            status={} if status == names.UNSEEN else status,
             resource_version=metadata.get("resourceVersion", ""),
             resync_interval=_seconds(annotations.get(names.RESYNC_INTERVAL_ANNOTATION, "")),
             released=annotations.get(names.RELEASE_ANNOTATION) == "true",

@@ -45,6 +45,12 @@ async def test_a_status_is_written_under_our_own_name(writer: Resources, orders:
     assert (ours["operation"], ours["subresource"]) == ("Apply", "status")
 
 
+async def test_a_new_resource_has_no_status_but_for_those_who_wait(orders: Any) -> None:
+    resource = orders.create()
+    assert orders.document["status"] == names.UNSEEN
+    assert resource.status == {}
+
+
 async def test_what_a_status_leaves_out_is_removed(writer: Resources, orders: Any) -> None:
     resource = orders.create()
     await writer.apply_status(resource, {"observedGeneration": 1, "conditions": [READY]})

@@ -46,6 +46,10 @@ def test_what_a_new_resource_lacks_is_empty() -> None:
     assert (found.spec, found.status, found.resource_version) == ({}, {}, "")
 
 
+def test_a_status_that_only_the_crd_has_written_is_none() -> None:
+    assert Resource.from_body({**BODY, "status": names.UNSEEN}).status == {}
+
+
 def test_a_status_alone_makes_no_new_revision() -> None:
     found = Resource.from_body(BODY)
     assert found.with_status({"messages": 2}).revision == found.revision

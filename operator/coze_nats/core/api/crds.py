@@ -186,13 +186,6 @@ def _printer_column(column: Column) -> dict[str, Any]:
     return found
 
 
-UNSEEN = {"observedGeneration": -1}
-"""Status of a resource that the operator has not seen yet: without any, kstatus would call it done.
-
-`kubectl wait`, Flux and others go by it; the operator's first status takes its place.
-"""
-
-
 def custom_resource_definition(definition: Definition) -> dict[str, Any]:
     """The CustomResourceDefinition (apiextensions.k8s.io/v1) of a kind, as JSON."""
     plural = names.PLURALS[definition.kind]
@@ -204,7 +197,7 @@ def custom_resource_definition(definition: Definition) -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": schema_of(definition.spec),
-            "status": {**schema_of(definition.status), "default": dict(UNSEEN)},
+            "status": {**schema_of(definition.status), "default": dict(names.UNSEEN)},
         },
     }
     if definition.rules:
