@@ -12,6 +12,7 @@ from coze_nats.core import names
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.errors import (
+    Denied,
     Failure,
     NotFound,
     NotLeading,
@@ -241,11 +242,15 @@ class Reconciler:
         return (key,) if key and isinstance(failure, NotFound) else ()
 
     async def _named(self, desired: Desired, failure: Failure, message: str) -> str:
-        """The message with the names of whoever stands in the way."""
-        if isinstance(failure, SubjectOverlap):
-            return await culprits.overlapping_streams(self._context.jetstream, desired, failure)
-        if isinstance(failure, Rejected) and failure.err_code in culprits.WORK_QUEUE_ERRORS:
-            return message + await culprits.rivals_on_work_queue(self._context.jetstream, desired)
+        """The message with the names of whoever stands in the way, if they may be asked for."""
+        jetstream = self._context.jetstream
+        try:
+            if isinstance(failure, SubjectOverlap):
+                return await culprits.overlapping_streams(jetstream, desired, failure)
+            if isinstance(failure, Rejected) and failure.err_code in culprits.WORK_QUEUE_ERRORS:
+                return message + await culprits.rivals_on_work_queue(jetstream, desired)
+        except Denied as denied:
+            return f"{message}; what it is that stands in the way can't be told: {denied}"
         return message
 
     def _forget(self, resource: Resource) -> None:

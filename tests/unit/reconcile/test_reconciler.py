@@ -9,6 +9,7 @@ from coze_nats.core import names
 from coze_nats.core.errors import (
     Bug,
     CapacityExceeded,
+    Denied,
     Failure,
     OutcomeUnknown,
     Rejected,
@@ -212,6 +213,17 @@ async def test_an_overlap_that_is_over_by_now_is_told_in_the_servers_words(
     jetstream.refusals["create_stream"] = SubjectOverlap("subjects overlap", 10065)
     await bench.reconcile(orders)
     assert bench.message(orders) == "subjects: subjects overlap (10065)"
+
+
+async def test_an_overlap_is_told_also_by_who_may_not_ask_what_it_overlaps_with(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "theirs", "subjects": ["orders"]})
+    orders = bench.stream()
+    jetstream.refusals["streams_on"] = Denied("$JS.API.STREAM.NAMES")
+    await bench.reconcile(orders)
+    assert bench.ready(orders) == ("False", "SubjectOverlap")
+    assert "may not publish to $JS.API.STREAM.NAMES" in bench.message(orders)
 
 
 @pytest.mark.parametrize(
