@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
+from connections.site import Site
 from connections.systems import Identities, Systems
 from controlplane.certificates import Authority
+from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
+from controlplane.operator import OperatorProcess
+from support import crds
+from support.resources import Resources
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +42,17 @@ def run_server() -> Iterator[Callable[..., NatsServer]]:
     yield run
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """It lives as long as the session; each test has namespaces of its own."""
+    with KubernetesAPI() as kubernetes:
+        crds.install(kubernetes)
+        kubernetes.kubectl("apply", "-k", str(crds.ROOT / "manifests" / "install"))
+        resources = Resources(kubernetes)
+        kubeconfig = kubernetes.service_account_kubeconfig("coze-nats-system", "coze-nats-operator")
+        arguments = ("--log-level=debug", "--resync-interval=2s")
+        with OperatorProcess(kubeconfig, "", arguments=arguments) as operator:
+            yield Site(operator, resources)
+        resources.close()
