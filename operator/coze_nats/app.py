@@ -349,4 +349,6 @@ class Operator:
             if own is None or not own.endpoint.is_connected:
                 why = own.endpoint.last_error if own else ""
                 findings["nats"] = f"not connected: {why or 'not tried yet'}"
+            elif own.resync.trouble:
+                findings["jetstream"] = own.resync.trouble
         return findings

@@ -12,7 +12,7 @@ from coze_nats.controller.queue import KeyedQueue
 from coze_nats.controller.resync import Resync
 from coze_nats.core import names
 from coze_nats.core.desired import Target
-from coze_nats.core.errors import NotFound, OutcomeUnknown
+from coze_nats.core.errors import NotFound, OutcomeUnknown, Transient
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import JetStream
@@ -161,8 +161,8 @@ async def test_what_is_about_to_be_reconciled_is_not_enqueued_once_more() -> Non
     bench = Bench(Lists())
     bench.stream("lost")
     bench.reconciler.may_end.clear()
-    bench.queue.add(Key(names.STREAM_KIND, "coze", "lost"))
     bench.resync.connected()
+    bench.queue.add(Key(names.STREAM_KIND, "coze", "lost"))
     await bench.resync.round()
     bench.reconciler.may_end.set()
     await bench.queue.idle()
@@ -185,6 +185,23 @@ async def test_one_stream_whose_consumers_cannot_be_listed_stops_nobody_else(
     bench.consumer("lost", of="invoices")
     assert await bench.round() == ["lost"]
     assert "consumers of stream orders is put off: no answer" in caplog.text
+
+
+async def test_a_comparison_that_fails_is_told_of_until_one_succeeds(running: Bench) -> None:
+    running.lists.failures["streams"] = Transient("nobody answers")
+    running.resync.connected()
+
+    async def told() -> bool:
+        return running.resync.trouble == "nobody answers"
+
+    await eventually_async(told, 5, "the trouble to be told")
+    running.lists.failures.clear()
+    running.resync.request()
+
+    async def over() -> bool:
+        return running.resync.trouble == ""
+
+    await eventually_async(over, 5, "the end of the trouble")
 
 
 async def test_nothing_is_asked_while_nats_is_away() -> None:

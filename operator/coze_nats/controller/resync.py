@@ -60,6 +60,9 @@ class Resync:
 
     All times are in seconds.
 
+    Attributes:
+        trouble: why the last comparison failed; "" when it didn't.
+
     Args:
         lane: of the queue, in which the connection's resources are.
         figures: where it is told what the lists say of streams and consumers.
@@ -87,6 +90,7 @@ class Resync:
         self._figures = figures or metrics.Seen(0).of(metrics.OWN_CONNECTION, 0.0)
         self._quiet = quiet
         self._grace = grace
+        self.trouble = ""
         self._requested = asyncio.Event()
         self._connected = False
         self._away_timer: asyncio.TimerHandle | None = None
@@ -122,7 +126,9 @@ class Resync:
                 await self._due()
                 try:
                     await self.round()
+                    self.trouble = ""
                 except Failure as failure:
+                    self.trouble = str(failure)
                     log.warning("Comparing with JetStream is put off: %s", failure)
                 except Exception:
                     log.exception("Bug: comparing with JetStream failed as nobody thought of")

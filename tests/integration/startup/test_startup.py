@@ -29,10 +29,10 @@ kind: Role
 metadata: {{name: operator, namespace: ours}}
 rules:
   - apiGroups: [{names.GROUP}]
-    resources: [cozestreams, cozeconsumers]
+    resources: [cozestreams, cozeconsumers, cozeconnections]
     verbs: [list, watch, patch]
   - apiGroups: [{names.GROUP}]
-    resources: [cozestreams/status, cozeconsumers/status]
+    resources: [cozestreams/status, cozeconsumers/status, cozeconnections/status]
     verbs: [patch]
   - apiGroups: [""]
     resources: [events]
