@@ -143,7 +143,13 @@ def kubelet(cluster: KubernetesAPI, name: str) -> Iterator[None]:
         running.result()
 
 
-@pytest.mark.parametrize("namespaces", [[], ["default"]], ids=["everywhere", "one namespace"])
+@pytest.mark.parametrize(
+    "namespaces",
+    [
+        pytest.param([], id="everywhere"),
+        pytest.param(["default"], id="one namespace", marks=pytest.mark.slow),
+    ],
+)
 def test_helm_test_creates_a_stream_waits_for_it_and_deletes_it(
     cluster: KubernetesAPI, helm: Helm, nats: NatsServer, namespaces: list[str]
 ) -> None:

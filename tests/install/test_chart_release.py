@@ -19,6 +19,7 @@ NAMESPACE = "coze-nats-system"
 CRDS = [f"{plural}.{names.GROUP}" for plural in names.PLURALS.values()]
 PLACE = f"--namespace={NAMESPACE}"
 VALUES = {"connection": {"servers": ["nats://nats.nats:4222"]}}
+MOST_BYTES = 1024 * 1024
 STREAM = {
     "apiVersion": names.API_VERSION,
     "kind": names.STREAM_KIND,
@@ -100,13 +101,16 @@ def test_one_command_installs_it_and_says_what_comes_next(
     deployment = found(cluster, "deployment", RELEASE, "-n", NAMESPACE)
     assert deployment["spec"]["replicas"] == 1
     assert all(found(cluster, "crd", name) for name in CRDS)
+    (record,) = cluster.kubectl("get", "secrets", "-n", NAMESPACE, "-o", "name").stdout.split()
+    size = len(found(cluster, record, "-n", NAMESPACE)["data"]["release"])
+    assert size < MOST_BYTES / 2, "a Secret can hold no more than Helm's record of the release"
 
 
 @pytest.mark.slow
 def test_who_forgets_nats_is_told_how_to_name_it(helm: Helm) -> None:
     told = install(helm, {"connection": {}})
     assert "NO CONNECTION OF ITS OWN" in told
-    assert "--set connection.servers={nats://nats.nats.svc:4222}" in told
+    assert "--set 'connection.servers={nats://nats.nats.svc:4222}'" in told
 
 
 @pytest.mark.slow

@@ -207,7 +207,9 @@ def test_the_version_is_that_of_the_package(usual: list[Document]) -> None:
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     assert f'\nversion = "{chart["version"]}"\n' in project
     assert chart["appVersion"] == chart["version"]
-    assert container(usual)["image"].endswith(f":{chart['version']}")
+    image = container(usual)["image"]
+    assert image.endswith(f":{chart['version']}")
+    assert image in chart["annotations"]["artifacthub.io/images"]
 
 
 def test_artifact_hub_is_told_every_kind_with_an_example() -> None:
@@ -287,6 +289,9 @@ def test_the_connection_is_told_in_coze_studios_variables(everything: list[Docum
     mounts = {item["name"]: item["mountPath"] for item in found["volumeMounts"]}
     volumes = only(everything, "Deployment")["spec"]["template"]["spec"]["volumes"]
     assert {item["name"] for item in volumes} == set(mounts)
+    assert mounts.keys() - {"more"} == {
+        item["name"] for item in found["volumeMounts"] if item.get("readOnly")
+    }
     assert mounts["certificate"] == "/etc/coze-nats/certificate"
     assert {"name": "ca", "configMap": {"name": "authorities"}} in volumes
 
@@ -502,6 +507,38 @@ def test_what_prometheus_operator_serves_is_made_where_it_is_served_or_when_forc
     assert kind in rendered("alwaysRender")
     with pytest.raises(HelmError, match=f"doesn't serve monitoring.coreos.com/v1/{kind}"):
         rendered("failIfMissing")
+
+
+def test_alerts_and_dashboard_are_the_files_to_the_last_character(offline: Helm) -> None:
+    """What is in braces in them is for Prometheus and Grafana, not for Helm."""
+    metrics = {
+        "renderMode": "alwaysRender",
+        "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        "dashboard": {
+            "enabled": True,
+            "namespace": "monitoring",
+            "annotations": {"folder": "NATS"},
+        },
+    }
+    found = offline.render({"metrics": metrics})
+    rule = only(found, "PrometheusRule")
+    assert rule["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text("utf-8"))
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    dashboard = only(found, "ConfigMap")
+    (text,) = dashboard["data"].values()
+    assert text == (CHART / "files" / "dashboard.json").read_text("utf-8").strip()
+    assert dashboard["metadata"]["namespace"] == "monitoring"
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert dashboard["metadata"]["annotations"] == {"folder": "NATS"}
+
+
+def test_prometheus_keeps_the_labels_that_name_resources(everything: list[Document]) -> None:
+    (endpoint,) = only(everything, "ServiceMonitor")["spec"]["endpoints"]
+    (pods,) = only(everything, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    for found in (endpoint, pods):
+        assert (found["port"], found["path"]) == ("health", "/metrics")
+        assert found["honorLabels"] is True
+    assert pods["scrapeTimeout"] == "10s"
 
 
 def test_the_network_policy_lets_in_who_scrapes_and_out_what_is_needed(

@@ -33,16 +33,10 @@ spec:
   containers:
     - name: operator
       {{- include "coze-nats-operator.container" $ | nindent 6 }}
+  {{- with include "coze-nats-operator.volumes" . }}
   volumes:
-    - name: tmp
-      emptyDir:
-        sizeLimit: 16Mi
-    {{- with include "coze-nats-operator.connectionVolumes" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
-    {{- with .Values.extraVolumes }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- trim . | nindent 4 }}
+  {{- end }}
   {{- with include "coze-nats-operator.spread" $ }}
   topologySpreadConstraints:
     {{- . | nindent 4 }}
@@ -98,15 +92,25 @@ resources:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with include "coze-nats-operator.volumeMounts" . }}
 volumeMounts:
-  - name: tmp
-    mountPath: /tmp
-  {{- with include "coze-nats-operator.connectionMounts" . }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  {{- with .Values.extraVolumeMounts }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- trim . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The operator writes no file: all volumes are read-only, but for those of values. */}}
+{{- define "coze-nats-operator.volumes" -}}
+{{- include "coze-nats-operator.connectionVolumes" . }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "coze-nats-operator.volumeMounts" -}}
+{{- include "coze-nats-operator.connectionMounts" . }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
