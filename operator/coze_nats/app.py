@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any, TypeVar, cast
 import kopf
 
 from coze_nats import handlers, logs, metrics
+from coze_nats.checks import Checks
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.connecting import Connecting
 from coze_nats.controller.controller import Controller
@@ -22,7 +22,8 @@ from coze_nats.controller.router import Router
 from coze_nats.controller.sweep import Sweep
 from coze_nats.core.errors import Failure
 from coze_nats.core.resource import Key
-from coze_nats.health import Findings, HealthServer
+from coze_nats.ending import CannotRun, stop_on_signals, unless, watch
+from coze_nats.health import HealthServer
 from coze_nats.jetstream.endpoint import NatsEndpoint
 from coze_nats.kube.api import Api
 from coze_nats.kube.cluster import Cluster, Forbidden
@@ -34,6 +35,7 @@ from coze_nats.kube.watches import Watches
 from coze_nats.leadership import Leadership
 from coze_nats.ports import Endpoint
 from coze_nats.reconcile import Brake, Context, Reconciler, Reporter, Rules
+from coze_nats.selfwatch import LoopWatch, RunWatch
 from coze_nats.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,21 +45,11 @@ Value = TypeVar("Value")
 FINISH_SECONDS = 20.0
 """What is in flight gets so long at the end; a pod has 30 s between SIGTERM and SIGKILL."""
 
-LEAVE_SECONDS = 10.0
-"""What Kopf gets to end when all else has ended."""
-
-STUCK_SECONDS = 300.0
-"""A reconcile that takes longer is stuck for good: every request in it has a deadline."""
-
 FRESH_ROUNDS = 3
 """For so many resyncs, the figures of streams and consumers are told that the last one saw."""
 
 RETRY_SECONDS = 5.0
 """Between looks for what must be there before the operator can start."""
-
-
-class CannotRun(Exception):
-    """The operator can't start or go on; the message says why and what to do."""
 
 
 def run(settings: Settings) -> None:
@@ -66,7 +58,8 @@ def run(settings: Settings) -> None:
     # Not asyncio.run: it waits for every task to end, also for one that Kopf has lost.
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(_run(settings))
+        with LoopWatch(loop):
+            loop.run_until_complete(_run(settings))
     except (NotConfigured, Forbidden, OSError) as error:
         raise CannotRun(str(error)) from error
     finally:
@@ -75,53 +68,19 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     operator = Operator(settings)
     health = operator.health_server()
     try:
         if health:
             await health.start()
-        cluster_id = await _unless(stop, operator.prepare())
+        cluster_id = await unless(stop, operator.prepare())
         if cluster_id is not None:
             await operator.run(cluster_id, stop)
     finally:
         await operator.close()
         if health:
             await health.stop()
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for signal_ in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_, stop.set)
-
-
-async def _unless(stop: asyncio.Event, work: Awaitable[Value]) -> Value | None:
-    """The result of the work, or None if it was cancelled because of `stop`."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
-
-
-async def _watch(
-    kopf_operator: Awaitable[None], stopped: asyncio.Event, within: float = LEAVE_SECONDS
-) -> None:
-    """Let Kopf run; raises CannotRun when it fails, also when it then doesn't come to its end."""
-    running = asyncio.ensure_future(kopf_operator)
-    stopping = asyncio.ensure_future(stopped.wait())
-    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.wait((running,), timeout=within)
-    stopping.cancel()
-    if not running.done():
-        raise CannotRun("Watching the Kubernetes API has failed (see the log) and can't be ended")
-    if error := running.exception():
-        raise CannotRun(f"Watching the Kubernetes API has failed: {error}") from error
 
 
 class Operator:
@@ -141,10 +100,14 @@ class Operator:
         self._resources = Resources(self._api, self._events)
         self._reporter = Reporter(self._cache, self._resources, time, settings.default_policies)
         self._brake = Brake(settings.most_deletions)
-        self._controller: Controller | None = None
         self._links: Links | None = None
-        self._waiting_for = "the Kubernetes API server"
-        self._tasks: list[asyncio.Task[None]] = []
+        self._checks = Checks(
+            self._watches,
+            self._leadership,
+            lambda: self._links[None] if self._links else None,
+            has_own_connection=settings.nats is not None and self._duty.covers(None),
+            waiting_for="the Kubernetes API server",
+        )
         self._stopped = asyncio.Event()
         self._state: metrics.State | None = None
 
@@ -160,20 +123,20 @@ class Operator:
                 f"the CRDs of {' and '.join(missing)}: install them (kubectl apply -f crds/)"
             )
             await asyncio.sleep(RETRY_SECONDS)
-        self._waiting_for = ""
+        self._checks.waiting_for = ""
         return cluster_id
 
     async def run(self, cluster_id: str, stop: asyncio.Event) -> None:
         """Look after the resources until `stop` is set; what is in flight is finished."""
         controller, links, sweep = self._assemble(cluster_id)
-        self._controller, self._links = controller, links
+        self._links, self._checks.queue = links, controller.queue
         dependencies = handlers.Dependencies(
             login=self._session.login,
             start=lambda: self._start(controller, links, sweep, stop),
             stop=lambda: self._stop(controller, links, stop),
             controller=controller,
         )
-        await _watch(
+        await watch(
             kopf.operator(
                 registry=handlers.build_registry(dependencies),
                 settings=handlers.configure(kopf.OperatorSettings()),
@@ -244,7 +207,7 @@ class Operator:
         )
         self._watches.on_relist = sweep.request
         self._state = metrics.State(
-            lambda: tuple(cache),
+            lambda: [resource for resource in cache if self._duty.acts_on(resource)],
             lambda: controller.queue.load,
             links.states,
             lambda: self._leadership.leads,
@@ -267,10 +230,10 @@ class Operator:
         return HealthServer(
             self._settings.health_port,
             self._settings.health_host,
-            healthy=self._unhealthy,
-            ready=self._unready,
+            healthy=self._checks.unhealthy,
+            ready=self._checks.unready,
             exposition=partial(metrics.exposition, self._seen),
-            facts=self._facts,
+            facts=self._checks.facts,
         )
 
     async def close(self) -> None:
@@ -289,22 +252,27 @@ class Operator:
         if self._settings.nats and self._duty.covers(None):
             await links.open(None, "", NatsEndpoint(self._settings.nats, self._may_write))
         self._leadership.start(self._watches.filled, take_over, stop)
-        self._tasks.append(asyncio.create_task(self._look(links, sweep, stop), name="sweep"))
+        slow = RunWatch(controller.queue.runs)
+        self._checks.tasks += (
+            asyncio.create_task(self._look(links, sweep, stop), name="sweep"),
+            asyncio.create_task(slow.run(), name="run-watch"),
+        )
 
     async def _look(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:
         # What isn't listed yet can't be missing.
         await self._watches.filled.wait()
         # Kopf has put its own handlers in place meanwhile, for which a second signal is an error.
-        _stop_on_signals(stop)
+        stop_on_signals(stop)
         links.tell_of_obstacles()
         await sweep.run()
 
     async def _stop(self, controller: Controller, links: Links, stop: asyncio.Event) -> None:
         # Kopf waits for its own waiting for the flag, also when it stops for another reason.
         stop.set()
-        for task in self._tasks:
+        tasks, self._checks.tasks = self._checks.tasks, []
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         # Without the lead, nothing that is under way could still write.
         is_done = await controller.queue.stop(FINISH_SECONDS if self._may_write() else 0.0)
         await self._events.close(2.0)
@@ -322,33 +290,6 @@ class Operator:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _wait_for(self, what: str) -> None:
-        if what != self._waiting_for:
+        if what != self._checks.waiting_for:
             log.warning("Waiting for %s", what)
-        self._waiting_for = what
-
-    def _unhealthy(self) -> Findings:
-        run = self._controller and self._controller.queue.oldest_run
-        if run and run[1] > STUCK_SECONDS:
-            return {"queue": f"reconciling {run[0]} has been going on for {run[1]:.0f} s"}
-        return {}
-
-    def _facts(self) -> Findings:
-        words = self._leadership.words
-        return {"leadership": words} if words else {}
-
-    def _unready(self) -> Findings:
-        findings: dict[str, str] = {}
-        if self._waiting_for:
-            findings["kubernetes"] = f"waiting for {self._waiting_for}"
-        elif closed := self._watches.closed():
-            findings["kubernetes"] = f"not watching {', '.join(closed)}"
-        if trouble := self._leadership.trouble:
-            findings["lease"] = trouble
-        if self._settings.nats and self._duty.covers(None):
-            own = self._links[None] if self._links else None
-            if own is None or not own.endpoint.is_connected:
-                why = own.endpoint.last_error if own else ""
-                findings["nats"] = f"not connected: {why or 'not tried yet'}"
-            elif own.resync.trouble:
-                findings["jetstream"] = own.resync.trouble
-        return findings
+        self._checks.waiting_for = what

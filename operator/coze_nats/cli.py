@@ -8,6 +8,7 @@ from importlib.metadata import version
 from textwrap import dedent
 
 from coze_nats import settings
+from coze_nats.ending import CannotRun
 
 DISTRIBUTION = "coze-nats-operator"
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
     try:
         app.run(loaded)
-    except app.CannotRun as error:
+    except CannotRun as error:
         return _failed(error, EXIT_FAILURE)
     return 0
 

@@ -52,16 +52,20 @@ class Duty:
         resource = self._cache.get(key)
         if resource is None:
             return True
-        if key.kind == names.CONNECTION_KIND:
-            return self.covers(key)
-        return self.begun.is_set() and self.covers(self._cache.connection_of(resource))
+        return self.covers(key) if _is_connection(key) else self.acts_on(resource)
+
+    def acts_on(self, resource: Resource) -> bool:
+        """Whether the resource is this operator's, and it is its turn."""
+        key = resource.key
+        connection = key if _is_connection(key) else self._cache.connection_of(resource)
+        return self.begun.is_set() and self.covers(connection)
 
     def pared(self, resource: Resource) -> Resource:
         """The resource as it is worth remembering: of others', only what tells whose it is.
 
         A consumer is kept whole as long as its stream decides about it, and that may change.
         """
-        if self._shard is None or resource.key.kind == names.CONNECTION_KIND:
+        if self._shard is None or _is_connection(resource.key):
             return resource
         if stream_key(resource) or self.covers(self._cache.connection_of(resource)):
             return resource
@@ -69,3 +73,7 @@ class Duty:
             name: value for name, value in resource.spec.items() if name in {"connection", "name"}
         }
         return replace(resource, spec=spec, status={})
+
+
+def _is_connection(key: Key) -> bool:
+    return key.kind == names.CONNECTION_KIND

@@ -10,7 +10,7 @@ import contextvars
 import logging
 import random
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -158,6 +158,12 @@ class KeyedQueue:
         for key, run in tuple(self._running.items())[:1]:
             return key, self._clock.time() - run.started
         return None
+
+    def runs(self) -> Iterator[tuple[Key, float, asyncio.Task[None]]]:
+        """The runs that are going on, for how many seconds, and their tasks."""
+        now = self._clock.time()
+        for key, run in tuple(self._running.items()):
+            yield key, now - run.started, run.task
 
     @property
     def load(self) -> metrics.Load:

@@ -6,6 +6,7 @@ had to list anew because it lost track; readiness and the cache depend on all th
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 UNSERVED_DELAY = 5.0
 """Seconds until a kind whose CRD is missing is asked for again."""
 
+STUCK_SECONDS = 400.0
+"""A watch is asked for anew after 310 s at the latest (see `handlers`), after an error sooner."""
+
 Place = tuple[str, str | None]
 """A kind, and a namespace or None for all: what one list or watch covers."""
 
@@ -26,6 +30,11 @@ def path_of(kind: str, namespace: str | None) -> str:
     """The path at which the apiserver serves the resources of a kind."""
     scope = f"/namespaces/{namespace}" if namespace else ""
     return f"/apis/{names.API_VERSION}{scope}/{names.PLURALS[kind]}"
+
+
+def _words(place: Place) -> str:
+    kind, namespace = place
+    return f"{names.PLURALS[kind]} in {namespace or 'all namespaces'}"
 
 
 class Watches:
@@ -39,7 +48,11 @@ class Watches:
     """
 
     def __init__(
-        self, namespaces: Iterable[str] = (), *, unserved_delay: float = UNSERVED_DELAY
+        self,
+        namespaces: Iterable[str] = (),
+        *,
+        unserved_delay: float = UNSERVED_DELAY,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         scopes: Collection[str | None] = tuple(namespaces) or (None,)
         self.places = tuple((kind, scope) for kind in names.PLURALS for scope in scopes)
@@ -50,14 +63,29 @@ class Watches:
         self._open: dict[Place, aiohttp.ClientResponse] = {}
         self._troubles: dict[Place, str] = {}
         self._unserved_delay = unserved_delay
+        self._clock = clock
+        # When Kopf last asked for them; of all of them from the first request on.
+        self._asked_at: dict[Place, float] = {}
 
     def closed(self) -> list[str]:
         """What should be watched and is not now, in words."""
         return [
-            f"{names.PLURALS[kind]} in {namespace or 'all namespaces'}"
-            f"{self._troubles.get((kind, namespace), '')}"
-            for kind, namespace in self.places
-            if (response := self._open.get((kind, namespace))) is None or response.closed
+            f"{_words(place)}{self._troubles.get(place, '')}"
+            for place in self.places
+            if (response := self._open.get(place)) is None or response.closed
+        ]
+
+    def stuck(self) -> list[str]:
+        """What Kopf has lost, in words: it has not asked for it for so long.
+
+        An apiserver that is away is asked again and again, and one that is there ends a watch
+        after a while, also one on which nothing happens.
+        """
+        now = self._clock()
+        return [
+            _words(place)
+            for place, asked_at in self._asked_at.items()
+            if now - asked_at > STUCK_SECONDS
         ]
 
     async def follow(
@@ -67,6 +95,7 @@ class Watches:
         place = self._by_path.get(request.url.path)
         if place is None or request.method != "GET":
             return await send(request)
+        self._note(place)
         if "watch" not in request.url.query:
             if place in self._listed and "continue" not in request.url.query:
                 self.on_relist(place)
@@ -80,6 +109,12 @@ class Watches:
             self._open[place] = response
         return response
 
+    def _note(self, place: Place) -> None:
+        now = self._clock()
+        for each in self.places:
+            self._asked_at.setdefault(each, now)
+        self._asked_at[place] = now
+
     async def _send_while_unserved(
         self, place: Place, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
@@ -91,6 +126,7 @@ class Watches:
             self._troubles[place] = ": its CRD is not installed"
             response.release()
             await asyncio.sleep(self._unserved_delay)
+            self._note(place)
             response = await send(request)
         self._troubles.pop(place, None)
         if response.status == HTTPStatus.FORBIDDEN:

@@ -18,6 +18,7 @@ from coze_nats.kube.watches import Watches, path_of
 
 STREAMS = (names.STREAM_KIND, None)
 CONSUMERS = (names.CONSUMER_KIND, None)
+CONNECTIONS = (names.CONNECTION_KIND, None)
 
 Login = Callable[..., Session]
 
@@ -148,13 +149,14 @@ async def list_(session: Session, place: tuple[str, str | None], **query: str) -
         await response.read()
 
 
-async def test_the_cache_is_full_once_both_kinds_are_watched(
+async def test_the_cache_is_full_once_all_kinds_are_watched(
     session: Session, watches: Watches
 ) -> None:
     await list_(session, STREAMS)
     await list_(session, STREAMS, watch="true", timeoutSeconds="1")
-    assert not watches.filled.is_set()
     await list_(session, CONSUMERS, watch="true", timeoutSeconds="1")
+    assert not watches.filled.is_set()
+    await list_(session, CONNECTIONS, watch="true", timeoutSeconds="1")
     assert watches.filled.is_set()
 
 
@@ -176,26 +178,37 @@ async def test_a_watch_that_is_not_allowed_is_told(login: Login, token: str) -> 
     watches = Watches()
     session = login({"token": token}, watches=watches)
     await list_(session, STREAMS, watch="true")
-    told, other = watches.closed()
-    assert told == "cozestreams in all namespaces: not allowed; it takes the verbs list and watch"
-    assert other == "cozeconsumers in all namespaces"
+    reason = ": not allowed; it takes the verbs list and watch"
+    assert f"cozestreams in all namespaces{reason}" in watches.closed()
+    assert "cozeconsumers in all namespaces" in watches.closed()
 
 
 async def test_a_watch_counts_while_it_is_open(session: Session, watches: Watches) -> None:
-    neither = ["cozestreams in all namespaces", "cozeconsumers in all namespaces"]
-    assert watches.closed() == neither
+    none = [f"{plural} in all namespaces" for plural in names.PLURALS.values()]
+    assert watches.closed() == none
     url = session.server + path_of(*STREAMS)
     query = {"watch": "true", "timeoutSeconds": "1"}
     async with session.http.get(url, params=query) as response:
-        assert watches.closed() == neither[1:]
+        assert set(none) - set(watches.closed()) == {"cozestreams in all namespaces"}
         await response.read()
-    assert watches.closed() == neither
+    assert watches.closed() == none
 
 
 async def test_namespaces_are_watched_one_by_one(session: Session) -> None:
-    assert Watches(["a", "b"]).places == (
-        (names.STREAM_KIND, "a"),
-        (names.STREAM_KIND, "b"),
-        (names.CONSUMER_KIND, "a"),
-        (names.CONSUMER_KIND, "b"),
+    assert Watches(["a", "b"]).places == tuple(
+        (kind, namespace) for kind in names.PLURALS for namespace in ("a", "b")
     )
+
+
+async def test_what_is_not_asked_for_any_more_is_stuck(login: Login, token: str) -> None:
+    now = 1000.0
+    watches = Watches(clock=lambda: now)
+    session = login({"token": token}, watches=watches)
+    assert watches.stuck() == [], "nothing has begun yet"
+    await list_(session, STREAMS)
+    now += 399
+    assert watches.stuck() == []
+    await list_(session, STREAMS, watch="true")
+    now += 2
+    assert "cozestreams in all namespaces" not in watches.stuck()
+    assert "cozeconsumers in all namespaces" in watches.stuck()

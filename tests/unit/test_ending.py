@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from coze_nats.app import CannotRun, _unless, _watch
+from coze_nats.ending import CannotRun, unless, watch
 
 
 async def forever() -> None:
@@ -17,7 +17,7 @@ async def test_waiting_is_given_up_for_a_signal() -> None:
         return "it"
 
     stop = asyncio.Event()
-    waiting = asyncio.create_task(_unless(stop, found()))
+    waiting = asyncio.create_task(unless(stop, found()))
     await asyncio.sleep(0)
     stop.set()
     assert await waiting is None
@@ -30,9 +30,9 @@ async def test_what_was_waited_for_is_returned_or_raised() -> None:
     async def forbidden() -> str:
         raise PermissionError("it is not yours")
 
-    assert await _unless(asyncio.Event(), found()) == "it"
+    assert await unless(asyncio.Event(), found()) == "it"
     with pytest.raises(PermissionError):
-        await _unless(asyncio.Event(), forbidden())
+        await unless(asyncio.Event(), forbidden())
 
 
 async def test_kopf_may_take_its_time_when_all_else_has_ended() -> None:
@@ -42,7 +42,7 @@ async def test_kopf_may_take_its_time_when_all_else_has_ended() -> None:
         stopped.set()
         await asyncio.sleep(0.01)
 
-    await _watch(kopf(), stopped)
+    await watch(kopf(), stopped)
 
 
 async def test_kopfs_failure_is_the_operators() -> None:
@@ -50,7 +50,7 @@ async def test_kopfs_failure_is_the_operators() -> None:
         raise LookupError("404 page not found")
 
     with pytest.raises(CannotRun, match="404 page not found"):
-        await _watch(kopf(), asyncio.Event())
+        await watch(kopf(), asyncio.Event())
 
 
 async def test_the_operator_ends_although_kopf_does_not() -> None:
@@ -58,5 +58,5 @@ async def test_the_operator_ends_although_kopf_does_not() -> None:
     stopped.set()
     kopf = asyncio.ensure_future(forever())
     with pytest.raises(CannotRun, match="can't be ended"):
-        await _watch(kopf, stopped, within=0.01)
+        await watch(kopf, stopped, within=0.01)
     kopf.cancel()
