@@ -212,6 +212,26 @@ async def test_a_node_in_lame_duck_mode_is_left_without_losing_a_request(
     await asyncio.to_thread(cluster.await_leader)
 
 
+@pytest.mark.slow
+async def test_credentials_go_to_no_server_but_those_that_are_named(
+    cluster: NatsCluster, identities: Identities
+) -> None:
+    named, *others = cluster.nodes
+    options = {
+        "ca": identities.authority.certificate.read_text(),
+        "creds": identities.user.creds,
+    }
+    async with connected(named.url, **options) as connection:
+        before = [node.monitor("/varz")["total_connections"] for node in others]
+        await asyncio.to_thread(named.kill)
+        # Several attempts, with others in the cluster that advertise themselves.
+        await until(lambda: connection.last_error == f"{named.url}: connection refused")
+        await asyncio.to_thread(named.restart)
+        await until(lambda: connection.is_connected, within=30)
+        assert [node.monitor("/varz")["total_connections"] for node in others] == before
+    await asyncio.to_thread(cluster.await_leader)
+
+
 async def test_creations_in_a_cluster_are_few_at_once_and_other_requests_are_not_held_up() -> None:
     config = f'cluster {{ name: "coze", listen: "127.0.0.1:{ports.free()}" }}\njetstream: disabled'
     with NatsServer("2.14.6", config=config) as server:

@@ -16,7 +16,10 @@ from support.eventually import eventually_async
 RunServer = Callable[..., NatsServer]
 STREAM = {"name": "orders", "storage": "memory"}
 
-pytestmark = pytest.mark.parametrize("version", VERSIONS)
+pytestmark = pytest.mark.parametrize(
+    "version",
+    [pytest.param(each, marks=() if each == "2.14.6" else pytest.mark.slow) for each in VERSIONS],
+)
 
 
 async def test_the_domain_says_which_jetstream_of_a_leaf_node_and_its_hub_is_meant(

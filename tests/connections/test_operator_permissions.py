@@ -131,6 +131,7 @@ async def test_the_operator_does_its_work_with_exactly_the_documented_rights(
     assert told["message"] == f"connected to nats-server {system.server.version}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_the_operator_names_each_right_that_is_taken_away(site: Site, system: System) -> None:
     lives = [Life(site, system, f"without-{number}", taken) for number, taken in enumerate(PUBLISH)]
