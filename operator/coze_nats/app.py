@@ -120,7 +120,7 @@ class Operator:
         cluster_id = self._settings.cluster_id or await self._asked(cluster.identity)
         while missing := await self._asked(cluster.missing_kinds):
             self._wait_for(
-                f"the CRDs of {' and '.join(missing)}: install them (kubectl apply -f crds/)"
+                f"the CRDs of {', '.join(missing)}: install them (kubectl apply -f crds/)"
             )
             await asyncio.sleep(RETRY_SECONDS)
         self._checks.waiting_for = ""

@@ -110,7 +110,7 @@ def run(cluster: Cluster, nats: NatsServer) -> Iterator[Run]:
 
 def test_it_waits_for_the_crds_and_says_so(cluster: Cluster, run: Run) -> None:
     operator = run(until_ready=False)
-    reason = "CRDs of CozeConsumer and CozeStream: install them"
+    reason = "CRDs of CozeConnection, CozeConsumer, CozeStream: install them"
     eventually(lambda: reason in operator.probe("/readyz")[1], 20, "the reason")
     assert operator.probe("/readyz")[0] == 503
     assert operator.probe("/healthz")[0] == 200
