@@ -27,6 +27,9 @@ from support.dockerfile import Dockerfile
 from support.eventually import eventually
 from support.resources import Resources
 
+# Building takes a quarter of a minute on two idle cores, and many times that on busy ones.
+pytestmark = pytest.mark.timeout(600)
+
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = ("requirements.txt", "requirements-build.txt")
@@ -251,6 +254,14 @@ def test_it_explains_its_flags(image: Image) -> None:
     code, output = image.run(*image.command, "--help")
     assert code == 0
     assert "--resync-interval" in output
+
+
+def test_without_a_cluster_it_says_what_is_missing_and_ends(image: Image) -> None:
+    """As nobody, without a home or any setting."""
+    code, output = image.run(*image.command, "--health-port=0")
+    assert code == cli.EXIT_FAILURE
+    assert "There is no Kubernetes cluster to work for" in output
+    assert "Traceback" not in output
 
 
 def test_a_file_that_it_would_write_is_refused(image: Image) -> None:
