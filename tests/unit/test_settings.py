@@ -7,6 +7,8 @@ import pytest
 
 from coze_nats import settings
 from coze_nats.cli import make_parser
+from coze_nats.core.shards import Shard
+from coze_nats.core.terms import Terms
 from coze_nats.settings import InvalidSetting, Settings
 
 NATS = {"NATS_SERVER_URL": "nats://nats:4222"}
@@ -114,3 +116,56 @@ def test_without_a_nats_url_there_is_no_connection_of_the_operators_own() -> Non
 def test_a_login_without_a_nats_url_is_an_invalid_setting() -> None:
     with pytest.raises(InvalidSetting, match="set NATS_SERVER_URL"):
         load(NATS_SERVER_URL="", NATS_TOKEN="an-example")
+
+
+def test_without_an_election_the_operator_is_alone() -> None:
+    assert load().election is None
+    assert load().shard is None
+
+
+def test_an_election_is_held_by_a_lease_that_can_be_named() -> None:
+    election = load("--leader-elect").election
+    assert election
+    assert (election.name, election.namespace) == ("coze-nats-operator", "")
+    assert election.terms == Terms(duration=15, renew_within=10, retry_every=2)
+    other = load(
+        *("--leader-elect", "--lease-name=blue", "--lease-namespace=coze"),
+        *("--lease-duration=1m", "--lease-renew-deadline=40", "--lease-retry-period=500ms"),
+    ).election
+    assert other
+    assert (other.name, other.namespace) == ("blue", "coze")
+    assert other.terms == Terms(duration=60, renew_within=40, retry_every=0.5)
+
+
+def test_each_shard_has_a_lease_of_its_own() -> None:
+    found = load("--shard=1/4")
+    assert found.shard == Shard(1, 4)
+    assert found.election
+    assert found.election.name == "coze-nats-operator-1"
+
+
+@pytest.mark.parametrize(
+    "flags, complaint",
+    [
+        (("--leader-elect", "--lease-renew-deadline=15s"), "shorter than the lease duration"),
+        (("--shard=0/2", "--lease-duration=1500ms"), "whole seconds"),
+    ],
+)
+def test_times_that_do_not_fit_together_are_refused(flags: tuple[str, ...], complaint: str) -> None:
+    with pytest.raises(InvalidSetting, match=complaint):
+        load(*flags)
+
+
+@pytest.mark.parametrize(
+    "parse, text, complaint",
+    [
+        (settings.shard, "4/4", "numbered from 0 to 3"),
+        (settings.lease_name, "Blue", "no name of a Lease"),
+        (settings.seconds, "soon", "is no duration"),
+    ],
+)
+def test_a_bad_value_of_several_operators_is_named(
+    parse: Callable[[str], object], text: str, complaint: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=complaint):
+        parse(text)
