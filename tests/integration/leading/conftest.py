@@ -274,6 +274,12 @@ def _clear(resources: Resources) -> None:
 
 
 @pytest.fixture
+def new_record() -> type[Record]:
+    """Begins a record of what is asked of the API server, from its audit log."""
+    return Record
+
+
+@pytest.fixture
 def duration() -> float:
     """Seconds after which a Lease that nobody renews is taken."""
     return DURATION

@@ -1,0 +1,124 @@
+"""Two shards: each looks after what uses its connections, and touches nothing else."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.kubernetes import KubernetesAPI
+from controlplane.nats import NatsServer
+from controlplane.operator import OperatorProcess
+from coze_nats.core import names
+from coze_nats.core.conditions import is_true
+from coze_nats.core.shards import Shard
+from support.eventually import eventually_async
+from support.resources import Resources
+
+NAMESPACE = "coze-nats-system"
+USERS = ("red", "blue")
+
+
+class Shards:
+    """Two operators, and a connection for each: `connections` are named by who has them."""
+
+    def __init__(self, api: KubernetesAPI, record: Any) -> None:
+        self.api = api
+        self.record = record
+        self.resources = Resources(api)
+        self.connections = {
+            user: next(
+                name
+                for name in map("nats-{}".format, itertools.count())
+                if Shard(index, 2).holds(f"default/{name}")
+            )
+            for index, user in enumerate(USERS)
+        }
+
+    def resource(self, kind: str, name: str, **spec: Any) -> dict[str, Any]:
+        return {
+            "apiVersion": names.API_VERSION,
+            "kind": kind,
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": spec,
+        }
+
+    def declare(self, kind: str, name: str, **spec: Any) -> None:
+        verdict = self.resources.create(self.resource(kind, name, **spec))
+        assert verdict.status == HTTPStatus.CREATED, verdict.message
+
+    async def is_ready(self, kind: str, name: str) -> None:
+        async def look() -> bool:
+            found = self.resources.get(self.resource(kind, name)).document
+            return is_true(found.get("status") or {}, "Ready")
+
+        await eventually_async(look, 40, f"{kind} {name} being ready")
+
+    async def is_gone(self, kind: str, name: str) -> None:
+        async def look() -> bool:
+            return self.resources.get(self.resource(kind, name)).status == HTTPStatus.NOT_FOUND
+
+        await eventually_async(look, 40, f"the end of {kind} {name}")
+
+    def touched(self, user: str) -> set[str]:
+        """The names of the resources that an operator wrote to."""
+        return {
+            each.what.partition("?")[0].removesuffix("/status").rpartition("/")[2]
+            for each in self.record.requests
+            if each.writes and each.user == user and "/events" not in each.what
+        }
+
+
+@pytest.fixture
+async def shards(kubernetes: tuple[KubernetesAPI, Path], new_record: Any) -> AsyncIterator[Shards]:
+    api, log = kubernetes
+    found = Shards(api, new_record(log))
+    with ExitStack() as running:
+        for user, connection in found.connections.items():
+            server = running.enter_context(NatsServer())
+            found.declare(names.CONNECTION_KIND, connection, servers=[server.url])
+            process = OperatorProcess(
+                api.service_account_kubeconfig(NAMESPACE, user),
+                "",
+                arguments=(
+                    f"--shard={USERS.index(user)}/2",
+                    f"--lease-namespace={NAMESPACE}",
+                    "--resync-interval=2s",
+                ),
+            )
+            running.callback(process.remove)
+            await asyncio.to_thread(process.start)
+        yield found
+        for kind in (names.CONSUMER_KIND, names.STREAM_KIND, names.CONNECTION_KIND):
+            for resource in found.resources.all_of(kind, "default"):
+                found.resources.delete(resource)
+                found.resources.release(resource)
+        found.resources.close()
+
+
+async def test_each_shard_looks_after_its_connections_and_touches_nothing_else(
+    shards: Shards,
+) -> None:
+    for user, connection in shards.connections.items():
+        # The consumer first: whose it is can't be known before its stream is there.
+        shards.declare(names.CONSUMER_KIND, f"{user}-work", streamRef={"name": user})
+        shards.declare(names.STREAM_KIND, user, connection={"name": connection}, storage="memory")
+    for user, connection in shards.connections.items():
+        await shards.is_ready(names.CONNECTION_KIND, connection)
+        await shards.is_ready(names.STREAM_KIND, user)
+        await shards.is_ready(names.CONSUMER_KIND, f"{user}-work")
+    for user in USERS:
+        for kind, name in ((names.CONSUMER_KIND, f"{user}-work"), (names.STREAM_KIND, user)):
+            shards.resources.delete(shards.resource(kind, name))
+            await shards.is_gone(kind, name)
+    for user, other in (USERS, USERS[::-1]):
+        touched = shards.touched(user)
+        assert {user, f"{user}-work", shards.connections[user]} <= touched
+        assert not {other, shards.connections[other]} & touched
+    leases = shards.api.kubectl("get", "leases", f"--namespace={NAMESPACE}", "-o=name").stdout
+    assert "/coze-nats-operator-0" in leases
+    assert "/coze-nats-operator-1" in leases
