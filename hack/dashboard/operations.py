@@ -101,9 +101,15 @@ OPERATOR = Row(
         ),
         table(
             "Processes",
-            {"instance": "Process", "version": "Version", "Value #A": "Runs", "Value #B": "Leads"},
+            {
+                "instance": "Process",
+                "version": "Version",
+                "shard": "Shard",
+                "Value #A": "Runs",
+                "Value #B": "Leads",
+            },
             "max by (instance, version) (coze_nats_build_info)",
-            "max by (instance) (coze_nats_leader)",
+            "max by (instance, shard) (coze_nats_leader)",
         ),
         table(
             "Connections",

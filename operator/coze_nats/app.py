@@ -211,6 +211,7 @@ class Operator:
             lambda: controller.queue.load,
             links.states,
             lambda: self._leadership.leads,
+            str(self._settings.shard or ""),
         )
         metrics.REGISTRY.register(self._state)
         return controller, links, sweep

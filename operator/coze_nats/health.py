@@ -5,6 +5,7 @@ Kopf's own probes aren't used: one that fails never answers.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -35,6 +36,8 @@ class HealthServer:
         Readiness tells the `facts` as well; `exposition` is run in a thread.
         """
         self._exposition = exposition
+        # One thread: each further one would keep memory of its own for the text.
+        self._scraping = ThreadPoolExecutor(1, thread_name_prefix="metrics")
         self._address = (host, port)
         application = web.Application()
         application.router.add_get("/healthz", _answering(healthy))
@@ -51,10 +54,12 @@ class HealthServer:
     async def stop(self) -> None:
         """Stop listening."""
         await self._runner.cleanup()
+        self._scraping.shutdown(wait=False)
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         # Nobody else on the event loop shall wait for it.
-        body = await asyncio.to_thread(self._exposition)
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(self._scraping, self._exposition)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -122,8 +122,8 @@ def test_connections_are_told_with_their_server(
 
 def test_who_leads_says_so() -> None:
     registry = CollectorRegistry()
-    registry.register(State(list, Load, list, leads=lambda: False))
-    assert registry.get_sample_value("coze_nats_leader") == 0
+    registry.register(State(list, Load, list, leads=lambda: False, shard="1/4"))
+    assert registry.get_sample_value("coze_nats_leader", {"shard": "1/4"}) == 0
 
 
 def test_a_held_plan_is_told_until_it_is_not_held(value: Value) -> None:

@@ -59,6 +59,7 @@ class State(Collector):
         load: looks into the queue.
         connections: looks at the connections.
         leads: whether this process is the one that works.
+        shard: the part of the connections that it works for, "" for all.
     """
 
     def __init__(
@@ -67,22 +68,25 @@ class State(Collector):
         load: Callable[[], Load],
         connections: Callable[[], Iterable[ConnectionState]],
         leads: Callable[[], bool] = lambda: True,
+        shard: str = "",
     ) -> None:
         self._resources = resources
         self._load = load
         self._connections = connections
         self._leads = leads
+        self._shard = shard
 
     def collect(self) -> Iterator[Metric]:
         """All families, also those that have no samples now."""
         yield _gauge(
             "build_info", "Always 1; the version is a label.", {(_version(),): 1}, "version"
         )
-        leads = GaugeMetricFamily(
-            "coze_nats_leader", "1 while this process does the work, 0 while it stands by."
+        yield _gauge(
+            "leader",
+            "1 while this process does the work of its shard, 0 while it stands by.",
+            {(self._shard,): self._leads()},
+            "shard",
         )
-        leads.add_metric((), self._leads())
-        yield leads
         yield from _resources(self._resources())
         yield from _queue(self._load())
         yield from _connections(self._connections())
