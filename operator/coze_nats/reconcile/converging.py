@@ -86,9 +86,9 @@ class Converger:
         managed = self._context.stream_of(resource)
         if managed is None:
             return
-        stream = await self._context.jetstream.stream(target.stream)
         owner = self._context.owner(managed.key)
         known = managed.status.get("created", "")
+        stream = await self._context.jetstream.stream(target.stream) if known else None
         if stream is None or stream.created != known or not is_ours(stream, owner, known):
             raise NotFound(f"{target.stream} is not the one that {owner} knows", NotFound.STREAM)
 
