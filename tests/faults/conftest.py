@@ -1,7 +1,7 @@
 """A cluster for all faults; for each of them a namespace, a NATS server and an operator."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -33,6 +33,7 @@ async def begin(request: pytest.FixtureRequest, cluster: site.Cluster) -> AsyncI
             *,
             nats: NatsServer | NatsCluster | None = None,
             over_http: bool = False,
+            also: Sequence[str] = (),
             environment: Mapping[str, str] | None = None,
             **spec: Any,
         ) -> Work:
@@ -40,7 +41,14 @@ async def begin(request: pytest.FixtureRequest, cluster: site.Cluster) -> AsyncI
             namespace = name.removeprefix("test-")[:60].strip("-")
             nats = nats or running.enter_context(NatsServer())
             running_site = running.enter_context(
-                site.site(cluster, namespace, nats, over_http=over_http, environment=environment)
+                site.site(
+                    cluster,
+                    namespace,
+                    nats,
+                    over_http=over_http,
+                    also=also,
+                    environment=environment,
+                )
             )
             declaring = await running.enter_async_context(Declaring(cluster.api, namespace))
             await declaring.make_namespace()
@@ -50,7 +58,7 @@ async def begin(request: pytest.FixtureRequest, cluster: site.Cluster) -> AsyncI
             if count:
                 running_site.operator.start()
                 await work.declare(count)
-                await work.healed()
+                await work.healed(within=max(60, count / 5))
             return work
 
         yield begin

@@ -87,9 +87,13 @@ def site(
     nats: NatsServer | NatsCluster,
     *,
     over_http: bool = False,
+    also: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
-    """An operator for one namespace; it isn't started. `over_http`: `to_api` reads requests."""
+    """An operator for a namespace, and `also` for others; it isn't started.
+
+    `over_http`: `to_api` reads requests.
+    """
     nodes = [nats] if isinstance(nats, NatsServer) else nats.nodes
     with ExitStack() as running:
         to_nats = [running.enter_context(TcpProxy(node.port)) for node in nodes]
@@ -101,7 +105,7 @@ def site(
         operator = OperatorProcess(
             kubeconfig(cluster.api, namespace, to_api),
             ",".join(f"nats://{ports.LOOPBACK}:{proxy.port}" for proxy in to_nats),
-            arguments=(f"--namespace={namespace}",),
+            arguments=[f"--namespace={each}" for each in (namespace, *also)],
             environment=environment,
         )
         running.callback(operator.remove)

@@ -32,7 +32,7 @@ async def test_resources_are_deleted_during_an_outage(begin: Begin, count: int) 
         f"{count:,} resources deleted during an outage of NATS",
         stayed_up="the operator; all finalizers",
         retried="the deletions, when NATS is back",
-        heal_seconds=await work.healed(within=300),
+        heal_seconds=await work.healed(within=max(60, count / 5)),
         # While it lasts for longer than 15 s, the status says why the deletion waits.
         bound=4,
     )

@@ -1,16 +1,22 @@
 """NATS goes, comes back empty, is full, is far away, or keeps its answers to itself."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from controlplane import ports
 from controlplane.nats import NatsServer
 from coze_nats.core import names
 from faults.conftest import Begin
+from faults.work import Work
 from support.connections import gateway_to
+from support.declaring import Declaring
+from support.tcp_proxy import TcpProxy
 from support.until import until
 
 COUNT, MORE = 100, 20
+FAR = "far"
 LIMITED = """
 accounts { LIMITED { jetstream { max_mem: 100000000 }, users: [{ user: app, password: app }] } }
 no_auth_user: app
@@ -170,3 +176,33 @@ async def test_nats_is_far_away(begin: Begin) -> None:
         heal_seconds=await work.healed(),
         bound=3,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_partition_from_one_of_two_systems(begin: Begin) -> None:
+    """What is on the other system doesn't notice; what is on this one waits, and is told so."""
+    near = await begin(COUNT, also=(FAR,))
+    api = near.site.cluster.api
+    with NatsServer() as server, TcpProxy(server.port) as proxy:
+        async with Declaring(api, FAR) as declaring:
+            await declaring.make_namespace()
+            connection = {"servers": [f"nats://{ports.LOOPBACK}:{proxy.port}"]}
+            await declaring.create([declaring.resource(names.CONNECTION_KIND, FAR, connection)])
+            far = Work(replace(near.site, nats=server), declaring, connection={"name": FAR})
+            await far.declare(COUNT)
+            await far.healed()
+            proxy.swallow()
+            await far.go_on(MORE)
+            await near.go_on(MORE)
+            unharmed = await near.healed(within=5)
+            assert unharmed < 5
+            assert await far.declaring.not_ready()
+            proxy.heal()
+            far.survived(
+                "partition from one of two NATS systems",
+                stayed_up=f"the other system: {2 * MORE} changes in {unharmed:.1f} s",
+                retried="the connection; then everything on it is compared",
+                heal_seconds=await far.healed(within=90),
+                bound=5,
+            )

@@ -144,7 +144,7 @@ async def as_the_kubelet(work: Work) -> None:
             operator.kill()
         return await work.is_done()
 
-    await work.eventually(is_done, "all that was declared", 120)
+    await work.eventually(is_done, "all that was declared", 250)
 
 
 def resident(pid: int) -> int:

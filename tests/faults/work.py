@@ -1,7 +1,8 @@
 """What users do before and during a fault, and whether all of it came about in the end."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from coze_nats.core import names
@@ -11,7 +12,7 @@ from faults import record
 from faults.audit import per_resource
 from faults.site import Site
 from support.connections import gateway_to
-from support.declaring import Declaring, pairs
+from support.declaring import Declaring, is_ready, pairs
 from support.eventually import eventually_async
 
 Json = Mapping[str, Any]
@@ -128,8 +129,13 @@ class Work:
 
     async def is_done(self) -> bool:
         """Whether each resource that is declared says Ready, and no other is left."""
-        there = {(item["kind"], item["metadata"]["name"]) for item in await self.declaring.all()}
-        return there == _keys(self.declared) and not await self.declaring.not_ready()
+        start = time.monotonic()
+        there = await self.declaring.all()
+        if _keys(there) == _keys(self.declared) and all(map(is_ready, there)):
+            return True
+        # Thousands take the API server's time, which the operator needs.
+        await asyncio.sleep(4 * (time.monotonic() - start))
+        return False
 
     async def _check(self, jetstream: Gateway) -> None:
         """Nothing is lost, nothing is left over, nobody else's name is on it."""
@@ -143,5 +149,5 @@ class Work:
             assert set((await jetstream.consumers(name)).found) == {name}
 
 
-def _keys(resources: list[Json]) -> set[tuple[str, str]]:
+def _keys(resources: Iterable[Json]) -> set[tuple[str, str]]:
     return {(found["kind"], found["metadata"]["name"]) for found in resources}

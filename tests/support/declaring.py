@@ -110,7 +110,7 @@ class Declaring:
     async def all(self) -> list[dict[str, Any]]:
         """All resources of both kinds, of one moment each."""
         found: list[dict[str, Any]] = []
-        for kind in names.PLURALS:
+        for kind in names.TOPOLOGY_KINDS:
             answer = await self._send("GET", self.collection(kind))
             found += [{**item, "kind": kind} for item in answer["items"]]
         return found
