@@ -1,5 +1,6 @@
 """The keys of build/bench.json: what each means, and what is promised of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -94,3 +95,8 @@ ONCE = [
     Key("r3_cold_s", "a cold start of as many on three nodes, seconds"),
     Key("r3_ratio", "of these to the floor"),
 ]
+
+
+def for_sizes(sizes: Iterable[int]) -> list[Key]:
+    """All keys of a run over these sizes."""
+    return [*(key for size in sizes for key in of_size(size)), *ONCE]

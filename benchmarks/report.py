@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import keys
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
+RESULTS, PLOT = BUILD / "bench.json", BUILD / "bench.svg"
 WIDTH, HEIGHT, MARGIN = 640, 400, 60
 COLOURS = {"floor": "#888888", "cold": "#1f6feb"}
 LABELS = {"floor": "the floor", "cold": "the operator, cold start"}
@@ -21,16 +22,15 @@ def write(figures: Figures, sizes: Sequence[int], about: Mapping[str, Any]) -> s
     BUILD.mkdir(exist_ok=True)
     rounded = {name: round(value, 3) for name, value in figures.items()}
     document = {"about": dict(about), **rounded}
-    (BUILD / "bench.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    (BUILD / "bench.svg").write_text(plot(figures, sizes), encoding="utf-8")
+    RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    PLOT.write_text(plot(figures, sizes), encoding="utf-8")
     return table(figures, sizes)
 
 
 def table(figures: Figures, sizes: Sequence[int]) -> str:
     """All figures that there are, with what is promised of them."""
-    known = [*(key for size in sizes for key in keys.of_size(size)), *keys.ONCE]
     lines = ["| Key | Value | Promise | Kept | What it is |", "|---|---|---|---|---|"]
-    for key in known:
+    for key in keys.for_sizes(sizes):
         if key.name in figures:
             value = figures[key.name]
             kept = {True: "yes", False: "**no**", None: ""}[key.holds(value)]

@@ -32,7 +32,7 @@ class Watching:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        for kind in names.PLURALS:
+        for kind in names.TOPOLOGY_KINDS:
             version = await self._list(kind)
             self._tasks.append(asyncio.create_task(self._watch(kind, version)))
         return self

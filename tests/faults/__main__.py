@@ -1,28 +1,8 @@
-"""Prints build/faults.json as the table of docs/reliability.md: `python -m faults`."""
+"""Prints what the faults came to: `python -m faults`."""
 
 import sys
 
-from faults import record
-
-HEADINGS = (
-    "Fault",
-    "What stayed up",
-    "What is tried again",
-    "Resources",
-    "Healed in",
-    "API writes (most for one)",
-)
-
-
-def main() -> None:
-    lines = [f"| {' | '.join(HEADINGS)} |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {found['fault']} | {found['stayed_up']} | {found['retried']} | {found['objects']} "
-        f"| {found['heal_seconds']:.1f} s | {found['writes']} ({found['most_writes']}) |"
-        for found in record.load()
-    ]
-    sys.stdout.write("\n".join([*lines, ""]))
-
+from faults.table import table
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(table() + "\n")

@@ -1,10 +1,12 @@
 """The documentation speaks about everything that there is, and about nothing that there isn't."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks import keys
 
 import metric_tables
 import reference
@@ -197,3 +199,27 @@ def test_every_request_to_jetstream_is_among_the_documented_permissions() -> Non
     assert verbs
     for verb in verbs:
         assert f'"$JS.API.{verb}' in page
+
+
+def faults() -> Iterator[str]:
+    """Patterns of what the tests of faults put on record; what varies in them matches anything."""
+    for path in (ROOT / "tests" / "faults").glob("test_*.py"):
+        for call in ast.walk(ast.parse(text_of(path))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".survived"):
+                title = call.args[0]
+                parts = title.values if isinstance(title, ast.JoinedStr) else [title]
+                yield "".join(
+                    re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+                    for part in parts
+                )
+
+
+@pytest.mark.parametrize("fault", sorted(faults()))
+def test_every_fault_is_documented_with_what_it_came_to(fault: str) -> None:
+    page = text_of(DOCS / "reliability.md")
+    assert re.search(rf"^\| {fault} \| .* \| [\d.]+ s \| ", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", keys.for_sizes((1000, 10000)), ids=lambda found: found.name)
+def test_every_key_of_the_benchmark_is_documented(key: keys.Key) -> None:
+    assert f"| `{key.name}` |" in text_of(DOCS / "performance.md")
