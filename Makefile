@@ -113,7 +113,7 @@ test-integration: $(READY) ## The operator against a real Kubernetes API server 
 
 test-install: $(READY) ## The chart and the manifests: rendered, refused, installed, upgraded, removed
 	@$(PY) -m controlplane binaries
-	@$(PY) -m controlplane binaries helm actionlint
+	@$(PY) -m controlplane binaries helm actionlint gitops-verdicts
 	@$(PYTEST) tests/install $(SHARE)
 
 test-connections: $(READY) ## Every login and kind of TLS on every generation of servers; hazards, permissions
