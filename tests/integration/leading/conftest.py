@@ -31,8 +31,8 @@ from support.resources import Resources
 ROOT = Path(__file__).resolve().parents[3]
 NAMESPACE = "coze-nats-system"
 WRITING = frozenset({"create", "update", "patch", "delete"})
-DURATION = 5.0
-TERMS = ("--lease-duration=5s", "--lease-renew-deadline=4s", "--lease-retry-period=500ms")
+DURATION = 6.0
+TERMS = ("--lease-duration=6s", "--lease-renew-deadline=5s", "--lease-retry-period=1s")
 USERS = ("red", "blue")
 _numbers = itertools.count(1)
 
@@ -72,6 +72,7 @@ class Record:
     def __init__(self, audit_log: Path) -> None:
         self._audit_log = audit_log
         self._begun_at = time.time()
+        self._started: list[tuple[float, str]] = []
         self._advisories: list[Request] = []
 
     def hear(self, advisory: bytes) -> None:
@@ -90,11 +91,22 @@ class Record:
             each for each in (*self._advisories, *self._audited()) if each.at >= self._begun_at
         )
 
+    def started(self, user: str) -> None:
+        """A new process of this user is about to start; an earlier one has ended."""
+        self._started.append((time.time(), user))
+
     @property
     def writers(self) -> list[str]:
-        """Who wrote, in order, each named once for each time that it was its turn."""
-        writing = [each.user for each in self.requests if each.writes]
-        return [user for user, _ in itertools.groupby(writing)]
+        """The processes that wrote, in order, each named once for each time it was its turn.
+
+        A process is named by its user and its number among those of the user, such as `red 2`.
+        """
+        writing = [self._process(each) for each in self.requests if each.writes]
+        return [process for process, _ in itertools.groupby(writing)]
+
+    def _process(self, request: Request) -> str:
+        number = sum(at < request.at and user == request.user for at, user in self._started)
+        return f"{request.user} {number}"
 
     def _audited(self) -> Iterator[Request]:
         # The last line may be half written.
@@ -112,9 +124,10 @@ class Operator:
     """One of the two operators: a process with a user of its own, here and there."""
 
     def __init__(
-        self, kubernetes: KubernetesAPI, server: NatsServer, user: str, *more: str
+        self, kubernetes: KubernetesAPI, server: NatsServer, record: Record, user: str, *more: str
     ) -> None:
         self.user = user
+        self._record = record
         self.process = OperatorProcess(
             kubernetes.service_account_kubeconfig(NAMESPACE, user),
             server.url,
@@ -127,6 +140,11 @@ class Operator:
         """Whether it says so."""
         return "leading by" in self.process.probe("/readyz")[1]
 
+    async def start(self) -> None:
+        """Start a new process, and wait until it leads or stands by."""
+        self._record.started(self.user)
+        await asyncio.to_thread(self.process.start)
+
     def freeze(self) -> None:
         """Stop it as a debugger, a full disk or a virtual machine's pause would."""
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -135,12 +153,17 @@ class Operator:
         os.kill(self.process.pid, signal.SIGCONT)
 
     async def takes_over(self) -> None:
-        """Wait until it leads."""
+        """Wait until it leads; if it ends, start it again, as the kubelet would.
+
+        On a machine that is too busy for renewals, leaders come and go.
+        """
 
         async def look() -> bool:
+            if not self.process.running:
+                await self.start()
             return self.leads
 
-        await eventually_async(look, 20, f"the lead of {self.user}")
+        await eventually_async(look, 60, f"the lead of {self.user}")
 
     async def ends(self) -> None:
         """Wait until its process has ended by itself."""
@@ -161,13 +184,16 @@ class World:
     record: Record
     operators: tuple[Operator, Operator]
 
-    async def leader(self, within: float = 20.0) -> tuple[Operator, Operator]:
-        """Who leads, and the other one."""
+    async def leader(self) -> tuple[Operator, Operator]:
+        """Who leads, and the other one; who has ended is started again."""
 
         async def look() -> list[Operator]:
-            return [each for each in self.operators if each.process.running and each.leads]
+            for each in self.operators:
+                if not each.process.running:
+                    await each.start()
+            return [each for each in self.operators if each.leads]
 
-        [found] = await eventually_async(look, within, "a leader")
+        found = (await eventually_async(look, 60, "a leader"))[0]
         return found, next(each for each in self.operators if each is not found)
 
     def stream(self, name: str) -> dict[str, Any]:
@@ -185,7 +211,7 @@ class World:
         assert self.resources.create(self.stream(name)).status == HTTPStatus.CREATED
         return name
 
-    async def is_ready(self, name: str, within: float = 20.0) -> None:
+    async def is_ready(self, name: str, within: float = 60.0) -> None:
         async def look() -> bool:
             found = self.resources.get(self.stream(name)).document
             return is_true(found.get("status") or {}, "Ready")
@@ -248,10 +274,10 @@ async def world(kubernetes: tuple[KubernetesAPI, Path]) -> AsyncIterator[World]:
 
     with ExitStack() as running:
         server = running.enter_context(NatsServer(config=NATS_CONFIG))
-        red, blue = (Operator(api, server, user, lease, namespace) for user in USERS)
+        red, blue = (Operator(api, server, record, user, lease, namespace) for user in USERS)
         for operator in (red, blue):
             running.callback(operator.process.remove)
-            await asyncio.to_thread(operator.process.start)
+        await asyncio.gather(red.start(), blue.start())
         resources = Resources(api)
         observer = await nats.connect(server.url, user="observer", password="observer")
         await observer.subscribe("$JS.EVENT.ADVISORY.API", cb=hear)
