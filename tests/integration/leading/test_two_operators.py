@@ -10,6 +10,8 @@ import pytest
 
 from support.until import until
 
+FREEZES = int(os.environ.get("FREEZES", "2"))
+
 
 def one_after_another(world: Any) -> bool:
     """Whether no process wrote any more once another one had begun to."""
@@ -29,13 +31,14 @@ async def freeze_the_leader(world: Any) -> Any:
     return leader
 
 
+@pytest.mark.timeout(60 + 60 * FREEZES)
 async def test_a_frozen_leader_that_wakes_up_writes_nothing(world: Any) -> None:
     async with world.busy():
-        for _ in range(2):
+        for _ in range(FREEZES):
             leader = await freeze_the_leader(world)
             assert "is lost" in leader.process.log
             assert leader.process.stop() == 1
-    assert len(world.record.writers) >= 3
+    assert len(world.record.writers) > FREEZES
     assert one_after_another(world), world.record.writers
 
 
@@ -104,13 +107,3 @@ async def test_readiness_and_liveness_tell_the_truth_about_leader_and_standby(wo
     assert status == 200
     assert "standing by" in body
     assert leader.process.probe("/healthz")[0] == other.process.probe("/healthz")[0] == 200
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-async def test_ten_freezes_of_a_busy_leader_leave_one_writer_each(world: Any) -> None:
-    async with world.busy():
-        for _ in range(10):
-            await freeze_the_leader(world)
-    assert len(world.record.writers) >= 11
-    assert one_after_another(world), world.record.writers
