@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from controlplane import binaries
 from controlplane.audit import AuditLog
-from controlplane.binaries import Binary
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
@@ -118,24 +114,14 @@ def kubelet(cluster: KubernetesAPI, name: str) -> Iterator[None]:
         pod = eventually(
             lambda: deployed.found(cluster, "pod", name, "-n", NAMESPACE), 60, f"pod {name}"
         )
-        (container,) = pod["spec"]["containers"]
-        completed = subprocess.run(
-            [*container["command"], *container["args"]],
-            env={
-                **deployed.environment(cluster, NAMESPACE, container),
-                "PATH": f"{binaries.find(Binary.KUBECTL).parent}{os.pathsep}{os.environ['PATH']}",
-                "KUBECONFIG": str(deployed.account(cluster, NAMESPACE, pod["spec"])),
-                "KUBECACHEDIR": str(cluster.directory / "kubectl-cache"),
-            },
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        logging.getLogger("pod").warning("%s%s", completed.stdout, completed.stderr)
-        phase = "Failed" if completed.returncode else "Succeeded"
-        words = ("pod", name, "-n", NAMESPACE, "--subresource=status", "--type=merge")
-        cluster.kubectl("patch", *words, "-p", json.dumps({"status": {"phase": phase}}))
+        phase = "Failed"
+        try:
+            completed = deployed.carried_out(cluster, pod)
+            logging.getLogger("pod").warning("%s%s", completed.stdout, completed.stderr)
+            phase = "Failed" if completed.returncode else "Succeeded"
+        finally:
+            words = ("pod", name, "-n", NAMESPACE, "--subresource=status", "--type=merge")
+            cluster.kubectl("patch", *words, "-p", json.dumps({"status": {"phase": phase}}))
 
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(run)
@@ -162,6 +148,31 @@ def test_helm_test_creates_a_stream_waits_for_it_and_deletes_it(
         assert "coze-nats-operator-test" in process.log
     for kind in ("pod", "role", "serviceaccount", "cozestream"):
         assert not deployed.found(cluster, kind, "coze-nats-operator-test", "-n", NAMESPACE)
+
+
+@pytest.mark.slow
+def test_helm_test_can_use_a_declared_connection_where_the_operator_has_none(
+    cluster: KubernetesAPI, helm: Helm, nats: NatsServer
+) -> None:
+    def key(name: str) -> dict[str, Any]:
+        return {"secretKeyRef": {"name": "login", "key": name}}
+
+    login = {"username": key("user"), "password": key("password")}
+    connection = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.CONNECTION_KIND,
+        "metadata": {"name": "declared", "namespace": NAMESPACE},
+        "spec": {"servers": [nats.url], "auth": {"userPassword": login}},
+    }
+    keys = ("--from-literal=user=coze", "--from-literal=password=s3cret")
+    values = {"connection": {}, "test": {"connection": "declared"}}
+    with released(cluster, helm, nats, **values), kubelet(cluster, "coze-nats-operator-test"):
+        cluster.kubectl("create", "secret", "generic", "login", "-n", NAMESPACE, *keys)
+        cluster.kubectl("apply", "-f", "-", input=json.dumps(connection))
+        told = helm("test", RELEASE, f"--namespace={NAMESPACE}", "--timeout=100s")
+        assert "Phase:          Succeeded" in told
+        words = ("cozeconnection", "declared", "-n", NAMESPACE, "--timeout=60s")
+        cluster.kubectl("delete", *words)
 
 
 @pytest.mark.slow

@@ -2,10 +2,14 @@
 
 import base64
 import json
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from controlplane import binaries
+from controlplane.binaries import Binary
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.operator import OperatorProcess
 
@@ -27,7 +31,7 @@ def environment(api: KubernetesAPI, namespace: str, container: Json) -> dict[str
         assert secret or reference.get("optional"), f"no pod starts without {reference['name']}"
         for name, value in secret.get("data", {}).items():
             variables[name] = base64.b64decode(value).decode()
-    return variables | {item["name"]: item["value"] for item in container.get("env", [])}
+    return variables | {item["name"]: item.get("value", "") for item in container.get("env", [])}
 
 
 def operator(
@@ -45,6 +49,26 @@ def operator(
         variables.get("NATS_SERVER_URL", ""),
         arguments=(*given, *arguments),
         environment=variables,
+    )
+
+
+def carried_out(api: KubernetesAPI, pod: Json) -> subprocess.CompletedProcess[str]:
+    """Run the command of a pod that needs kubectl, with its variables and rights, to its end."""
+    namespace = pod["metadata"]["namespace"]
+    (container,) = pod["spec"]["containers"]
+    programs = f"{binaries.find(Binary.KUBECTL).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [*container["command"], *container["args"]],
+        env={
+            **environment(api, namespace, container),
+            "PATH": programs,
+            "KUBECONFIG": str(account(api, namespace, pod["spec"])),
+            "KUBECACHEDIR": str(api.directory / "kubectl-cache"),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
 
 

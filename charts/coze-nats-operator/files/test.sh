@@ -1,6 +1,10 @@
 # shellcheck shell=sh
 # What `helm test` runs: STREAM in NAMESPACE comes, is ready, and goes. Memory only, no replicas: it
 # must work on every NATS.
+connection=
+if [ -n "$CONNECTION" ]; then
+    connection="connection: {name: $CONNECTION}"
+fi
 kubectl -n "$NAMESPACE" delete --ignore-not-found --timeout="$TIMEOUT" "cozestream/$STREAM"
 kubectl create -f - <<EOF
 apiVersion: jetstream.coze.dev/v1alpha1
@@ -9,6 +13,7 @@ metadata:
   name: $STREAM
   namespace: $NAMESPACE
 spec:
+  $connection
   subjects: ["$SUBJECT"]
   storage: memory
   replicas: 1
