@@ -153,7 +153,7 @@ def test_nothing_differs_after_a_few_syncs(environment: Callable[[Path], Environ
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_nothing_differs_after_a_hundred_syncs(
     environment: Callable[[Path], Environment],
 ) -> None:
