@@ -58,7 +58,7 @@ class _Known:
 
     Attributes:
         declared: the part of the spec that the login is made from.
-        read_at: when the Secrets were last read, on the monotonic clock.
+        read_at: when the Secrets were last read and taken over, on the monotonic clock.
         requested: value of the annotation that asks for a look, when they were.
         asked_at: when the account was last asked about, on the monotonic clock.
     """
@@ -66,7 +66,6 @@ class _Known:
     uid: str
     declared: Mapping[str, Any]
     login: Login
-    allowed: tuple[str, ...]
     read_at: float
     requested: str
     asked_at: float = 0.0
@@ -92,6 +91,7 @@ class Connecting:
         self._reporter = reporter
         self._clock = clock
         self._known: dict[Key, _Known] = {}
+        self._granted: dict[Key, tuple[str, ...]] = {}
         self._away_since: dict[Key, float] = {}
 
     async def reconcile(self, connection: Resource) -> Next:
@@ -107,9 +107,9 @@ class Connecting:
         if connection.deleting:
             outcome = in_use(outcome, users)
         await self._report(connection, outcome)
-        if self._links[connection.key] is None:
+        if self._links[connection.key] is None and self._exists(connection):
             # Not before: whoever uses it quotes the reason.
-            self._links.is_unusable(connection.key)
+            self._links.is_unusable(connection.key, outcome.reason)
         return Next(after=LOOK_EVERY)
 
     async def warm_up(self, connection: Resource) -> Next:
@@ -121,8 +121,14 @@ class Connecting:
     def gone(self, key: Key) -> None:
         """The CozeConnection doesn't exist any more, or is about to go."""
         self._known.pop(key, None)
+        self._granted.pop(key, None)
         self._away_since.pop(key, None)
         self._links.gone(key)
+
+    def _exists(self, connection: Resource) -> bool:
+        """Whether it is still there after a wait, and no other of that name."""
+        current = self._cache.get(connection.key)
+        return current is not None and current.uid == connection.uid
 
     def _users_in_need(self, connection: Resource) -> list[Resource]:
         """Who is in the connection's own namespace, or elsewhere and about to be done with it.
@@ -153,8 +159,11 @@ class Connecting:
             return await self._looked_at(connection)
         try:
             spec = parsed(ConnectionSpec, connection.spec)
-            found = login(spec, await self._read(connection.key.namespace, spec))
-            await self._use(connection, declared, found)
+            contents = await self._read(connection.key.namespace, spec)
+            if not self._exists(connection):
+                # Nobody would close what is opened for it now.
+                return None
+            await self._use(connection, declared, login(spec, contents))
         except InvalidField as error:
             return self._refused(connection, unusable(Reason.INVALID_SPEC, str(error)))
         except UnusableLogin as error:
@@ -179,17 +188,14 @@ class Connecting:
         known = self._known.get(connection.key)
         link = self._links[connection.key]
         now = self._clock.monotonic()
+        requested = connection.reconcile_requested_at
         if known and link:
-            known.read_at, known.requested = now, connection.reconcile_requested_at
             if known.login != found:
                 link.endpoint.renew(found)
-                known.login = found
+            known.login, known.read_at, known.requested = found, now, requested
             return
         endpoint = self._dial(found)
-        allowed = tuple(connection.spec.get("allowedNamespaces") or ())
-        requested = connection.reconcile_requested_at
-        known = _Known(connection.uid, declared, found, allowed, now, requested)
-        self._known[connection.key] = known
+        self._known[connection.key] = _Known(connection.uid, declared, found, now, requested)
         await self._links.open(connection.key, connection.uid, endpoint)
 
     def _refused(self, connection: Resource, outcome: Outcome) -> Outcome:
@@ -250,9 +256,8 @@ class Connecting:
     def _tell_of_grants(self, connection: Resource) -> None:
         """Have the users elsewhere reconciled when who may use the connection has changed."""
         allowed = tuple(connection.spec.get("allowedNamespaces") or ())
-        known = self._known.get(connection.key)
-        if known and known.allowed != allowed:
-            known.allowed = allowed
+        if self._granted.setdefault(connection.key, allowed) != allowed:
+            self._granted[connection.key] = allowed
             self._links.tell_users(connection.key)
 
     async def _report(self, connection: Resource, outcome: Outcome) -> None:

@@ -15,7 +15,15 @@ from coze_nats.controller.cache import Cache
 from coze_nats.controller.hints import Hints
 from coze_nats.controller.resync import Resync
 from coze_nats.core import names
-from coze_nats.core.references import Obstacle, forbidden, missing, not_ready
+from coze_nats.core.names import Reason
+from coze_nats.core.references import (
+    Obstacle,
+    forbidden,
+    missing,
+    missing_stream,
+    not_ready,
+    stream_key,
+)
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import Endpoint
 from coze_nats.reconcile import Reconciler, says
@@ -73,7 +81,7 @@ class Links:
         self._links: dict[Key | None, Link] = {}
         self._comparing: dict[Key | None, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._unusable: set[Key] = set()
+        self._unusable: dict[Key, Reason] = {}
 
     def __getitem__(self, connection: Key | None) -> Link | None:
         return self._links.get(connection)
@@ -82,7 +90,7 @@ class Links:
         """The link that a stream or consumer uses, or why it can't; None: it isn't known yet."""
         key = self._cache.connection_of(resource)
         if key is None:
-            return self._links.get(None) or missing(None)
+            return self._links.get(None) or self._without_own(resource)
         connection = self._cache.get(key)
         if connection is None and not self._filled.is_set():
             return None
@@ -94,6 +102,13 @@ class Links:
         if link and link.uid == connection.uid:
             return link
         return not_ready(resource.key.namespace, connection) if key in self._unusable else None
+
+    def _without_own(self, resource: Resource) -> Obstacle | None:
+        """Why nothing works for who names no connection, while the operator has none of its own."""
+        stream = stream_key(resource)
+        if stream is None or self._cache.get(stream) or "created" in resource.status:
+            return missing(None)
+        return missing_stream(stream.name) if self._filled.is_set() else None
 
     def comparable(self, connection: Key | None) -> list[Resource]:
         """The users that the connection allows; who is not told yet that it doesn't, will be."""
@@ -112,7 +127,7 @@ class Links:
         reconciler, resync, hints = self._build(connection, endpoint)
         self._links[connection] = Link(uid, endpoint, reconciler, resync, hints)
         if connection:
-            self._unusable.discard(connection)
+            self._unusable.pop(connection, None)
         hints.listen(endpoint)
         endpoint.on_connected(resync.connected)
         endpoint.on_disconnected(resync.disconnected)
@@ -150,15 +165,15 @@ class Links:
             for link in tuple(self._links.values())
         ]
 
-    def is_unusable(self, connection: Key) -> None:
-        """There is nothing to connect with, as the connection's status tells."""
-        if connection not in self._unusable:
-            self._unusable.add(connection)
+    def is_unusable(self, connection: Key, reason: Reason) -> None:
+        """There is nothing to connect with; its users are told what its status tells."""
+        if self._unusable.get(connection) is not reason:
+            self._unusable[connection] = reason
             self.tell_users(connection)
 
     def gone(self, connection: Key) -> None:
         """The CozeConnection doesn't exist any more."""
-        self._unusable.discard(connection)
+        self._unusable.pop(connection, None)
         self.close(connection)
         self.tell_users(connection)
 

@@ -9,7 +9,7 @@ from coze_nats.core import names
 from coze_nats.core.intent import target_of
 from coze_nats.core.references import Obstacle, stream_key
 from coze_nats.core.resource import Key, Resource
-from coze_nats.reconcile import Next, Reporter, deletion_waits, news_of_untouched
+from coze_nats.reconcile import Next, Reporter, deletion_waits, news_of_untouched, says
 
 
 class Router:
@@ -62,9 +62,11 @@ class Router:
     async def _blocked(self, resource: Resource, obstacle: Obstacle) -> Next:
         outcome = obstacle.outcome
         if not resource.deleting:
+            is_news = not says(resource, obstacle.reason)
             await self._reporter.report(resource, None, outcome)
-            return Next()
-        if not resource.released and (resource.status.get("created") or not resource.status):
+            # Its consumers share its connection, and may not have known which that is.
+            return Next(wake=self._consumers_of(resource) if is_news else ())
+        if not resource.released and _may_have_been_made(resource):
             await self._reporter.report(resource, None, deletion_waits(outcome))
             return Next()
         if resource.status.get("created"):
@@ -76,3 +78,18 @@ class Router:
         metrics.not_held(resource.key)
         self._reporter.forget(resource.key)
         return Next(finalized=True)
+
+    def _consumers_of(self, resource: Resource) -> tuple[Key, ...]:
+        if resource.key.kind != names.STREAM_KIND:
+            return ()
+        return self._cache.consumers_of(resource.key.namespace, resource.key.name)
+
+
+def _may_have_been_made(resource: Resource) -> bool:
+    """Whether a resource that is being deleted may stand for something in JetStream.
+
+    It doesn't when its status says so from before the deletion, which is a generation of its own:
+    what was written since is no proof, as nobody could look.
+    """
+    status, generation = resource.status, resource.generation
+    return "created" in status or status.get("observedGeneration", generation) == generation

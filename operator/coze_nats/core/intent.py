@@ -18,7 +18,7 @@ from coze_nats.core.desired import (
     desired_stream,
 )
 from coze_nats.core.names import Reason
-from coze_nats.core.references import stream_key
+from coze_nats.core.references import missing_stream, stream_key
 from coze_nats.core.resource import Resource
 
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -72,11 +72,8 @@ def intent(
 
 def _stream_of(name: str, stream: Resource | None) -> str | Waiting:
     if stream is None:
-        return Waiting(
-            Reason.WAITING_FOR_STREAM,
-            f"streamRef: there is no CozeStream {name} in this namespace: apply it, or correct "
-            "the name",
-        )
+        nowhere = missing_stream(name)
+        return Waiting(nowhere.reason, nowhere.message)
     if stream.deleting:
         return Waiting(Reason.WAITING_FOR_STREAM, f"streamRef: CozeStream {name} is being deleted")
     if not stream.status.get("created"):

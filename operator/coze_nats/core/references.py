@@ -110,6 +110,15 @@ def missing(key: Key | None) -> Obstacle:
     )
 
 
+def missing_stream(name: str) -> Obstacle:
+    """That there is no such CozeStream, so that nothing tells which connection it is."""
+    return Obstacle(
+        Reason.WAITING_FOR_STREAM,
+        f"streamRef: there is no CozeStream {name} in this namespace: apply it, or correct "
+        "the name",
+    )
+
+
 def not_ready(namespace: str, connection: Resource) -> Obstacle:
     """That the connection can't be used yet; why is its own namespace's business only."""
     key = connection.key
