@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,13 +29,15 @@ class Watching:
         self.generations: dict[Key, int] = {}
         self._declaring = declaring
         self._there: set[Key] = set()
+        # How many are Ready for which generation: asked after each of many thousand events.
+        self._counts: Counter[int] = Counter()
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         for kind in names.TOPOLOGY_KINDS:
             version = await self._list(kind)
-            self._tasks.append(asyncio.create_task(self._watch(kind, version)))
+            self._tasks.append(asyncio.create_task(self._go_on_watching(kind, version)))
         return self
 
     async def __aexit__(
@@ -50,7 +53,7 @@ class Watching:
     async def all_ready(self, count: int, generation: int = 1, within: float = 900) -> float:
         """Wait for so many resources to be Ready for that generation; when the last one was."""
         async with asyncio.timeout(within):
-            while sum(found >= generation for found in self.generations.values()) < count:
+            while sum(n for found, n in self._counts.items() if found >= generation) < count:
                 await self._change()
         return max(self.ready.values())
 
@@ -75,9 +78,20 @@ class Watching:
     async def _list(self, kind: str) -> str:
         async with self._declaring.session.get(self._declaring.collection(kind)) as answer:
             listed = await answer.json()
-        for item in listed["items"]:
-            self._take(kind, item, time.perf_counter())
+        now = time.perf_counter()
+        found = {(kind, item["metadata"]["name"]): item for item in listed["items"]}
+        for key in {key for key in self._there if key[0] == kind} - found.keys():
+            self._forget(key)
+        for item in found.values():
+            self._take(kind, item, now)
         return str(listed["metadata"]["resourceVersion"])
+
+    async def _go_on_watching(self, kind: str, version: str) -> None:
+        while True:
+            await self._watch(kind, version)
+            # A server under load ends watches that don't keep up.
+            version = await self._list(kind)
+            self._changed.set()
 
     async def _watch(self, kind: str, version: str) -> None:
         params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "7200"}
@@ -102,10 +116,13 @@ class Watching:
         generation = item["metadata"]["generation"]
         self._there.add(key)
         if is_ready(item) and self.generations.get(key) != generation:
+            self._counts[self.generations.get(key, 0)] -= 1
+            self._counts[generation] += 1
             self.ready[key] = now
             self.generations[key] = generation
 
     def _forget(self, key: Key) -> None:
         self._there.discard(key)
         self.ready.pop(key, None)
-        self.generations.pop(key, None)
+        if generation := self.generations.pop(key, None):
+            self._counts[generation] -= 1
