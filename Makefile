@@ -116,8 +116,14 @@ test-install: $(READY) ## The chart and the manifests: rendered, refused, instal
 	@$(PY) -m controlplane binaries helm actionlint gitops-verdicts
 	@$(PYTEST) tests/install $(SHARE)
 
+# What is said of connections elsewhere, besides their own suite.
+CONNECTIONS := tests/unit/connections tests/integration/crds/test_connections.py \
+	tests/integration/operator/test_connections.py \
+	$(addprefix tests/contract/test_,connection.py endpoint.py endpoint_port.py login.py permissions.py impostors_and_tls.py)
+
 test-connections: $(READY) ## Every login and kind of TLS on every generation of servers; hazards, permissions
-	@$(PYTEST) tests/connections
+	@$(PY) -m controlplane binaries
+	@$(PYTEST) tests/connections $(CONNECTIONS)
 
 test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
 	@$(PY) -m controlplane binaries
