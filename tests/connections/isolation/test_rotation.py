@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from connections.isolation.estate import CONNECTION, SECRET, STREAM, Estate
+from connections.systems import Identities
 from controlplane.accounts import Key, Operator, User
+from controlplane.certificates import Authority, Pair
 from controlplane.nats import NatsServer
+from controlplane.tls import tls_block
 from coze_nats.core.conditions import condition
 from support.eventually import eventually_async
 from support.tenant import Tenant
@@ -21,6 +24,7 @@ WITHIN = 30.0
 """Seconds after which nobody may use the former login."""
 
 Data = Mapping[str, str]
+RunServer = Callable[..., NatsServer]
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Rotation:
     Attributes:
         fields: of the connection's auth, each with its key in the Secret.
         config: of a server that lets both in, or the one and then the other.
+        tls: of the connection.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Rotation:
     next: Data
     config: str
     next_config: str = ""
+    tls: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -94,7 +100,34 @@ def rotations() -> list[Rotation]:
             signed(second),
             operator.config,
         ),
+        Rotation(
+            "bearer jwt",
+            {"jwt": key("j")},
+            {"j": account.user(bearer=True).jwt},
+            {"j": account.user(bearer=True).jwt},
+            operator.config,
+        ),
     ]
+
+
+def of_certificates(authority: Authority) -> Rotation:
+    """Another client certificate and its key, where that is all of the login."""
+
+    def shown(pair: Pair) -> Data:
+        return {
+            "ca": authority.certificate.read_text(),
+            "tls.crt": pair.certificate.read_text(),
+            "tls.key": pair.key.read_text(),
+        }
+
+    return Rotation(
+        "client certificate",
+        {},
+        shown(authority.issue_client("former", [])),
+        shown(authority.issue_client("next", [])),
+        tls_block(authority, verify=True),
+        tls={"ca": key("ca"), "certificate": {"secretName": SECRET}},
+    )
 
 
 def put(tenant: Tenant, data: Data) -> None:
@@ -126,14 +159,27 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize("rotation", cases(), ids=str)
 async def test_a_rotated_secret_takes_over_under_load(
-    estate: Estate,
-    host: Tenant,
-    run_server: Callable[..., NatsServer],
-    rotation: Rotation,
+    estate: Estate, host: Tenant, run_server: RunServer, rotation: Rotation
 ) -> None:
+    await takes_over(estate, host, run_server, rotation)
+
+
+@pytest.mark.slow
+async def test_a_rotated_client_certificate_takes_over_under_load(
+    estate: Estate, host: Tenant, run_server: RunServer, identities: Identities
+) -> None:
+    await takes_over(estate, host, run_server, of_certificates(identities.authority))
+
+
+async def takes_over(
+    estate: Estate, host: Tenant, run_server: RunServer, rotation: Rotation
+) -> None:
+    """Rotate while streams are made: nothing flaps, and soon the next login is the only one."""
     server = run_server(config=rotation.config)
     put(host, rotation.former)
-    host.apply(CONNECTION, "events", servers=[server.url], auth=rotation.auth)
+    fields = {"auth": rotation.auth, "tls": rotation.tls}
+    used = {name: value for name, value in fields.items() if value}
+    host.apply(CONNECTION, "events", servers=[server.url], **used)
     for number in range(STREAMS):
         declare(host, number)
     for number in range(STREAMS):
