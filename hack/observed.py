@@ -28,18 +28,23 @@ OPERATOR = ("coze-nats-system", "coze-nats-operator")
 """Namespace and name of the operator's ServiceAccount in manifests/install."""
 
 NAMESPACE = "coze"
-TOPICS = ("workflow", "agent", "knowledge")
+TOPICS = ("workflow", "agent", "knowledge", "plugin", "memory", "trigger")
 TICK_SECONDS = 0.2
 REQUEST_SECONDS = 5.0
 
 STREAMS: Mapping[str, Mapping[str, Any]] = {
-    "coze-workflow": {"subjects": ["coze.workflow.>"], "maxMsgs": 4000, "discard": "new"},
+    "coze-workflow": {"subjects": ["coze.workflow.>"], "maxMsgs": 9000, "discard": "new"},
     "coze-agent": {"subjects": ["coze.agent.>"], "maxBytes": "1Mi", "maxConsumers": 4},
-    "coze-knowledge": {"subjects": ["coze.knowledge.>"], "maxMsgs": 1000, "maxAge": "1h"},
-    # The operator can't make it: another stream holds these messages.
-    "coze-agent-copy": {"subjects": ["coze.agent.1.started"]},
+    "coze-knowledge": {"subjects": ["coze.knowledge.>"], "maxMsgs": 5000, "maxAge": "1h"},
+    "coze-plugin": {"subjects": ["coze.plugin.>"], "maxMsgs": 5000, "maxAge": "1h"},
+    "coze-memory": {"subjects": ["coze.memory.>"], "maxMsgs": 1000},
+    "coze-trigger": {"subjects": ["coze.trigger.>"], "retention": "workqueue"},
     # It is there, without an owner and different, so the operator refuses to touch it.
     "coze-legacy": {"subjects": ["coze.legacy.>"], "maxMsgs": 10},
+}
+LATECOMERS: Mapping[str, Mapping[str, Any]] = {
+    # The operator can't make it: another stream holds these messages.
+    "coze-agent-copy": {"subjects": ["coze.agent.1.started"]}
 }
 CONSUMERS: Mapping[str, Mapping[str, Any]] = {
     f"coze-{topic}-worker": {
@@ -106,10 +111,18 @@ class Observed:
 
     def declare(self) -> None:
         """Apply Coze Studio's streams and consumers, in a namespace of their own."""
-        items = [resource(names.STREAM_KIND, name, spec) for name, spec in STREAMS.items()]
-        items += [resource(names.CONSUMER_KIND, name, spec) for name, spec in CONSUMERS.items()]
+        streams = [resource(names.STREAM_KIND, name, spec) for name, spec in STREAMS.items()]
+        consumers = [resource(names.CONSUMER_KIND, name, spec) for name, spec in CONSUMERS.items()]
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        listed = {"apiVersion": "v1", "kind": "List", "items": [namespace, *items]}
+        self._apply(namespace, *streams, *consumers)
+        self.kubernetes.kubectl(
+            *("wait", "--for=condition=Ready", "cozestream/coze-agent", "--timeout=60s"),
+            *("--namespace", NAMESPACE),
+        )
+        self._apply(*(resource(names.STREAM_KIND, name, spec) for name, spec in LATECOMERS.items()))
+
+    def _apply(self, *items: Mapping[str, Any]) -> None:
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(items)}
         self.kubernetes.kubectl("apply", "-f", "-", input=json.dumps(listed))
 
     @contextlib.asynccontextmanager
@@ -137,7 +150,7 @@ async def _work(client: Client, stop: asyncio.Event) -> None:
             for number in range(round(4 * wave / (1 + index)) + (tick % 5 == 0)):
                 await client.publish(f"coze.{topic}.{number}.started", b"x" * 200)
             await _take(client, topic, most=3 if topic == "workflow" else 6, fails=tick % 7 == 0)
-        if tick % 100 == 0:
+        if tick % 400 == 50:
             await _meddle(client)
         await asyncio.sleep(TICK_SECONDS)
 
@@ -165,7 +178,7 @@ async def _meddle(client: Client) -> None:
     answer = await client.request("$JS.API.STREAM.INFO.coze-knowledge", timeout=REQUEST_SECONDS)
     config = json.loads(answer.data).get("config")
     if config:
-        changed = json.dumps({**config, "max_msgs": 2000}).encode()
+        changed = json.dumps({**config, "max_msgs": 6000}).encode()
         await client.request(
             "$JS.API.STREAM.UPDATE.coze-knowledge", changed, timeout=REQUEST_SECONDS
         )

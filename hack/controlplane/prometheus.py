@@ -83,10 +83,11 @@ class Prometheus:
         return self
 
     def _is_ready(self) -> bool:
+        """Whether it answers, and has scraped for the first time."""
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=REQUEST_SECONDS) as answer:
-                return bool(answer.status == 200)
-        except OSError:
+                return bool(answer.status == 200 and self.query("up"))
+        except (OSError, ControlPlaneError):
             return False
 
     def __exit__(

@@ -38,6 +38,7 @@ class Panel:
         columns: of a table: label or `Value #A` → heading, in order; the others are hidden.
         stack: whether the series of a time series are put on top of each other.
         most: the highest value of a bar gauge.
+        colors: of the series with these names; the others take what comes.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Panel:
     columns: Mapping[str, str] | None = None
     stack: bool = False
     most: float | None = None
+    colors: Mapping[str, str] | None = None
 
     def json(self, number: int, x: int, y: int) -> Json:
         """The panel at a place of the grid."""
@@ -74,7 +76,7 @@ class Panel:
                 }
                 for index, query in enumerate(self.queries)
             ],
-            "fieldConfig": {"defaults": self._defaults(), "overrides": []},
+            "fieldConfig": {"defaults": self._defaults(), "overrides": self._overrides()},
             "options": self._options(),
         }
         if is_table:
@@ -101,6 +103,15 @@ class Panel:
                 "stacking": {"mode": "normal" if self.stack else "none"},
             }
         return found
+
+    def _overrides(self) -> list[Json]:
+        return [
+            {
+                "matcher": {"id": "byName", "options": name},
+                "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}],
+            }
+            for name, color in (self.colors or {}).items()
+        ]
 
     def _options(self) -> Json:
         reduced = {"calcs": ["lastNotNull"], "fields": "", "values": False}

@@ -1,7 +1,7 @@
 """The rows about who does the work: the operator, and the NATS servers."""
 
-from dashboard.grafana import Row
-from dashboard.panels import CONNECTION, RATE, graph, quantiles, table
+from dashboard.grafana import GREEN, ORANGE, RED, Row
+from dashboard.panels import CONNECTION, RARE, RATE, graph, quantiles, table
 
 FAILED = f'{{{CONNECTION},result!~"success|not_found"}}'
 
@@ -16,6 +16,7 @@ OPERATOR = Row(
             ),
             unit="ops",
             stack=True,
+            colors={"done": GREEN, "retry": ORANGE, "error": RED},
         ),
         graph(
             "Time of a reconcile",
@@ -24,9 +25,9 @@ OPERATOR = Row(
         ),
         graph(
             "From apply to Ready",
-            *quantiles("coze_nats_resource_ready_duration_seconds", "kind"),
+            *quantiles("coze_nats_resource_ready_duration_seconds", "kind", window=RARE),
             unit="s",
-            says="From hearing of a new or changed spec to the written status.",
+            says="From hearing of a new or changed spec to the written status, in half an hour.",
         ),
         graph(
             "Queue",
@@ -89,15 +90,20 @@ OPERATOR = Row(
             unit="s",
         ),
         graph(
-            "CPU and memory",
+            "CPU",
             (
                 f"rate(process_cpu_seconds_total{RATE}) and on (instance) coze_nats_build_info",
-                "{{instance}} CPU cores",
+                "{{instance}}",
             ),
+            says="CPU cores in use.",
+        ),
+        graph(
+            "Memory",
             (
-                "process_resident_memory_bytes / 1073741824 and on (instance) coze_nats_build_info",
-                "{{instance}} GiB",
+                "process_resident_memory_bytes and on (instance) coze_nats_build_info",
+                "{{instance}}",
             ),
+            unit="bytes",
         ),
         table(
             "Processes",
@@ -110,6 +116,7 @@ OPERATOR = Row(
             },
             "max by (instance, version) (coze_nats_build_info)",
             "max by (instance, shard) (coze_nats_leader)",
+            width=8,
         ),
         table(
             "Connections",
@@ -122,6 +129,7 @@ OPERATOR = Row(
             f"max by (connection) (coze_nats_connection_up{{{CONNECTION}}})",
             f"max by (connection) (coze_nats_connection_sessions_total{{{CONNECTION}}})",
             f"max by (connection, server_version) (coze_nats_connection_info{{{CONNECTION}}})",
+            width=8,
         ),
     ),
 )
@@ -162,7 +170,12 @@ SERVERS = Row(
             ("nats_server_total_streams", "{{server_id}} streams"),
             ("nats_server_total_consumers", "{{server_id}} consumers"),
         ),
-        graph("Subscriptions", ("nats_varz_subscriptions", "{{server_id}}")),
+        graph(
+            "Requests to JetStream's API",
+            (f"rate(nats_varz_jetstream_stats_api_total{RATE})", "{{server_id}}"),
+            (f"rate(nats_varz_jetstream_stats_api_errors{RATE})", "{{server_id}} errors"),
+            unit="reqps",
+        ),
     ),
     folded=True,
 )

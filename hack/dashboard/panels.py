@@ -13,6 +13,9 @@ RATE = "[$__rate_interval]"
 # What the resync tells changes once a minute: a shorter window would hold one value only.
 SLOW = "[5m]"
 
+# For what happens now and then only.
+RARE = "[30m]"
+
 
 def stat(title: str, expr: str, unit: str = "short", steps: Steps = ((None, GREEN),)) -> Panel:
     return Panel(
@@ -21,26 +24,42 @@ def stat(title: str, expr: str, unit: str = "short", steps: Steps = ((None, GREE
 
 
 def graph(
-    title: str, *queries: tuple[str, str], unit: str = "short", says: str = "", stack: bool = False
+    title: str,
+    *queries: tuple[str, str],
+    unit: str = "short",
+    says: str = "",
+    stack: bool = False,
+    colors: dict[str, str] | None = None,
 ) -> Panel:
-    found = tuple(Query(expr, legend) for expr, legend in queries)
-    return Panel(title=title, kind="timeseries", queries=found, unit=unit, says=says, stack=stack)
+    return Panel(
+        title=title,
+        kind="timeseries",
+        queries=tuple(Query(expr, legend) for expr, legend in queries),
+        unit=unit,
+        says=says,
+        stack=stack,
+        colors=colors,
+    )
 
 
-def quantiles(metric: str, by: str = "", where: str = "") -> tuple[tuple[str, str], ...]:
+def quantiles(
+    metric: str, by: str = "", where: str = "", window: str = RATE
+) -> tuple[tuple[str, str], ...]:
     """The median and the 95th percentile of a histogram."""
     labels, legend = (f"le, {by}", f"{{{{{by}}}}} ") if by else ("le", "")
-    total = f"sum by ({labels}) (rate({metric}_bucket{where}{RATE}))"
+    total = f"sum by ({labels}) (rate({metric}_bucket{where}{window}))"
     return tuple(
         (f"histogram_quantile({share}, {total})", f"{legend}{name}")
         for share, name in ((0.5, "median"), (0.95, "95 %"))
     )
 
 
-def table(title: str, columns: dict[str, str], *exprs: str, says: str = "") -> Panel:
+def table(
+    title: str, columns: dict[str, str], *exprs: str, says: str = "", width: int = 16
+) -> Panel:
     queries = tuple(Query(expr) for expr in exprs)
     return Panel(
-        title=title, kind="table", queries=queries, columns=columns, says=says, width=16, height=9
+        title=title, kind="table", queries=queries, columns=columns, says=says, width=width
     )
 
 
@@ -52,7 +71,6 @@ def bars(title: str, expr: str, legend: str) -> Panel:
         unit="percentunit",
         steps=FILLING,
         most=1,
-        height=9,
     )
 
 

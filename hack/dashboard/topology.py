@@ -53,6 +53,7 @@ OVERVIEW = Row(
             "Resources by reason",
             (f"sum by (reason) (coze_nats_resources{{{PLACE}}})", "{{reason}}"),
             stack=True,
+            colors={"Converged": GREEN},
         ),
     ),
 )

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import dashboard
 from dashboard.grafana import WIDTH, Json, Panel
 
+ROOT = Path(__file__).resolve().parents[2]
 PANELS: list[Panel] = [panel for row in dashboard.ROWS for panel in row.panels]
 MODEL = dashboard.dashboard()
 
@@ -66,3 +68,13 @@ def test_a_query_chooses_only_by_variables_that_exist(panel: Panel) -> None:
     known = {variable.name for variable in dashboard.VARIABLES} | {"__rate_interval"}
     for query in panel.queries:
         assert set(re.findall(r"\$(\w+)", query.expr)) <= known
+
+
+def test_every_figure_of_the_servers_is_explained_with_the_others() -> None:
+    page = (ROOT / "docs" / "monitoring-nats.md").read_text(encoding="utf-8")
+    exprs = [
+        query.expr for row in dashboard.ROWS for panel in row.panels for query in panel.queries
+    ]
+    shown = {name for expr in exprs for name in re.findall(r"\bnats_(?:varz|server)_\w+", expr)}
+    assert shown
+    assert shown <= set(re.findall(r"`(nats_\w+)`", page))

@@ -112,8 +112,10 @@ KUBERNETES_SECONDS = Histogram(
 EXISTENCE = "existence"
 """The `field` of a drift in which the whole object was gone, or another one."""
 
-# An increase from nothing to the first is seen only if there was a 0 before.
-for _kind in (names.STREAM_KIND, names.CONSUMER_KIND):
+# What happens seldom: an increase from nothing to the first is seen only if there was a 0 before.
+for _kind in names.PLURALS:
+    UNTIL_READY.labels(_kind)
+for _kind in names.TOPOLOGY_KINDS:
     DRIFT_FOUND.labels(_kind, EXISTENCE)
 
 _BY_CONNECTION = (RESYNCS, JETSTREAM_CALLS, JETSTREAM_SECONDS)
