@@ -4,6 +4,7 @@ Speaks only the monitoring endpoints; publishing and JetStream calls are for the
 into `config` for TLS and for users and accounts is made in `tls` and `accounts`.
 """
 
+import contextlib
 import json
 import shutil
 import signal
@@ -19,6 +20,7 @@ from controlplane.errors import ControlPlaneError
 
 PORT_TRIES = 5
 REQUEST_SECONDS = 5.0
+FORMING_SECONDS = (10.0, 20.0)  # for a cluster to become whole, before it is begun anew
 
 
 class NatsServer:
@@ -255,6 +257,13 @@ class NatsCluster:
         try:
             for node in self.nodes:
                 node.launch()
+            # nats-server 2.10 forms one cluster in ten without one of its nodes, which it takes in
+            # only when something is written: begin anew.
+            for within in FORMING_SECONDS:
+                with contextlib.suppress(ControlPlaneError):
+                    self.await_leader(within)
+                    return self
+                self._relaunch(wipe=True)
             self.await_leader()
         except BaseException:
             self.stop()
@@ -278,13 +287,16 @@ class NatsCluster:
 
     def restart(self, *, wipe: bool = False) -> None:
         """All nodes at once, on the same ports; `wipe` empties their stores between."""
+        self._relaunch(wipe=wipe)
+        self.await_leader()
+
+    def _relaunch(self, *, wipe: bool) -> None:
         for node in self.nodes:
             node.halt()
             if wipe:
                 shutil.rmtree(node.store_dir, ignore_errors=True)
         for node in self.nodes:
             node.launch()
-        self.await_leader()
 
     def stop(self) -> None:
         for node in self.nodes:
