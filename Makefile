@@ -113,7 +113,7 @@ test-integration: $(READY) ## The operator against a real Kubernetes API server 
 
 test-install: $(READY) ## The chart and the manifests: rendered, refused, installed, upgraded, removed
 	@$(PY) -m controlplane binaries
-	@$(PY) -m controlplane binaries helm actionlint gitops-verdicts
+	@$(PY) -m controlplane binaries helm actionlint gitops-verdicts promtool prometheus
 	@$(PYTEST) tests/install $(SHARE)
 
 # What is said of connections elsewhere, besides their own suite.
