@@ -77,7 +77,7 @@ class Run:
                     say(f"{size:,} resources: restart, rest")
                     await self._converged(bench, size, operator)
                     if size == self.main:
-                        await self._once(bench, size, watching)
+                        await self._once(bench, size, operator, watching)
                 say(f"{size:,} resources: delete")
                 seconds, deleted = await bench.delete(size, watching)
                 if size == self.main:
@@ -113,7 +113,9 @@ class Run:
         if size == self.main:
             self.figures |= rest
 
-    async def _once(self, bench: Bench, size: int, watching: Watching) -> None:
+    async def _once(
+        self, bench: Bench, size: int, operator: OperatorProcess, watching: Watching
+    ) -> None:
         times = 1 if self.quick else 5
         say(f"{size:,} resources: change")
         seconds, writes = await bench.change(size, watching)
@@ -124,6 +126,8 @@ class Run:
         self.figures["heal_edit_s"] = await bench.heal_edit(times)
         say(f"{size:,} resources: NATS comes back empty")
         self.figures["wiped_s"] = await bench.wiped(size)
+        # The statuses tell of it a moment later, which is none of what comes next.
+        await bench.rest(operator)
 
     async def replicated(self, bench: Bench) -> None:
         size = self.sizes[0] if self.quick else 300
@@ -148,8 +152,6 @@ def main() -> None:
     given = tuple(sorted(int(size) for size in (wishes.sizes or "").split()))
     sizes = given or (QUICK_SIZES if wishes.quick else FULL_SIZES)
     run = Run(sizes, wishes.quick)
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(run.all(Path(directory)))
     about = {
         **processes.machine(),
         "python": sys.version.split()[0],
@@ -158,7 +160,12 @@ def main() -> None:
         "sizes": list(sizes),
         "quick": wishes.quick,
     }
-    sys.stdout.write(report.write(run.figures, sizes, about) + "\n")
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            asyncio.run(run.all(Path(directory)))
+    finally:
+        # Also when a later part failed: what was measured took its time.
+        sys.stdout.write(report.write(run.figures, sizes, about) + "\n")
 
 
 if __name__ == "__main__":

@@ -110,10 +110,10 @@ class Bench:
         before = ground.writes()
         start = time.perf_counter()
         await asyncio.to_thread(operator.start)
-        seconds = await self._rest(operator) - start
+        seconds = await self.rest(operator) - start
         return seconds, (ground.writes() - before).total()
 
-    async def _rest(self, operator: OperatorProcess) -> float:
+    async def rest(self, operator: OperatorProcess) -> float:
         """When the operator came to rest: asks JetStream nothing, and hardly computes, any more."""
         while True:
             since = time.perf_counter()
@@ -172,7 +172,7 @@ class Bench:
 
     async def at_rest(self, operator: OperatorProcess, seconds: float) -> dict[str, float]:
         """What it costs when nothing happens, for so many seconds."""
-        await self._rest(operator)
+        await self.rest(operator)
         writes, requests = self.ground.writes(), self.ground.requests()
         cpu = cpu_seconds(operator.pid)
         await asyncio.sleep(seconds)

@@ -42,10 +42,15 @@ def table(figures: Figures, sizes: Sequence[int]) -> str:
 def plot(figures: Figures, sizes: Sequence[int]) -> str:
     """Milliseconds for a resource against their number, on a logarithmic axis, as SVG."""
     cost = {
-        name: [(size, 1000 * figures[f"{name}_{size}_s"] / size) for size in sizes]
+        name: [
+            (size, 1000 * figures[f"{name}_{size}_s"] / size)
+            for size in sizes
+            if f"{name}_{size}_s" in figures
+        ]
         for name in COLOURS
     }
-    most = max(value for points in cost.values() for _, value in points) * 1.1
+    values = [value for points in cost.values() for _, value in points]
+    most = max(values, default=1.0) * 1.1
     title = "Milliseconds for a resource, by their number"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">',

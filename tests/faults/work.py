@@ -130,7 +130,7 @@ class Work:
     async def is_done(self) -> bool:
         """Whether each resource that is declared says Ready, and no other is left."""
         start = time.monotonic()
-        there = await self.declaring.all()
+        there = await self.declaring.all(names.TOPOLOGY_KINDS)
         if _keys(there) == _keys(self.declared) and all(map(is_ready, there)):
             return True
         # Thousands take the API server's time, which the operator needs.

@@ -107,10 +107,10 @@ class Declaring:
         found = await self._send("GET", self._path(resource), also=HTTPStatus.NOT_FOUND)
         return found if found.get("kind") == resource["kind"] else {}
 
-    async def all(self) -> list[dict[str, Any]]:
-        """All resources of both kinds, of one moment each."""
+    async def all(self, kinds: Iterable[str] = tuple(names.PLURALS)) -> list[dict[str, Any]]:
+        """All resources of these kinds, of one moment each."""
         found: list[dict[str, Any]] = []
-        for kind in names.TOPOLOGY_KINDS:
+        for kind in kinds:
             answer = await self._send("GET", self.collection(kind))
             found += [{**item, "kind": kind} for item in answer["items"]]
         return found
