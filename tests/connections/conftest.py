@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from connections.site import Site
-from connections.systems import Identities, Systems
+from connections.systems import VERSIONS, Identities, Systems
 from controlplane.certificates import Authority
 from controlplane.kubernetes import KubernetesAPI
-from controlplane.nats import NatsServer
+from controlplane.nats import NatsCluster, NatsServer
 from controlplane.operator import OperatorProcess
+from controlplane.tls import tls_block
 from support import crds
 from support.resources import Resources
 
@@ -56,3 +57,17 @@ def site() -> Iterator[Site]:
         with OperatorProcess(kubeconfig, "", arguments=arguments) as operator:
             yield Site(operator, resources)
         resources.close()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(each, marks=() if each == "2.14.6" else pytest.mark.slow) for each in VERSIONS
+    ],
+)
+def cluster(request: pytest.FixtureRequest, identities: Identities) -> Iterator[NatsCluster]:
+    """Three nodes; whoever stops one starts it again."""
+    block = tls_block(identities.authority)
+    config = f"{identities.operator.config}\n{block}"
+    with NatsCluster(request.param, config=config, tls=block) as cluster:
+        yield cluster

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,10 +11,9 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from connections.systems import VERSIONS, Identities
+from connections.systems import Identities
 from controlplane import ports
 from controlplane.nats import NatsCluster, NatsServer
-from controlplane.tls import tls_block
 from coze_nats.core.errors import (
     AlreadyExists,
     CapacityExceeded,
@@ -31,20 +30,6 @@ from support.until import until
 
 AGAIN = (OutcomeUnknown, Transient, Unavailable, CapacityExceeded)
 """What a cluster answers while it looks for a leader; the operator's queue tries again, too."""
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(each, marks=() if each == "2.14.6" else pytest.mark.slow) for each in VERSIONS
-    ],
-)
-def cluster(request: pytest.FixtureRequest, identities: Identities) -> Iterator[NatsCluster]:
-    """Three nodes; whoever stops one starts it again."""
-    block = tls_block(identities.authority)
-    config = f"{identities.operator.config}\n{block}"
-    with NatsCluster(request.param, config=config, tls=block) as cluster:
-        yield cluster
 
 
 @asynccontextmanager
