@@ -36,7 +36,13 @@ async def test_the_api_server_is_killed_under_load(begin: Begin) -> None:
 @pytest.mark.parametrize(
     "matches, name, status",
     [
-        pytest.param(is_status_write, "status", HTTPStatus.CONFLICT, id="status-409"),
+        pytest.param(
+            is_status_write,
+            "status",
+            HTTPStatus.CONFLICT,
+            id="status-409",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             is_status_write,
             "status",

@@ -30,6 +30,7 @@ time.time = lambda: skewed() / 10**9
 """
 
 
+@pytest.mark.slow
 async def test_the_operator_is_killed_under_load(begin: Begin) -> None:
     """What was half done is found and finished."""
     work = await begin(COUNT)

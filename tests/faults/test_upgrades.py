@@ -19,6 +19,7 @@ PREVIOUS = "d07a4c8"
 """The version that is upgraded from: the one that had no connections yet."""
 
 
+@pytest.mark.slow
 async def test_the_crds_are_upgraded_under_load(begin: Begin) -> None:
     """The API server ends all watches of a kind that changes; nothing is missed."""
     work = await begin(COUNT)
