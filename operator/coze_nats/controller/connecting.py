@@ -61,6 +61,7 @@ class _Known:
         read_at: when the Secrets were last read and taken over, on the monotonic clock.
         requested: value of the annotation that asks for a look, when they were.
         asked_at: when the account was last asked about, on the monotonic clock.
+        asked_in: the session in which it was: another login may be another account's.
     """
 
     uid: str
@@ -69,6 +70,7 @@ class _Known:
     read_at: float
     requested: str
     asked_at: float = 0.0
+    asked_in: int = 0
     facts: Mapping[str, Any] | None = None
 
 
@@ -220,7 +222,7 @@ class Connecting:
             return self._patiently(connection, connecting()) if is_new else None
         outcome = not_connected(trouble, words)
         if endpoint.is_connected:
-            return still_going_on(outcome)
+            outcome = still_going_on(outcome)
         return self._patiently(connection, outcome)
 
     def _patiently(self, connection: Resource, outcome: Outcome) -> Outcome | None:
@@ -242,9 +244,10 @@ class Connecting:
         now = self._clock.monotonic()
         try:
             server = await link.endpoint.jetstream.server()
-            if known.facts is None or now - known.asked_at >= ACCOUNT_EVERY:
+            epoch = link.endpoint.epoch
+            if known.asked_in != epoch or now - known.asked_at >= ACCOUNT_EVERY:
                 account = await link.endpoint.jetstream.account()
-                known.asked_at = now
+                known.asked_at, known.asked_in = now, epoch
                 known.facts = facts_of(server, link.endpoint.cluster, account)
         except Failure as failure:
             outcome = without_answer(failure)

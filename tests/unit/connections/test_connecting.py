@@ -181,6 +181,9 @@ async def test_a_new_secret_that_doesnt_work_leaves_the_session_and_is_told_of(
     write_token(board, "wrong")
     await board.later(hub, LOOK_EVERY)
     board.endpoint.refuse(trouble, "hub:4222: no")
+    await board.later(hub, LOOK_EVERY)
+    assert board.ready(hub) == "Connected", "the server may be about to know the new login"
+    await board.later(hub, AWAY_GRACE)
     for _ in range(3):
         await board.later(hub, LOOK_EVERY)
         assert board.ready(hub) == reason
@@ -347,6 +350,17 @@ async def test_the_account_is_asked_about_once_a_minute(board: Switchboard) -> N
         await board.later(hub, LOOK_EVERY)
     assert board.endpoint.jetstream.calls.count("account") == 1
     await board.later(hub, ACCOUNT_EVERY - 5 * LOOK_EVERY)
+    assert board.endpoint.jetstream.calls.count("account") == 2
+
+
+async def test_a_new_session_may_be_another_accounts(board: Switchboard) -> None:
+    hub = board.connection()
+    await board.connected(hub)
+    write_token(board, "of another account")
+    await board.later(hub, LOOK_EVERY)
+    assert board.endpoint.jetstream.calls.count("account") == 1
+    board.endpoint.accept()
+    await board.reconcile(hub)
     assert board.endpoint.jetstream.calls.count("account") == 2
 
 
