@@ -163,6 +163,11 @@ def test_a_connection_shows_what_it_is_connected_to_and_what_is_used_there(kubec
         "CONSUMERS": "7",
         "STORAGE": "4096",
         "MEMORY": "0",
+        "MAX-STREAMS": "100",
+        "MAX-CONSUMERS": "",
+        "MAX-STORAGE": "1073741824",
+        "MAX-MEMORY": "",
+        "API-LEVEL": "4",
         "MESSAGE": "as declared",
     }
 
