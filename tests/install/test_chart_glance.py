@@ -31,6 +31,11 @@ def cluster(apiserver: KubernetesAPI, server: NatsServer) -> Iterator[Kubernetes
     flags = ("--resync-interval=1s", f"--namespace={NAMESPACE}")
     with OperatorProcess(apiserver.kubeconfig, server.url, arguments=flags):
         yield apiserver
+        # An operator of another module would find them without their server.
+        for kind in (names.CONSUMER_KIND, names.STREAM_KIND, names.CONNECTION_KIND):
+            apiserver.kubectl(
+                "delete", names.PLURALS[kind], "--all", "-n", NAMESPACE, "--timeout=60s"
+            )
 
 
 def apply(cluster: KubernetesAPI, kind: str, name: str, spec: dict[str, Any]) -> None:
