@@ -49,7 +49,8 @@ class Declaring:
         self._tls = admin_tls(api.directory)
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=self._tls)
+        # Watches keep theirs; a request must not wait for one of them to end.
+        connector = aiohttp.TCPConnector(limit=2 * IN_FLIGHT, ssl=self._tls)
         self.session = aiohttp.ClientSession(self._url, connector=connector)
         return self
 
