@@ -8,8 +8,8 @@ import pytest
 from connections.systems import VERSIONS, Identities
 from controlplane import ports
 from controlplane.nats import NatsServer
+from coze_nats.core.login import prefix_of_domain
 from coze_nats.jetstream.gateway import Gateway
-from coze_nats.jetstream.options import prefix_of_domain
 from support.connections import connected
 from support.eventually import eventually_async
 

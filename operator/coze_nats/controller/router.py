@@ -6,8 +6,7 @@ from coze_nats.controller.connecting import Connecting
 from coze_nats.controller.links import Link, Links
 from coze_nats.controller.queue import Lane
 from coze_nats.core import names
-from coze_nats.core.intent import target_of
-from coze_nats.core.references import Obstacle, stream_key
+from coze_nats.core.references import Obstacle
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next, Reporter, deletion_waits, news_of_untouched, says
 
@@ -69,12 +68,9 @@ class Router:
         if not resource.released and _may_have_been_made(resource):
             await self._reporter.report(resource, None, deletion_waits(outcome))
             return Next()
-        if resource.status.get("created"):
-            stream = stream_key(resource)
-            target = target_of(resource, self._cache.get(stream) if stream else None)
-            if target:
-                why = news_of_untouched(target, "released by annotation")
-                self._reporter.emit(resource, why)
+        if resource.status.get("created") and (target := self._cache.target_of(resource)):
+            why = news_of_untouched(target, "released by annotation")
+            self._reporter.emit(resource, why)
         metrics.not_held(resource.key)
         self._reporter.forget(resource.key)
         return Next(finalized=True)

@@ -94,6 +94,11 @@ class UnusableLogin(Exception):
         self.reason = reason
 
 
+def prefix_of_domain(domain: str) -> str:
+    """What JetStream's subjects begin with in a domain."""
+    return f"$JS.{domain}.API"
+
+
 def values_of(spec: ConnectionSpec) -> tuple[Value, ...]:
     """Where everything stands that isn't in the spec itself."""
     return (*_values_of_auth(spec.auth), *_values_of_tls(spec.tls))
@@ -107,7 +112,7 @@ def login(spec: ConnectionSpec, contents: Contents) -> Login:
     """
     found = {value.option: _found(value, contents) for value in values_of(spec)}
     tls = spec.tls
-    domain = f"$JS.{spec.domain}.API" if spec.domain else ""
+    domain = prefix_of_domain(spec.domain) if spec.domain else ""
     timeout = parse_duration(spec.request_timeout) / 1e9 if spec.request_timeout else None
     return Login(
         servers=tuple(spec.servers),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coze_nats.core.codec import InvalidValue, parse_duration
+from coze_nats.core.login import prefix_of_domain
 from coze_nats.jetstream.authentication import UnusableCredentials, read_jwt
 from coze_nats.jetstream.options import (
     DEFAULT_PREFIX,
@@ -16,7 +17,6 @@ from coze_nats.jetstream.options import (
     ConnectionOptions,
     InvalidOptions,
     is_prefix,
-    prefix_of_domain,
 )
 
 _CONTENT = re.compile(r"\s*-----BEGIN|S[A-Z2-7]{57}\s*")

@@ -174,11 +174,6 @@ class ConnectionOptions:
         return f"ConnectionOptions(servers={servers!r}, logs in with {login})"
 
 
-def prefix_of_domain(domain: str) -> str:
-    """What JetStream's subjects begin with in a domain."""
-    return f"$JS.{domain}.API"
-
-
 def is_prefix(text: str) -> bool:
     """Whether JetStream's subjects can begin with it: no spaces, wildcards or empty tokens."""
     return all(text.split(".")) and not any(character in " \t\r\n*>" for character in text)
