@@ -75,6 +75,10 @@ class FakeKubernetes:
         }[annotation]
         self._change(key, **{attribute: True})
 
+    def forget_status(self, key: Key) -> None:
+        """Have the resource as it was before the first report, or as a backup restores it."""
+        self._change(key, status={})
+
     def status(self, key: Key) -> Mapping[str, Any]:
         """The status as it was last written."""
         return self.resources[key].status

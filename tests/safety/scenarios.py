@@ -23,7 +23,8 @@ class Scenario:
         afterwards: what is declared after the death, when that is something else again.
         messages: how many the stream holds in the end; None: it isn't there.
         left: the messages that the consumer still delivers in the end; None: it isn't there.
-        at_most: how often a call may have been made that changes JetStream, where that matters.
+        at_most: how often a call may have changed JetStream, where that matters; of creations,
+            how many objects may have been made.
         is_open: whether messages can be published, and are delivered, in the end.
         is_owned: whether what is there in the end belongs to its resources.
         events: how often an event may have been posted, at least and at most; others: never, but

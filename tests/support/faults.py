@@ -7,17 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-CHANGES_JETSTREAM = frozenset(
-    {
-        "create_stream",
-        "update_stream",
-        "delete_stream",
-        "create_consumer",
-        "update_consumer",
-        "pause_consumer",
-        "delete_consumer",
-    }
-)
+CREATES = frozenset({"create_stream", "create_consumer"})
+
+CHANGES_JETSTREAM = CREATES | {
+    "update_stream",
+    "delete_stream",
+    "update_consumer",
+    "pause_consumer",
+    "delete_consumer",
+}
 
 
 class Died(BaseException):
@@ -33,12 +31,15 @@ class Fate:
         answered: whether that call is still made, and only its answer lost.
         error: what becomes of it: death, or a failure to live with.
         made: names of the calls that were made.
+        created: the objects that were there after a call to create them: its name, and when each
+            object was made. Asked to create what it has, a server answers with that.
     """
 
     at: int = 0
     answered: bool = False
     error: Callable[[str], BaseException] = Died
     made: list[str] = field(default_factory=list)
+    created: set[tuple[str, str]] = field(default_factory=set)
     calls: int = 0
 
     async def call(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
@@ -49,6 +50,8 @@ class Fate:
             raise self.error(name)
         answer = await make()
         self.made.append(name)
+        if name in CREATES:
+            self.created.add((name, answer.created))
         if goes_wrong:
             raise self.error(name)
         return answer

@@ -8,7 +8,7 @@ from coze_nats import metrics
 from coze_nats.core.capacity import shortage
 from coze_nats.core.conditions import Health, Outcome, is_known_loss, is_true
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.errors import NotFound
+from coze_nats.core.errors import AlreadyExists, CapacityExceeded, NotFound, Rejected
 from coze_nats.core.intent import target_of
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
@@ -34,11 +34,44 @@ class Converger:
         self.contests = Contests()
 
     async def converge(self, resource: Resource, desired: Desired, news: list[News]) -> Outcome:
-        self._context.server = await self._context.jetstream.server()
+        self._context.server = server = await self._context.jetstream.server()
+        made = await self._made(resource, desired, server, news)
+        return made or await self._compared(resource, desired, server, news)
+
+    async def _made(
+        self, resource: Resource, desired: Desired, server: Server, news: list[News]
+    ) -> Outcome | None:
+        """What came of creating the object without a look; None: it has to be looked at.
+
+        Nobody has reported on the resource yet, so most likely nothing is there. If something is,
+        the server refuses to create it, or has what was to be created.
+        """
+        if resource.status or resource.spec.get("streamName"):
+            return None
+        situation = self._context.situation(resource, server)
+        todo = plan(desired, None, situation)
+        if todo.action is not Action.CREATE:
+            return None
+        try:
+            if await self._decided(resource, desired, None, todo, situation):
+                return None
+            await self._ensure_own_stream(resource, desired.target)
+            live = await self._act(resource, desired, None, todo, news)
+        except (AlreadyExists, CapacityExceeded, Rejected):
+            return None
+        outcome = self._achieved(desired, live, situation)
+        if outcome.health is not Health.READY:
+            return None
+        return replace(outcome, warning=self._context.warning(resource, desired, None))
+
+    async def _compared(
+        self, resource: Resource, desired: Desired, server: Server, news: list[News]
+    ) -> Outcome:
+        """What came of the difference between what is there and what is desired."""
         live, stream = await self._observed(resource, desired.target)
         if stream and (refusal := managed(stream)):
             return refused(refusal, None)
-        situation = self._context.situation(resource, self._context.server, stream)
+        situation = self._context.situation(resource, server, stream)
         situation, todo = await self._planned(resource, desired, live, situation)
         lost = _is_lost(resource, desired.target, live, situation, news)
         drifted = _drifted(resource, todo, live, situation)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.errors import OutcomeUnknown, Rejected
+from coze_nats.core.errors import CapacityExceeded, Denied, Failure, OutcomeUnknown, Rejected
 from coze_nats.core.live import Config, LiveStream
 from coze_nats.core.names import OWNER_METADATA
 from coze_nats.reconcile.contests import FIRST_HOLD, ROUNDS
@@ -27,6 +27,78 @@ async def by_hand(jetstream: FakeJetStream, name: str = "orders", **changes: Any
 def without_owner(config: Config) -> dict[str, Any]:
     metadata = {key: value for key, value in config["metadata"].items() if key != OWNER_METADATA}
     return {**config, "metadata": metadata}
+
+
+# --- the first time -------------------------------------------------------------------------------
+
+
+async def test_what_nobody_has_reported_on_is_created_without_a_look(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.reconcile(orders)
+    assert jetstream.calls == ["server", "create_stream"]
+    jetstream.calls.clear()
+    await bench.reconcile(reader)
+    # A consumer is made only on the stream that its CozeStream knows.
+    assert jetstream.calls == ["server", "stream", "create_consumer"]
+    assert bench.ready(orders) == bench.ready(reader) == ("True", "Converged")
+    jetstream.calls.clear()
+    await bench.reconcile(orders)
+    assert jetstream.calls == ["server", "stream"], "from then on it is looked at"
+
+
+@pytest.mark.parametrize(
+    "policy, outcome",
+    [("Never", "AdoptionRefused"), ("IfIdentical", "NotIdentical"), ("Always", "Converged")],
+)
+async def test_what_is_there_already_is_judged_by_the_policy_and_not_by_the_attempt_to_create_it(
+    bench: Bench, jetstream: FakeJetStream, policy: str, outcome: str
+) -> None:
+    before = await jetstream.create_stream({"name": "orders", "subjects": ["orders"]})
+    orders = bench.stream(subjects=["orders"], maxMsgs=5, policies={"adoption": policy})
+    await bench.settle(orders)
+    assert bench.ready(orders)[1] == outcome
+    after = await live(jetstream)
+    assert after.created == before.created
+    assert (after.config == before.config) == (outcome != "Converged")
+
+
+@pytest.mark.parametrize("failure", [CapacityExceeded("full"), Rejected("no"), Denied("create")])
+async def test_what_is_there_already_is_ready_though_it_could_not_be_created(
+    bench: Bench, jetstream: FakeJetStream, failure: Failure
+) -> None:
+    # Some servers look for room, or at the request, before they look for the name.
+    orders = bench.stream()
+    await bench.settle(orders)
+    bench.kubernetes.forget_status(orders)
+    jetstream.refusals["create_stream"] = failure
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_what_was_created_before_a_crash_is_taken_as_it_is(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    created = bench.status(orders)["created"]
+    for key in (orders, reader):
+        bench.kubernetes.forget_status(key)
+    bench.restart()
+    await bench.settle(orders, reader)
+    assert bench.ready(orders) == bench.ready(reader) == ("True", "Converged")
+    assert bench.status(orders)["created"] == created
+    assert bench.events(orders) == bench.events(reader) == []
+
+
+async def test_a_time_out_of_the_first_request_is_not_followed_by_another_at_once(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    jetstream.refusals["create_stream"] = OutcomeUnknown("no answer")
+    orders = bench.stream()
+    await bench.reconcile(orders)
+    assert jetstream.calls == ["server", "create_stream"]
 
 
 # --- held because somebody said so ----------------------------------------------------------------
