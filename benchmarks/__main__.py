@@ -19,6 +19,7 @@ from coze_nats.core import names
 
 FULL_SIZES = (100, 300, 1000, 3000, 10000)
 QUICK_SIZES = (20, 100)
+ROUNDS = 5
 LARGE = 3000
 """From this size on there is one round: it takes minutes."""
 
@@ -65,7 +66,7 @@ class Run:
 
     async def size(self, bench: Bench, size: int) -> None:
         """Floor and operator in turn; in the last round, what can be seen with so many."""
-        rounds = 1 if self.quick or size >= LARGE else 3
+        rounds = 1 if self.quick or size >= LARGE else ROUNDS
         floors, colds = [], []
         for number in range(rounds):
             say(f"{size:,} resources: the floor ({number + 1} of {rounds})")
