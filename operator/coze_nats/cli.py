@@ -195,9 +195,10 @@ def _add_flags_for_several(operator: argparse.ArgumentParser) -> None:
     operator.add_argument(
         "--lease-name",
         type=settings.lease_name,
-        default=election.name,
+        default=election.lease,
         metavar="NAME",
-        help="name of the Lease; a shard appends its index (default: %(default)s)",
+        help="name of the Lease; shards hold it together, and each one with its index appended "
+        "(default: %(default)s)",
     )
     operator.add_argument(
         "--lease-namespace",

@@ -2,6 +2,10 @@
 
 An operator that loses the lead ends, and starts anew as a candidate. To step back it would have to
 stop all that is under way and forget what it supposed, which is what a new process has done.
+
+The leader of a shard holds two Leases: its own, which the replicas of the shard contend for, and
+one that all shards hold together, in the name of their number. Shards of another number, or an
+operator that looks after everything, would act on the same connections: they contend for that one.
 """
 
 import asyncio
@@ -28,69 +32,91 @@ class Leadership:
     """
 
     def __init__(self, session: Session, election: Election | None) -> None:
-        self._lease: Lease | None = None
+        self._leases = _leases(session, election) if election else ()
         self._task: asyncio.Task[None] | None = None
         self.leads = election is None
         self.is_lost = False
-        if election:
-            # In a lane of its own, a renewal waits for nothing.
-            self._lease = Lease(
-                Api(session, lane=Lane(1)),
-                election.namespace or own_namespace(),
-                election.name,
-                f"{gethostname()}_{uuid.uuid4()}",
-                election.terms,
-            )
 
     def may_write(self) -> bool:
         """Whether nobody else can lead; to be asked when bytes are about to leave."""
-        return self._lease is None or self._lease.may_write()
+        return all(lease.may_write() for lease in self._leases)
 
     def start(
         self, warm: asyncio.Event, take_over: Callable[[], None], stop: asyncio.Event
     ) -> None:
         """Stand as a candidate once `warm` is set; `stop` is set when the lead is lost."""
-        if self._lease:
+        if self._leases:
             self._task = asyncio.create_task(
-                self._contend(self._lease, warm, take_over, stop), name="leadership"
+                self._contend(warm, take_over, stop), name="leadership"
             )
 
     async def end(self, *, is_done: bool) -> None:
         """Stop renewing; if all that was sent is done, let another one lead at once."""
-        if self._lease is None or self._task is None:
+        if self._task is None:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        if is_done and self.leads:
-            await self._lease.release()
+        if is_done and not self.is_lost:
+            for lease in self._leases:
+                await lease.release()
 
     @property
     def words(self) -> str:
         """How it stands, for people; "" without an election."""
-        if self._lease is None:
+        if not self._leases:
             return ""
         if self.leads:
-            return f"leading by Lease {self._lease}"
-        return f"standing by: {self._lease.holder or 'nobody'} holds Lease {self._lease}"
+            return f"leading by Lease {self._leases[0]}"
+        lease = next((each for each in self._leases if not each.may_write()), self._leases[0])
+        return f"standing by: {lease.holder or 'nobody'} holds Lease {lease}"
 
     @property
     def trouble(self) -> str:
-        """Why the Lease can't be contended for; "" when it can."""
-        return self._lease.trouble if self._lease else ""
+        """Why a Lease can't be contended for; "" when all can."""
+        return next((lease.trouble for lease in self._leases if lease.trouble), "")
 
     async def _contend(
-        self,
-        lease: Lease,
-        warm: asyncio.Event,
-        take_over: Callable[[], None],
-        stop: asyncio.Event,
+        self, warm: asyncio.Event, take_over: Callable[[], None], stop: asyncio.Event
     ) -> None:
         # Who has heard of all resources goes first.
         await warm.wait()
-        await lease.acquire()
-        self.leads = True
-        take_over()
-        await lease.keep()
+        keeping: set[asyncio.Task[None]] = set()
+        try:
+            if await self._acquired(keeping):
+                self.leads = True
+                take_over()
+                await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in keeping:
+                task.cancel()
+            for found in await asyncio.gather(*keeping, return_exceptions=True):
+                if isinstance(found, Exception):
+                    log.error("Bug: contending for a Lease failed", exc_info=found)
         self.leads = False
         self.is_lost = True
         stop.set()
+
+    async def _acquired(self, keeping: set[asyncio.Task[None]]) -> bool:
+        """Take one Lease after the other, and keep them; returns whether all are held."""
+        for lease in self._leases:
+            acquiring = asyncio.create_task(lease.acquire())
+            keeping.add(acquiring)
+            done, _ = await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
+            if done != {acquiring} or acquiring.exception():
+                return False
+            keeping.remove(acquiring)
+            keeping.add(asyncio.create_task(lease.keep()))
+        return True
+
+
+def _leases(session: Session, election: Election) -> tuple[Lease, ...]:
+    def lease(name: str, identity: str, *, is_shared: bool = False) -> Lease:
+        # In a lane of its own, a renewal waits for nothing.
+        api = Api(session, lane=Lane(1))
+        namespace = election.namespace or own_namespace()
+        return Lease(api, namespace, name, identity, election.terms, is_shared=is_shared)
+
+    own = lease(election.name, f"{gethostname()}_{uuid.uuid4()}")
+    if election.shard is None:
+        return (own,)
+    return own, lease(election.lease, f"shards-of-{election.shard.count}", is_shared=True)

@@ -44,16 +44,23 @@ class InvalidSetting(argparse.ArgumentTypeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Election:
-    """The Lease by which it is decided who leads.
+    """The Leases by which it is decided who leads.
 
     Attributes:
-        name: of the Lease; each shard has its own.
-        namespace: that it is in; "" means the operator's own.
+        lease: what the names of Leases begin with.
+        namespace: that they are in; "" means the operator's own.
+        shard: the part that is contended for; None: everything.
     """
 
-    name: str = "coze-nats-operator"
+    lease: str = "coze-nats-operator"
     namespace: str = ""
     terms: Terms = field(default_factory=Terms)
+    shard: Shard | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the Lease that one operator holds: each shard has its own."""
+        return self.lease if self.shard is None else f"{self.lease}-{self.shard.index}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,9 +231,11 @@ def _election(arguments: argparse.Namespace) -> Election | None:
         )
     except InvalidTerms as error:
         raise InvalidSetting(str(error)) from error
-    part = "" if arguments.shard is None else f"-{arguments.shard.index}"
     return Election(
-        name=f"{arguments.lease_name}{part}", namespace=arguments.lease_namespace or "", terms=terms
+        lease=arguments.lease_name,
+        namespace=arguments.lease_namespace or "",
+        terms=terms,
+        shard=arguments.shard,
     )
 
 

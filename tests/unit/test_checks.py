@@ -112,7 +112,7 @@ async def test_a_task_that_ended_by_itself_is_a_reason_for_a_restart(session: Se
 
 
 async def test_a_candidate_says_that_it_stands_by(session: Session) -> None:
-    leadership = Leadership(session, Election(name="it", namespace="coze"))
+    leadership = Leadership(session, Election(lease="it", namespace="coze"))
     found = checks(session, leadership=leadership)
     assert found.facts() == {"leadership": "standing by: nobody holds Lease coze/it"}
     assert not leadership.may_write()

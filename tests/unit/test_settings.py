@@ -142,6 +142,8 @@ def test_each_shard_has_a_lease_of_its_own() -> None:
     assert found.shard == Shard(1, 4)
     assert found.election
     assert found.election.name == "coze-nats-operator-1"
+    assert found.election.lease == "coze-nats-operator", "which all shards hold together"
+    assert found.election.shard == found.shard
 
 
 @pytest.mark.parametrize(

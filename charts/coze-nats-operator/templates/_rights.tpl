@@ -39,8 +39,11 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames:
+    - {{ $name }}
     {{- range include "coze-nats-operator.shards" . | fromYamlArray }}
-    - {{ $name }}{{ .suffix }}
+    {{- with .suffix }}
+    - {{ $name }}{{ . }}
+    {{- end }}
     {{- end }}
   verbs: [get, update]
 {{- end }}

@@ -10,6 +10,9 @@ observations, so that it does not matter what the other side takes the time to b
 
 A renewal starts before the apiserver records it, and that is before a candidate sees it. So the
 holder has stopped before the other begins, also if it was frozen meanwhile and knows nothing of it.
+
+A Lease can be held by several under one name. Each goes by its own renewals, so the same is true of
+all of them; only nobody can release it for the others.
 """
 
 import asyncio
@@ -58,8 +61,10 @@ class Lease:
         identity: str,
         terms: Terms,
         clock: Clock = clock,
+        *,
+        is_shared: bool = False,
     ) -> None:
-        """`identity` must be this process's own, and no other's ever."""
+        """`identity` must be this process's own, and no other's ever, unless it is shared."""
         self.holder = ""
         self.trouble = ""
         self._api = api
@@ -68,6 +73,7 @@ class Lease:
         self._identity = identity
         self._terms = terms
         self._clock = clock
+        self._is_shared = is_shared
         self._record: Mapping[str, Any] | None = None
         self._changed_at = -math.inf
         self._good_until = 0.0
@@ -86,12 +92,13 @@ class Lease:
                 break
             jitter = random.uniform(1, 1 + _JITTER)  # noqa: S311  spreads load
             await asyncio.sleep(self._terms.retry_every * jitter)
-        log.info("Leading: %s holds Lease %s", self._identity, self)
+        log.info("%s holds Lease %s", self._identity, self)
 
     async def keep(self) -> None:
         """Renew the Lease until it is lost; then nothing may be written any more."""
         while self.may_write():
-            await asyncio.sleep(self._terms.retry_every)
+            # Not all at the same moment, if several share it.
+            await asyncio.sleep(self._terms.retry_every * random.uniform(1 - _JITTER, 1))  # noqa: S311
             # Half the time for each attempt: a connection that is silently dead gets a successor.
             left = min(self._good_until - self._clock(), self._terms.renew_within / 2)
             if left > 0 and not await self._tried(self._renew, left) and self._is_anothers():
@@ -102,7 +109,7 @@ class Lease:
     async def release(self) -> None:
         """Let another take over at once. Nothing that was sent may still be under way."""
         self._good_until = 0.0
-        if self._record is None or self._is_anothers():
+        if self._is_shared or self.holder != self._identity:
             return
         if await self._tried(self._give_up, self._terms.retry_every):
             log.info("Lease %s is released", self)
@@ -131,7 +138,8 @@ class Lease:
             "holderIdentity": self._identity,
             "acquireTime": now,
             "renewTime": now,
-            "leaseTransitions": int(_spec(record).get("leaseTransitions") or 0) + 1,
+            "leaseTransitions": int(_spec(record).get("leaseTransitions") or 0)
+            + (self.holder != self._identity),
         }
         if not await self._written(record, changes):
             return False
@@ -145,8 +153,9 @@ class Lease:
 
     async def _renew(self) -> bool:
         """Say that the holder lives."""
-        # A first conflict may be with a request of our own whose answer was lost.
-        for _ in range(2):
+        # A first conflict may be with a request of our own whose answer was lost, and the first
+        # is to be expected if others renew the same Lease.
+        for _ in range(3 if self._is_shared else 2):
             started = self._clock()
             changes = {"holderIdentity": self._identity, "renewTime": _now()}
             if await self._written(self._record, changes):

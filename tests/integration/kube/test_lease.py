@@ -65,12 +65,13 @@ class Answers:
 class Candidate:
     """One of those who contend for a Lease, as a task of its own."""
 
-    def __init__(self, api: Api, namespace: str, identity: str, terms: Terms = TERMS) -> None:
+    def __init__(
+        self, api: Api, namespace: str, identity: str, terms: Terms = TERMS, **more: Any
+    ) -> None:
         self.time = Time()
         self.answers = Answers(api)
-        self.lease = Lease(
-            cast(Api, self.answers), namespace, "operator", identity, terms, clock=self.time
-        )
+        own = cast(Api, self.answers)
+        self.lease = Lease(own, namespace, "operator", identity, terms, clock=self.time, **more)
         self.led = False
         self.ended = False
         self._task = asyncio.create_task(self._contend())
@@ -95,8 +96,8 @@ Contend = Callable[..., Candidate]
 async def contend(api: Api, namespace: str) -> AsyncIterator[Contend]:
     candidates: list[Candidate] = []
 
-    def start(identity: str, terms: Terms = TERMS) -> Candidate:
-        candidates.append(Candidate(api, namespace, identity, terms))
+    def start(identity: str, terms: Terms = TERMS, **more: Any) -> Candidate:
+        candidates.append(Candidate(api, namespace, identity, terms, **more))
         return candidates[-1]
 
     yield start
@@ -330,6 +331,68 @@ async def test_a_missing_right_is_told_and_waited_for(
     finally:
         await candidate.stop()
         await session.close()
+
+
+# --- held by several ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def two(contend: Contend) -> tuple[Candidate, Candidate]:
+    """Two shards of two, which hold the Lease together."""
+    first, second = (contend("shards-of-2", is_shared=True) for _ in range(2))
+    await until(lambda: first.led and second.led)
+    return first, second
+
+
+async def test_those_of_one_name_hold_a_lease_together_each_by_its_own_renewals(
+    two: tuple[Candidate, Candidate], record: Any
+) -> None:
+    for _ in range(20):
+        for each in two:
+            each.time.now += 5
+        await looks(two[0], 2)
+    assert all(each.lease.may_write() for each in two)
+    assert record()["leaseTransitions"] == 1
+    two[0].time.now += 10
+    assert not two[0].lease.may_write(), "another's renewals are not its own"
+
+
+async def test_who_comes_under_another_name_waits_for_the_last_of_them(
+    two: tuple[Candidate, Candidate], contend: Contend, record: Any
+) -> None:
+    newer = contend("shards-of-3", is_shared=True)
+    await until(lambda: newer.lease.holder == "shards-of-2")
+    for each in two:
+        newer.time.now += 15.1
+        await looks(newer)
+        assert not newer.led
+        await each.stop()
+        await each.lease.release()
+        assert not each.lease.may_write()
+    await looks(newer)
+    assert record()["holderIdentity"] == "shards-of-2", "none releases it for the others"
+    newer.time.now += 15.1
+    await until(lambda: newer.led)
+    assert record()["holderIdentity"] == "shards-of-3"
+
+
+async def test_one_of_them_that_was_frozen_finds_others_in_its_place(
+    two: tuple[Candidate, Candidate], contend: Contend
+) -> None:
+    frozen, gone = two
+    frozen.answers.hold()
+    await until(lambda: frozen.answers.held == 1)
+    await gone.stop()
+    newer = contend("shards-of-3", is_shared=True)
+    await until(lambda: newer.lease.holder == "shards-of-2")
+    while not newer.led:
+        assert not (frozen.lease.may_write() and newer.lease.may_write())
+        frozen.time.now += 3.3
+        newer.time.now += 3.3
+        await looks(newer, 1)
+    frozen.answers.let_one_come()
+    await until(lambda: frozen.ended)
+    assert not frozen.lease.may_write()
 
 
 def test_the_clock_goes_on() -> None:

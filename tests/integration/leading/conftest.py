@@ -306,6 +306,12 @@ def new_record() -> type[Record]:
 
 
 @pytest.fixture
+def terms() -> tuple[str, ...]:
+    """Flags for the times of a Lease."""
+    return TERMS
+
+
+@pytest.fixture
 def duration() -> float:
     """Seconds after which a Lease that nobody renews is taken."""
     return DURATION

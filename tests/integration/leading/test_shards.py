@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
 from coze_nats.core import names
 from coze_nats.core.conditions import is_true
-from coze_nats.core.shards import Shard
+from coze_nats.core.shards import Shard, owner
 from support.eventually import eventually_async
 from support.resources import Resources
 
@@ -98,6 +99,66 @@ async def shards(kubernetes: tuple[KubernetesAPI, Path], new_record: Any) -> Asy
                 found.resources.delete(resource)
                 found.resources.release(resource)
         found.resources.close()
+
+
+async def test_shards_of_another_number_wait_until_the_last_of_the_former_has_ended(
+    kubernetes: tuple[KubernetesAPI, Path], new_record: Any, terms: tuple[str, ...], duration: float
+) -> None:
+    api, log = kubernetes
+    found = Shards(api, new_record(log))
+    with ExitStack() as running:
+        server = running.enter_context(NatsServer())
+
+        async def start(user: str, shard: str) -> OperatorProcess:
+            process = OperatorProcess(
+                api.service_account_kubeconfig(NAMESPACE, user),
+                server.url,
+                arguments=(
+                    f"--shard={shard}",
+                    f"--lease-namespace={NAMESPACE}",
+                    "--lease-name=divided",
+                    *terms,
+                ),
+            )
+            running.callback(process.remove)
+            await asyncio.to_thread(process.start)
+            return process
+
+        def says(process: OperatorProcess, words: str) -> Callable[[], Awaitable[bool]]:
+            async def look() -> bool:
+                return words in process.probe("/readyz")[1]
+
+            return look
+
+        def renewed() -> datetime:
+            where = ("lease", "divided", f"--namespace={NAMESPACE}")
+            shown = api.kubectl("get", *where, "--output=jsonpath={.spec.renewTime}").stdout
+            return datetime.fromisoformat(shown)
+
+        # Both would look after the operator's own connection, by different Leases of their own.
+        index = owner("", 2)
+        count = next(n for n in itertools.count(3) if owner("", n) != index)
+        former = await start("red", f"{index}/2")
+        await eventually_async(says(former, "leading by"), 40, "the lead of the former")
+        newer = await start("blue", f"{owner('', count)}/{count}")
+        await eventually_async(says(newer, "shards-of-2 holds Lease"), 40, "the wait of the newer")
+        found.declare(names.STREAM_KIND, "divided", storage="memory")
+        await found.is_ready(names.STREAM_KIND, "divided")
+        begun = renewed()
+
+        async def goes_on() -> bool:
+            assert not await says(newer, "leading by")()
+            # Longer than it takes to follow somebody who is dead.
+            return (renewed() - begun).total_seconds() > 2 * duration
+
+        await eventually_async(goes_on, 60, "the renewals of the former")
+        assert found.touched("blue") == set()
+        await asyncio.to_thread(former.stop)
+        await eventually_async(says(newer, "leading by"), 40, "the lead of the newer")
+        found.resources.delete(found.resource(names.STREAM_KIND, "divided"))
+        await found.is_gone(names.STREAM_KIND, "divided")
+        assert found.touched("blue") == {"divided"}
+    found.resources.close()
 
 
 async def test_each_shard_looks_after_its_connections_and_touches_nothing_else(
