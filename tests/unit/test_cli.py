@@ -1,7 +1,10 @@
 """The command line: exit codes, and that errors and help say what to do."""
 
+import gc
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +22,17 @@ def exit_code(*arguments: str, environ: dict[str, str] | None = None) -> int:
         return main(arguments, environ or {})
     except SystemExit as exit_:
         return int(exit_.code or 0)
+
+
+@contextmanager
+def garbage_collection_restored() -> Iterator[None]:
+    """What the operator does about garbage is for its own process."""
+    threshold = gc.get_threshold()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*threshold)
 
 
 def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +81,7 @@ def test_without_a_cluster_it_ends_with_1_and_says_where_it_looked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environ = NATS | {"KUBECONFIG": str(tmp_path / "missing")}
-    with logging_state.restored():
+    with logging_state.restored(), garbage_collection_restored():
         assert exit_code("operator", "--health-port=0", environ=environ) == 1
     assert "KUBECONFIG" in capsys.readouterr().err
 
