@@ -144,6 +144,21 @@ async def test_creating_something_else_under_the_name_is_an_error(port: JetStrea
         await port.create_consumer("orders", {**READER, "description": "other"})
 
 
+async def test_creating_a_consumer_again_changes_nothing_of_its_pause(port: JetStream) -> None:
+    if (await port.server()).api_level < 1:
+        with pytest.raises(Rejected):
+            await port.pause_consumer("orders", "reader", "2126-01-02T03:04:05Z")
+        return
+    await port.create_stream(ORDERS)
+    await port.create_consumer("orders", {**READER, "pause_until": "2126-01-02T03:04:05Z"})
+    before = await the_consumer(port)
+    # Which is why the answer is looked at: it may be paused otherwise than was asked for.
+    for more in ({}, {"pause_until": "2127-01-02T03:04:05Z"}):
+        again = await port.create_consumer("orders", {**READER, **more})
+        assert again.config["pause_until"] == before.config["pause_until"]
+    assert await the_consumer(port) == before
+
+
 async def test_what_is_made_again_is_another_incarnation(port: JetStream) -> None:
     # In memory: for a moment after its deletion, a stream on disk may not be made again.
     first = await port.create_stream({**ORDERS, "storage": "memory"})

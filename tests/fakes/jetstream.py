@@ -160,7 +160,10 @@ class FakeJetStream:
         new = self._complete_consumer(config, found)
         existing = found.consumers.get(new["name"])
         if existing is not None:
-            if _without_server_metadata(existing.config) != _without_server_metadata(new):
+            # A server alone leaves the pause as it is; a cluster takes it for a difference.
+            pauses = {"pause_until": existing.config.get("pause_until")}
+            asked = _without_server_metadata(new) | pauses
+            if _without_server_metadata(existing.config) | pauses != asked:
                 raise from_api_error(10148, "consumer already exists")
             return self._live_consumer(found, new["name"])
         configs.judge_new_consumer(new, found.config)

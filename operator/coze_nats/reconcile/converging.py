@@ -7,6 +7,7 @@ from functools import partial
 from coze_nats import metrics
 from coze_nats.core.capacity import shortage
 from coze_nats.core.conditions import Health, Outcome, is_known_loss, is_true
+from coze_nats.core.configs import pausing
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.errors import AlreadyExists, CapacityExceeded, NotFound, Rejected
 from coze_nats.core.intent import target_of
@@ -14,6 +15,7 @@ from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Situation, described, has_vanished, plan
+from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import is_observed
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Pause
@@ -41,12 +43,13 @@ class Converger:
     async def _made(
         self, resource: Resource, desired: Desired, server: Server, news: list[News]
     ) -> Outcome | None:
-        """What came of creating the object without a look; None: it has to be looked at.
+        """What came of creating a consumer without a look; None: it has to be looked at.
 
         Nobody has reported on the resource yet, so most likely nothing is there. If something is,
-        the server refuses to create it, or has what was to be created.
+        the server refuses to create it, or has what was to be created. Streams are looked at: being
+        asked for a stream that it has, a cluster before 2.14.6 notes another time of creation.
         """
-        if resource.status or resource.spec.get("streamName"):
+        if resource.status or not stream_key(resource):
             return None
         situation = self._context.situation(resource, server)
         todo = plan(desired, None, situation)
@@ -59,8 +62,11 @@ class Converger:
             live = await self._act(resource, desired, None, todo, news)
         except (AlreadyExists, CapacityExceeded, Rejected):
             return None
+        # An older one of this configuration can be paused otherwise, and a racer's be in its place.
+        if live is None or not is_ours(live, situation.owner, situation.incarnation):
+            return None
         outcome = self._achieved(desired, live, situation)
-        if outcome.health is not Health.READY:
+        if outcome.health is not Health.READY or pausing(desired, live.config, situation.now_ns):
             return None
         return replace(outcome, warning=self._context.warning(resource, desired, None))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from coze_nats.core.errors import CapacityExceeded, Denied, Failure, OutcomeUnknown, Rejected
-from coze_nats.core.live import Config, LiveStream
+from coze_nats.core.live import Config, LiveConsumer, LiveStream
 from coze_nats.core.names import OWNER_METADATA
 from coze_nats.reconcile.contests import FIRST_HOLD, ROUNDS
 from fakes.jetstream import FakeJetStream
@@ -32,73 +32,119 @@ def without_owner(config: Config) -> dict[str, Any]:
 # --- the first time -------------------------------------------------------------------------------
 
 
-async def test_what_nobody_has_reported_on_is_created_without_a_look(
+async def test_a_consumer_that_nobody_has_reported_on_is_created_without_a_look(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
     orders, reader = bench.stream(), bench.consumer()
     await bench.reconcile(orders)
-    assert jetstream.calls == ["server", "create_stream"]
     jetstream.calls.clear()
     await bench.reconcile(reader)
-    # A consumer is made only on the stream that its CozeStream knows.
     assert jetstream.calls == ["server", "stream", "create_consumer"]
-    assert bench.ready(orders) == bench.ready(reader) == ("True", "Converged")
+    assert bench.ready(reader) == ("True", "Converged")
     jetstream.calls.clear()
-    await bench.reconcile(orders)
-    assert jetstream.calls == ["server", "stream"], "from then on it is looked at"
+    await bench.reconcile(reader)
+    assert jetstream.calls == ["server", "consumer"], "from then on it is looked at"
+
+
+async def test_a_stream_that_is_there_is_never_asked_for(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    # A cluster before nats-server 2.14.6 would note another time of creation for it.
+    orders = bench.stream()
+    await bench.settle(orders)
+    bench.kubernetes.forget_status(orders)
+    jetstream.calls.clear()
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+    assert jetstream.calls == ["server", "stream"]
 
 
 @pytest.mark.parametrize(
     "policy, outcome",
     [("Never", "AdoptionRefused"), ("IfIdentical", "NotIdentical"), ("Always", "Converged")],
 )
-async def test_what_is_there_already_is_judged_by_the_policy_and_not_by_the_attempt_to_create_it(
+async def test_what_is_there_is_judged_by_the_policy_and_not_by_the_attempt_to_create_it(
     bench: Bench, jetstream: FakeJetStream, policy: str, outcome: str
 ) -> None:
-    before = await jetstream.create_stream({"name": "orders", "subjects": ["orders"]})
-    orders = bench.stream(subjects=["orders"], maxMsgs=5, policies={"adoption": policy})
-    await bench.settle(orders)
-    assert bench.ready(orders)[1] == outcome
-    after = await live(jetstream)
+    await bench.settle(bench.stream())
+    config = {"name": "reader", "ack_policy": "explicit", "max_deliver": 3}
+    before = await jetstream.create_consumer("orders", config)
+    reader = bench.consumer(maxDeliver=5, policies={"adoption": policy})
+    await bench.settle(reader)
+    assert bench.ready(reader)[1] == outcome
+    after = await jetstream.consumer("orders", "reader")
+    assert after
     assert after.created == before.created
     assert (after.config == before.config) == (outcome != "Converged")
 
 
 @pytest.mark.parametrize("failure", [CapacityExceeded("full"), Rejected("no"), Denied("create")])
-async def test_what_is_there_already_is_ready_though_it_could_not_be_created(
+async def test_what_is_there_is_ready_though_it_could_not_be_created(
     bench: Bench, jetstream: FakeJetStream, failure: Failure
 ) -> None:
     # Some servers look for room, or at the request, before they look for the name.
-    orders = bench.stream()
-    await bench.settle(orders)
-    bench.kubernetes.forget_status(orders)
-    jetstream.refusals["create_stream"] = failure
-    await bench.settle(orders)
-    assert bench.ready(orders) == ("True", "Converged")
+    reader = bench.consumer()
+    await bench.settle(bench.stream(), reader)
+    bench.kubernetes.forget_status(reader)
+    jetstream.refusals["create_consumer"] = failure
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("True", "Converged")
 
 
-async def test_what_was_created_before_a_crash_is_taken_as_it_is(
-    bench: Bench, jetstream: FakeJetStream
-) -> None:
-    orders, reader = bench.stream(), bench.consumer()
-    await bench.settle(orders, reader)
-    created = bench.status(orders)["created"]
-    for key in (orders, reader):
-        bench.kubernetes.forget_status(key)
+async def test_what_was_created_before_a_crash_is_taken_as_it_is(bench: Bench) -> None:
+    reader = bench.consumer()
+    await bench.settle(bench.stream(), reader)
+    created = bench.status(reader)["created"]
+    bench.kubernetes.forget_status(reader)
     bench.restart()
-    await bench.settle(orders, reader)
-    assert bench.ready(orders) == bench.ready(reader) == ("True", "Converged")
-    assert bench.status(orders)["created"] == created
-    assert bench.events(orders) == bench.events(reader) == []
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    assert bench.status(reader)["created"] == created
+    assert bench.events(reader) == []
+
+
+@pytest.mark.parametrize("declared", [{}, {"pauseUntil": "2190-01-01T00:00:00Z"}])
+async def test_what_is_there_and_paused_otherwise_is_put_right_before_it_is_ready(
+    bench: Bench, jetstream: FakeJetStream, declared: dict[str, Any]
+) -> None:
+    await bench.settle(bench.stream())
+    reader = bench.consumer(**declared)
+    await bench.settle(reader)
+    bench.kubernetes.forget_status(reader)
+    await jetstream.pause_consumer("orders", "reader", "2199-01-01T00:00:00Z")
+    await bench.reconcile(reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    after = await jetstream.consumer("orders", "reader")
+    assert after
+    assert after.config.get("pause_until") == declared.get("pauseUntil")
+
+
+class Overtaken(FakeJetStream):
+    """Asked to create a consumer that is there, it answers well, with what that is."""
+
+    async def create_consumer(self, stream: str, config: Config) -> LiveConsumer:
+        there = await self.consumer(stream, config["name"])
+        return there or await super().create_consumer(stream, config)
+
+
+async def test_what_somebody_else_put_there_meanwhile_is_theirs() -> None:
+    # nats-server 2.10 takes a creation under a name that is being taken for an update.
+    bench = Bench(Overtaken())
+    await bench.settle(bench.stream(), bench.consumer())
+    rival = bench.consumer("rival", name="reader")
+    await bench.reconcile(rival)
+    assert bench.ready(rival) == ("False", "OwnedByAnother")
 
 
 async def test_a_time_out_of_the_first_request_is_not_followed_by_another_at_once(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
-    jetstream.refusals["create_stream"] = OutcomeUnknown("no answer")
-    orders = bench.stream()
-    await bench.reconcile(orders)
-    assert jetstream.calls == ["server", "create_stream"]
+    await bench.settle(bench.stream())
+    jetstream.refusals["create_consumer"] = OutcomeUnknown("no answer")
+    reader = bench.consumer()
+    jetstream.calls.clear()
+    await bench.reconcile(reader)
+    assert jetstream.calls == ["server", "stream", "create_consumer"]
 
 
 # --- held because somebody said so ----------------------------------------------------------------
