@@ -47,7 +47,9 @@ class Cache:
         if known:
             self._unlink(known)
         self._resources[resource.key] = replace(
-            resource, spec=_interned(resource.spec), status=_interned(resource.status)
+            resource,
+            spec=_kept(known.spec if known else {}, resource.spec),
+            status=_kept(known.status if known else {}, resource.status),
         )
         if stream := stream_key(resource):
             self._consumers.setdefault(stream, set()).add(resource.key)
@@ -157,6 +159,12 @@ def _is_older(version: str, known: str) -> bool:
     many is harmless, one too few is not.
     """
     return version.isdecimal() and known.isdecimal() and int(version) < int(known)
+
+
+def _kept(known: Mapping[str, Any], value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is known already, if it is equal, as after most of our own writes."""
+    found: Mapping[str, Any] = known if known == value else _interned(value)
+    return found
 
 
 def _interned(value: Any) -> Any:
