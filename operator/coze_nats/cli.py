@@ -197,8 +197,8 @@ def _add_flags_for_several(operator: argparse.ArgumentParser) -> None:
         type=settings.lease_name,
         default=election.lease,
         metavar="NAME",
-        help="name of the Lease; shards hold it together, and each one with its index appended "
-        "(default: %(default)s)",
+        help="name of the Lease; shards hold it together, and each one of its own, such as "
+        "NAME-0-of-4 (default: %(default)s)",
     )
     operator.add_argument(
         "--lease-namespace",

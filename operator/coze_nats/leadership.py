@@ -80,33 +80,45 @@ class Leadership:
     ) -> None:
         # Who has heard of all resources goes first.
         await warm.wait()
-        keeping: set[asyncio.Task[None]] = set()
         try:
-            if await self._acquired(keeping):
-                self.leads = True
-                take_over()
-                await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in keeping:
-                task.cancel()
-            for found in await asyncio.gather(*keeping, return_exceptions=True):
-                if isinstance(found, Exception):
-                    log.error("Bug: contending for a Lease failed", exc_info=found)
+            # Who loses one Lease while waiting for the next has done nothing yet: it begins anew.
+            while not await self._led(take_over):
+                log.warning("Contending for the Leases begins anew")
+        except Exception:
+            log.exception("Bug: contending for a Lease failed as nobody thought of")
         self.leads = False
         self.is_lost = True
         stop.set()
 
-    async def _acquired(self, keeping: set[asyncio.Task[None]]) -> bool:
-        """Take one Lease after the other, and keep them; returns whether all are held."""
-        for lease in self._leases:
-            acquiring = asyncio.create_task(lease.acquire())
-            keeping.add(acquiring)
-            done, _ = await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
-            if done != {acquiring} or acquiring.exception():
-                return False
-            keeping.remove(acquiring)
-            keeping.add(asyncio.create_task(lease.keep()))
-        return True
+    async def _led(self, take_over: Callable[[], None]) -> bool:
+        """Take one Lease after the other, and act until one is lost; False if it came to nothing.
+
+        What is held is renewed from the beginning.
+        """
+        keeping: set[asyncio.Task[None]] = set()
+        try:
+            for lease in self._leases:
+                keeping.add(acquiring := asyncio.create_task(lease.acquire()))
+                if await _first_of(keeping) != {acquiring}:
+                    return False
+                keeping.remove(acquiring)
+                keeping.add(asyncio.create_task(lease.keep()))
+            self.leads = True
+            take_over()
+            await _first_of(keeping)
+            return True
+        finally:
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
+
+
+async def _first_of(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Wait for the first to end; raises what it raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    return done
 
 
 def _leases(session: Session, election: Election) -> tuple[Lease, ...]:

@@ -59,8 +59,10 @@ class Election:
 
     @property
     def name(self) -> str:
-        """Of the Lease that one operator holds: each shard has its own."""
-        return self.lease if self.shard is None else f"{self.lease}-{self.shard.index}"
+        """Of the Lease that one operator holds: each shard of each number has its own."""
+        if self.shard is None:
+            return self.lease
+        return f"{self.lease}-{self.shard.index}-of-{self.shard.count}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,7 +141,7 @@ def test_each_shard_has_a_lease_of_its_own() -> None:
     found = load("--shard=1/4")
     assert found.shard == Shard(1, 4)
     assert found.election
-    assert found.election.name == "coze-nats-operator-1"
+    assert found.election.name == "coze-nats-operator-1-of-4"
     assert found.election.lease == "coze-nats-operator", "which all shards hold together"
     assert found.election.shard == found.shard
 

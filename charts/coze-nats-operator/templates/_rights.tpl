@@ -40,9 +40,10 @@
   resources: [leases]
   resourceNames:
     - {{ $name }}
-    {{- range include "coze-nats-operator.shards" . | fromYamlArray }}
+    {{- $shards := include "coze-nats-operator.shards" . | fromYamlArray }}
+    {{- range $shards }}
     {{- with .suffix }}
-    - {{ $name }}{{ . }}
+    - {{ $name }}{{ . }}-of-{{ len $shards }}
     {{- end }}
     {{- end }}
   verbs: [get, update]

@@ -33,6 +33,8 @@ from coze_nats.kube.api import Api, ApiServerError, Gone
 log = logging.getLogger(__name__)
 
 _JITTER = 0.2
+_CONFLICT_SECONDS = 0.05
+"""At most so long between a conflict and the next attempt."""
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -153,17 +155,18 @@ class Lease:
 
     async def _renew(self) -> bool:
         """Say that the holder lives."""
-        # A first conflict may be with a request of our own whose answer was lost, and the first
-        # is to be expected if others renew the same Lease.
-        for _ in range(3 if self._is_shared else 2):
+        if self._is_shared:
+            # Others have most likely renewed it since.
+            await self._read()
+        while not self._is_anothers():
             started = self._clock()
             changes = {"holderIdentity": self._identity, "renewTime": _now()}
             if await self._written(self._record, changes):
                 self._good_until = started + self._terms.renew_within
                 return True
+            # With a request of our own whose answer was lost, or with another one who shares it.
+            await asyncio.sleep(random.uniform(0, _CONFLICT_SECONDS))  # noqa: S311
             await self._read()
-            if self._is_anothers():
-                return False
         return False
 
     async def _read(self) -> Mapping[str, Any] | None:

@@ -95,8 +95,8 @@ class Session:
             await self._http.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        # A watch keeps its connection.
-        limit = KOPFS_WIDTH + OWN_WIDTH + len(self._watches.places) + 1
+        # A watch keeps its connection, and each of two Leases has one for its renewals.
+        limit = KOPFS_WIDTH + OWN_WIDTH + len(self._watches.places) + 2
         connector = aiohttp.TCPConnector(
             limit=limit, ssl=_ssl_context(self._configuration), socket_factory=_socket
         )
