@@ -32,7 +32,7 @@ async def test_the_meta_leader_is_lost(begin: Begin, nats_cluster: NatsCluster) 
     work.survived(
         "meta leader killed, three nodes",
         stayed_up="the operator; two nodes",
-        retried="the connection, to another node; what had no answer",
+        retried="the connection, to another node; what had no answer within 30 s",
         heal_seconds=seconds,
         bound=5,
     )
