@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,19 +98,20 @@ async def man_in_the_middle(
     host = Impostor(info(tls_required=True) if handshake_first else b"")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with host.visited(writer), suppress(OSError):
             if not handshake_first:
                 writer.write(info(tls_required=True))
                 await writer.start_tls(context)
             await host.serve(reader, writer)
-        except OSError:
-            writer.close()
 
     first = context if handshake_first else None
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=first)
     host.port = server.sockets[0].getsockname()[1]
     async with server:
-        yield host
+        try:
+            yield host
+        finally:
+            await host.end()
 
 
 @methods

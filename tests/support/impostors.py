@@ -1,9 +1,10 @@
 """Something that listens where a NATS server should."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -18,17 +19,35 @@ class Impostor:
     port: int = 0
     visits: int = 0
     received: bytes = b""
+    _visitors: dict[asyncio.Task[Any] | None, asyncio.StreamWriter] = field(default_factory=dict)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.visits += 1
-        writer.write(self.greeting)
-        with suppress(OSError):
+        with self.visited(writer), suppress(OSError):
+            writer.write(self.greeting)
             while data := await reader.read(4096):
                 self.received += data
                 if self.farewell is not None and b"PING" in self.received:
                     writer.write(self.farewell)
                     break
-        writer.close()
+
+    @contextmanager
+    def visited(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        """Hang up at the end of the block, or when everything ends."""
+        task = asyncio.current_task()
+        self._visitors[task] = writer
+        try:
+            yield
+        finally:
+            self._visitors.pop(task, None)
+            writer.close()
+
+    async def end(self) -> None:
+        """Hang up on all who are still there."""
+        visitors = dict(self._visitors)
+        for writer in visitors.values():
+            writer.transport.abort()
+        await asyncio.gather(*filter(None, visitors), return_exceptions=True)
 
 
 @asynccontextmanager
@@ -39,4 +58,7 @@ async def impostor(
     server = await asyncio.start_server(host.serve, "127.0.0.1", port)
     host.port = server.sockets[0].getsockname()[1]
     async with server:
-        yield host
+        try:
+            yield host
+        finally:
+            await host.end()

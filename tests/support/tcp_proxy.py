@@ -117,6 +117,9 @@ class TcpProxy:
 
     async def _end(self) -> None:
         await self._refuse()
+        # Who was accepted a moment ago is attended to in the next turn, and then hung up on.
+        await asyncio.sleep(0)
+        await self._cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
