@@ -23,7 +23,7 @@ from coze_nats.core.trouble import Trouble
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from support.connections import connected, started
-from support.impostors import Impostor, impostor
+from support.impostors import Impostor, impostor, listening
 from support.until import until
 
 RunServer = Callable[..., NatsServer]
@@ -104,14 +104,8 @@ async def man_in_the_middle(
                 await writer.start_tls(context)
             await host.serve(reader, writer)
 
-    first = context if handshake_first else None
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=first)
-    host.port = server.sockets[0].getsockname()[1]
-    async with server:
-        try:
-            yield host
-        finally:
-            await host.end()
+    async with listening(host, serve, tls=context if handshake_first else None):
+        yield host
 
 
 @methods

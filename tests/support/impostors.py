@@ -1,10 +1,13 @@
 """Something that listens where a NATS server should."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
@@ -55,10 +58,19 @@ async def impostor(
     greeting: bytes, port: int = 0, *, farewell: bytes | None = None
 ) -> AsyncIterator[Impostor]:
     host = Impostor(greeting, farewell)
-    server = await asyncio.start_server(host.serve, "127.0.0.1", port)
+    async with listening(host, host.serve, port):
+        yield host
+
+
+@asynccontextmanager
+async def listening(
+    host: Impostor, serve: Serve, port: int = 0, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Have `serve` attend to the host's visitors, until the end of the block."""
+    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=tls)
     host.port = server.sockets[0].getsockname()[1]
     async with server:
         try:
-            yield host
+            yield
         finally:
             await host.end()

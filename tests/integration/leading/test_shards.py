@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,20 @@ class Shards:
         }
 
 
+async def started(
+    running: ExitStack, api: KubernetesAPI, user: str, shard: str, servers: str, *more: str
+) -> OperatorProcess:
+    """A shard's operator, until `running` ends."""
+    process = OperatorProcess(
+        api.service_account_kubeconfig(NAMESPACE, user),
+        servers,
+        arguments=(f"--shard={shard}", f"--lease-namespace={NAMESPACE}", *more),
+    )
+    running.callback(process.remove)
+    await asyncio.to_thread(process.start)
+    return process
+
+
 @pytest.fixture
 async def shards(kubernetes: tuple[KubernetesAPI, Path], new_record: Any) -> AsyncIterator[Shards]:
     api, log = kubernetes
@@ -82,17 +97,8 @@ async def shards(kubernetes: tuple[KubernetesAPI, Path], new_record: Any) -> Asy
         for user, connection in found.connections.items():
             server = running.enter_context(NatsServer())
             found.declare(names.CONNECTION_KIND, connection, servers=[server.url])
-            process = OperatorProcess(
-                api.service_account_kubeconfig(NAMESPACE, user),
-                "",
-                arguments=(
-                    f"--shard={USERS.index(user)}/2",
-                    f"--lease-namespace={NAMESPACE}",
-                    "--resync-interval=2s",
-                ),
-            )
-            running.callback(process.remove)
-            await asyncio.to_thread(process.start)
+            shard = f"{USERS.index(user)}/2"
+            await started(running, api, user, shard, "", "--resync-interval=2s")
         yield found
         for kind in (names.CONSUMER_KIND, names.STREAM_KIND, names.CONNECTION_KIND):
             for resource in found.resources.all_of(kind, "default"):
@@ -109,20 +115,8 @@ async def test_shards_of_another_number_wait_until_the_last_of_the_former_has_en
     with ExitStack() as running:
         server = running.enter_context(NatsServer())
 
-        async def start(user: str, shard: str) -> OperatorProcess:
-            process = OperatorProcess(
-                api.service_account_kubeconfig(NAMESPACE, user),
-                server.url,
-                arguments=(
-                    f"--shard={shard}",
-                    f"--lease-namespace={NAMESPACE}",
-                    "--lease-name=divided",
-                    *terms,
-                ),
-            )
-            running.callback(process.remove)
-            await asyncio.to_thread(process.start)
-            return process
+        start = partial(started, running, api)
+        more = (server.url, "--lease-name=divided", *terms)
 
         def says(process: OperatorProcess, words: str) -> Callable[[], Awaitable[bool]]:
             async def look() -> bool:
@@ -138,9 +132,9 @@ async def test_shards_of_another_number_wait_until_the_last_of_the_former_has_en
         # Both would look after the operator's own connection, by different Leases of their own.
         index = owner("", 2)
         count = next(n for n in itertools.count(3) if owner("", n) != index)
-        former = await start("red", f"{index}/2")
+        former = await start("red", f"{index}/2", *more)
         await eventually_async(says(former, "leading by"), 40, "the lead of the former")
-        newer = await start("blue", f"{owner('', count)}/{count}")
+        newer = await start("blue", f"{owner('', count)}/{count}", *more)
         await eventually_async(says(newer, "shards-of-2 holds Lease"), 40, "the wait of the newer")
         found.declare(names.STREAM_KIND, "divided", storage="memory")
         await found.is_ready(names.STREAM_KIND, "divided")
