@@ -85,7 +85,6 @@ class Settings:
         metrics_max_objects: of how many streams and consumers each has series of its own.
         most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
         election: how operators of the same part agree who acts; None: there is no other.
-        shard: the part of the connections that is looked after; None: all of them.
     """
 
     nats: ConnectionOptions | None
@@ -103,7 +102,11 @@ class Settings:
     most_deletions: int = 0
     metrics_max_objects: int = 2000
     election: Election | None = None
-    shard: Shard | None = None
+
+    @property
+    def shard(self) -> Shard | None:
+        """The part of the connections that is looked after; None: all of them."""
+        return self.election.shard if self.election else None
 
     @classmethod
     def load(cls, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Self:
@@ -132,7 +135,6 @@ class Settings:
             most_deletions=arguments.max_deletions_per_minute,
             metrics_max_objects=arguments.metrics_max_objects,
             election=_election(arguments),
-            shard=arguments.shard,
         )
 
 
