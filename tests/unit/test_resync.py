@@ -84,7 +84,9 @@ class Existing:
 
 
 class Bench:
-    def __init__(self, lists: Lists, interval: float = 3600) -> None:
+    """A resync of one connection; NATS may be away for `grace` seconds before everybody is told."""
+
+    def __init__(self, lists: Lists, interval: float = 3600, grace: float = 3600) -> None:
         self.lists = lists
         self.reconciler = Existing()
         self.cache = Cache()
@@ -96,7 +98,7 @@ class Bench:
             cast(JetStream, lists),
             interval=interval,
             quiet=0.001,
-            grace=0.001,
+            grace=grace,
         )
 
     def stream(self, name: str, **spec: Any) -> None:
@@ -216,7 +218,7 @@ async def test_nothing_is_asked_while_nats_is_away() -> None:
 @pytest.fixture
 async def running() -> AsyncIterator[Bench]:
     """A resync that runs, and that only a request sets off; NATS is away."""
-    bench = Bench(Lists(orders=[]))
+    bench = Bench(Lists(orders=[]), grace=0.001)
     task = asyncio.create_task(bench.resync.run())
     await asyncio.sleep(0)
     yield bench
