@@ -113,7 +113,7 @@ test-integration: $(READY) ## The operator against a real Kubernetes API server 
 
 test-install: $(READY) ## The chart and the manifests: rendered, refused, installed, upgraded, removed
 	@$(PY) -m controlplane binaries
-	@$(PY) -m controlplane binaries helm actionlint gitops-verdicts promtool prometheus
+	@$(PY) -m controlplane binaries helm actionlint gitops-verdicts promtool prometheus kube-controller-manager
 	@$(PYTEST) tests/install $(SHARE)
 
 # What is said of connections elsewhere, besides their own suite.
@@ -127,10 +127,12 @@ test-connections: $(READY) ## Every login and kind of TLS on every generation of
 
 test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
 	@$(PY) -m controlplane binaries
+	@$(PY) -m controlplane binaries kube-controller-manager
 	@HISTORIES=$${HISTORIES:-1000} $(PYTEST) tests/safety
 
 test-faults: $(READY) ## Long: every fault between operator, API server and NATS; prints what each came to
 	@$(PY) -m controlplane binaries
+	@$(PY) -m controlplane binaries kube-controller-manager
 	@rm -f build/faults.json
 	@$(PYTEST) tests/faults
 	@PYTHONPATH=hack:tests $(PY) -m faults

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = "manifests/samples/coze-studio"
 NAMESPACE = "coze"
 RESYNC = "1s"
-WITHIN_SECONDS = 30.0
+WITHIN_SECONDS = 120.0
 
 Json = dict[str, Any]
 
@@ -69,7 +69,7 @@ class Demo:
     async def api(self, verb: str, body: Json | None = None) -> Json:
         """One raw JetStream API request, as any NATS client would make it."""
         payload = json.dumps(body).encode() if body else b""
-        answer = await self.client.request(f"$JS.API.{verb}", payload, timeout=10)
+        answer = await self.client.request(f"$JS.API.{verb}", payload, timeout=30)
         found: Json = json.loads(answer.data)
         return found
 
@@ -88,7 +88,7 @@ async def apply_the_sample(demo: Demo) -> None:
     stage.step("Declare Coze Studio's topology and wait until JetStream has it")
     start = time.monotonic()
     stage.show(demo.kubectl("apply", "-f", SAMPLE))
-    ready = ("--for=condition=Ready", "cozestreams,cozeconsumers", "--all", "--timeout=30s")
+    ready = ("--for=condition=Ready", "cozestreams,cozeconsumers", "--all", "--timeout=120s")
     stage.show(demo.kubectl("wait", *ready))
     seconds = time.monotonic() - start
     stage.show(demo.kubectl("get", "coze"))
@@ -198,7 +198,7 @@ async def consume_an_event(demo: Demo) -> None:
     await jetstream.publish(subject, b'{"by": "demo"}')
     stage.command(f"nats consumer next {stream} {consumer}")
     pulling = await jetstream.pull_subscribe_bind(consumer=consumer, stream=stream)
-    [message] = await pulling.fetch(1, timeout=5)
+    [message] = await pulling.fetch(1, timeout=30)
     info = await demo.api(f"CONSUMER.INFO.{stream}.{consumer}")
     if message.subject != subject or info["num_ack_pending"] != 1:
         raise BrokenPromise(f"the event was not delivered as declared: {info}")
@@ -218,7 +218,7 @@ async def keep_a_stream_with_messages(demo: Demo) -> None:
     stage.step("The resource of a stream that holds messages is deleted")
     resource = demo.stream_of("workflow")
     name, stream = resource["metadata"]["name"], resource["status"]["stream"]
-    demo.kubectl("delete", "cozestream", name, "--timeout=30s")
+    demo.kubectl("delete", "cozestream", name, "--timeout=120s")
     live = await demo.api(f"STREAM.INFO.{stream}")
     if "error" in live or live["state"]["messages"] < 1:
         raise BrokenPromise(f"stream {stream} is gone, and its messages with it")

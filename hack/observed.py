@@ -30,7 +30,7 @@ OPERATOR = ("coze-nats-system", "coze-nats-operator")
 NAMESPACE = "coze"
 TOPICS = ("workflow", "agent", "knowledge", "plugin", "memory", "trigger")
 TICK_SECONDS = 0.2
-REQUEST_SECONDS = 5.0
+REQUEST_SECONDS = 30.0
 
 STREAMS: Mapping[str, Mapping[str, Any]] = {
     "coze-workflow": {"subjects": ["coze.workflow.>"], "maxMsgs": 9000, "discard": "new"},
@@ -116,7 +116,7 @@ class Observed:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         self._apply(namespace, *streams, *consumers)
         self.kubernetes.kubectl(
-            *("wait", "--for=condition=Ready", "cozestream/coze-agent", "--timeout=60s"),
+            *("wait", "--for=condition=Ready", "cozestream/coze-agent", "--timeout=120s"),
             *("--namespace", NAMESPACE),
         )
         self._apply(*(resource(names.STREAM_KIND, name, spec) for name, spec in LATECOMERS.items()))

@@ -11,6 +11,7 @@ from typing import Any
 
 from controlplane.certificates import Pair
 from controlplane.errors import ControlPlaneError
+from controlplane.loopback import urlopen
 
 REQUEST_SECONDS = 30.0
 
@@ -45,9 +46,7 @@ class AdminClient:
 
     def _send(self, request: urllib.request.Request) -> str:
         try:
-            with urllib.request.urlopen(
-                request, timeout=REQUEST_SECONDS, context=self._tls
-            ) as answer:
+            with urlopen(request, timeout=REQUEST_SECONDS, context=self._tls) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:

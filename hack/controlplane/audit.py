@@ -38,7 +38,9 @@ class AuditLog:
 
     def requests(self, user: str) -> list[Request]:
         """All requests of this user so far."""
-        events = map(json.loads, self._log.read_text(encoding="utf-8").splitlines())
+        # The last line may be half written.
+        lines = self._log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+        events = map(json.loads, lines)
         return [
             Request(
                 user,

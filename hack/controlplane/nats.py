@@ -10,13 +10,13 @@ import shutil
 import signal
 import subprocess
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
 from controlplane import binaries, ports, processes
 from controlplane.directories import Directory
 from controlplane.errors import ControlPlaneError
+from controlplane.loopback import urlopen
 
 PORT_TRIES = 5
 REQUEST_SECONDS = 5.0
@@ -104,7 +104,7 @@ class NatsServer:
                 self._server.stop()
                 if self._requested_port or attempt == PORT_TRIES:
                     raise
-                self.port = 0
+                self.port = self.monitor_port = 0
 
     def await_ready(self) -> None:
         """Return when JetStream is served; in a cluster that takes a majority of the nodes."""
@@ -154,9 +154,7 @@ class NatsServer:
     def monitor(self, path: str) -> dict[str, Any]:
         """The answer of a monitoring endpoint such as `/jsz`; empty while there is none."""
         try:
-            with urllib.request.urlopen(
-                f"{self.monitor_url}{path}", timeout=REQUEST_SECONDS
-            ) as answer:
+            with urlopen(f"{self.monitor_url}{path}", timeout=REQUEST_SECONDS) as answer:
                 document: dict[str, Any] = json.load(answer)
         except (OSError, ValueError):
             return {}

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +14,9 @@ from typing import Self
 
 from controlplane import ports, processes
 from controlplane.directories import Directory
+from controlplane.loopback import urlopen
 
-REQUEST_SECONDS = 2.0
+REQUEST_SECONDS = 10.0
 
 
 class OperatorProcess:
@@ -81,7 +81,7 @@ class OperatorProcess:
         """HTTP status and body of a health path; status 0 while nobody answers."""
         url = f"http://{ports.LOOPBACK}:{self.health_port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=REQUEST_SECONDS) as answer:
+            with urlopen(url, timeout=REQUEST_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -19,7 +19,7 @@ from controlplane import guardian
 from controlplane.errors import ControlPlaneError
 
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 _guardian: subprocess.Popen[str] | None = None

@@ -1,8 +1,8 @@
 """A Prometheus server on loopback that scrapes what it is told to, and answers queries."""
 
 import json
+import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +11,7 @@ from controlplane import binaries, ports, processes
 from controlplane.binaries import Binary
 from controlplane.directories import Directory
 from controlplane.errors import ControlPlaneError
+from controlplane.loopback import urlopen
 
 REQUEST_SECONDS = 30.0
 
@@ -45,7 +46,7 @@ class Prometheus:
     def _ask(self, what: str, **parameters: str) -> list[dict[str, Any]]:
         url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(url, timeout=REQUEST_SECONDS) as answer:
+            with urlopen(url, timeout=REQUEST_SECONDS) as answer:
                 found = json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as error:
             raise ControlPlaneError(f"{parameters}: {error.read().decode()}") from error
@@ -85,7 +86,7 @@ class Prometheus:
     def _is_ready(self) -> bool:
         """Whether it answers, and has scraped for the first time."""
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=REQUEST_SECONDS) as answer:
+            with urlopen(f"{self.url}/-/ready", timeout=REQUEST_SECONDS) as answer:
                 return bool(answer.status == 200 and self.query("up"))
         except (OSError, ControlPlaneError):
             return False

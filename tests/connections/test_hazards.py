@@ -76,8 +76,7 @@ async def test_whoever_demands_tls_gives_no_byte_of_a_login_to_a_server_without_
         impostor(info(tls_required=False)) as host,
         started(f"nats://127.0.0.1:{host.port}", **quick) as connection,
     ):
-        await until(lambda: connection.trouble)
-        assert connection.trouble is Trouble.TLS
+        await until(lambda: trouble_of(connection) is Trouble.TLS)
         said = connection.last_error + caplog.text
     # With the handshake first, a ClientHello went out; and nothing but that.
     assert host.received[:2] == (b"\x16\x03" if "handshake_first" in demand else b"")
@@ -122,8 +121,7 @@ async def test_a_man_in_the_middle_is_told_nothing(
         man_in_the_middle(identities.foreign, handshake_first=handshake_first) as host,
         started(f"nats://127.0.0.1:{host.port}", **options) as connection,
     ):
-        await until(lambda: connection.trouble)
-        assert connection.trouble is Trouble.TLS
+        await until(lambda: trouble_of(connection) is Trouble.TLS)
         assert "the server's certificate is not accepted" in connection.last_error
     assert host.received == b""
 
@@ -157,7 +155,7 @@ async def test_a_jwt_that_expires_is_followed_by_the_one_that_has_replaced_it(
 ) -> None:
     server = run_server(config=identities.operator.config)
     creds = tmp_path / "user.creds"
-    first, second = identities.account.user(lasts=2), identities.account.user(lasts=4)
+    first, second = identities.account.user(lasts=6), identities.account.user(lasts=15)
     creds.write_text(first.creds)
     troubles: set[Trouble | None] = set()
     async with connected(server.url, creds_file=str(creds)) as connection:

@@ -12,7 +12,7 @@ from coze_nats.core import names
 from support.eventually import eventually_async
 from support.tenant import Tenant
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CONNECTION, STREAM, CONSUMER = names.CONNECTION_KIND, names.STREAM_KIND, names.CONSUMER_KIND
 HUB = {"name": "hub"}

@@ -139,7 +139,6 @@ async def test_a_durable_stays_durable_when_its_name_is_left_out_of_an_update(
     assert (updated.config["durable_name"], updated.config["max_deliver"]) == ("worker", 7)
 
 
-@pytest.mark.timeout(60)
 async def test_long_lists_are_read_whole(jetstream: Gateway) -> None:
     # More than two pages of LIST (256) and more than one of NAMES (1024).
     streams = {f"stream-{number}" for number in range(1030)}

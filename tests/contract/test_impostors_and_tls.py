@@ -34,14 +34,14 @@ async def test_what_is_not_a_nats_server_is_a_reason_not_a_hang(
 ) -> None:
     async with (
         impostor(greeting) as host,
-        started(f"nats://127.0.0.1:{host.port}", connect_timeout=0.5) as connection,
+        started(f"nats://127.0.0.1:{host.port}", connect_timeout=2) as connection,
     ):
         await until(lambda: connection.last_error)
         assert reason in connection.last_error
 
 
 async def test_a_name_that_does_not_resolve_is_a_reason(run_server: RunServer) -> None:
-    async with started("nats://nats.invalid:4222") as connection:
+    async with started("nats://nats.invalid:4222", connect_timeout=60) as connection:
         await until(lambda: connection.last_error)
         assert "can't resolve the host name" in connection.last_error
 
@@ -120,7 +120,7 @@ async def test_no_credentials_are_sent_before_the_tls_handshake_is_done(
     info = INFO | {"auth_required": True, "nonce": "abc", offer: True}
     async with (
         impostor(f"INFO {json.dumps(info)}\r\n".encode()) as host,
-        started(f"tls://127.0.0.1:{host.port}", connect_timeout=0.5, **login) as connection,
+        started(f"tls://127.0.0.1:{host.port}", connect_timeout=2, **login) as connection,
     ):
         await until(lambda: connection.last_error)
     # A ClientHello, and nothing of our protocol.
@@ -174,8 +174,9 @@ async def test_a_hanging_server_is_noticed_as_fast_with_tls(
 ) -> None:
     server = run_server(config=tls_config(authority))
     url = server.url.replace("nats://", "tls://")
-    async with connected(url, ca_file=str(authority.certificate)) as connection:
+    ca_file = str(authority.certificate)
+    async with connected(url, ca_file=ca_file, ping_interval=0.5) as connection:
         suspend(server)
-        await until(lambda: not connection.is_connected, within=3)
+        await until(lambda: not connection.is_connected)
         resume(server)
         await until(lambda: connection.is_connected)

@@ -136,18 +136,18 @@ async def test_sampling_ends_when_its_field_is_removed(
     samples = await client.subscribe("$JS.EVENT.METRIC.CONSUMER.ACK.work.reader")
 
     async def acknowledge_one() -> None:
-        await client.request("work", b"message")
+        await client.request("work", b"message", timeout=30)
         request = "$JS.API.CONSUMER.MSG.NEXT.work.reader"
-        message = await client.request(request, b"1", old_style=True)
-        await client.request(message.reply, b"+ACK", old_style=True)
+        message = await client.request(request, b"1", timeout=30, old_style=True)
+        await client.request(message.reply, b"+ACK", timeout=30, old_style=True)
 
     await acknowledge_one()
-    await samples.next_msg(timeout=5)
+    await samples.next_msg(timeout=30)
     await apply(jetstream, consumer("work", "reader", {}))
     await acknowledge_one()
     await apply(jetstream, consumer("work", "reader", {"sampleFreq": "100%"}))
     await acknowledge_one()
     # The sample of the third; of the second there is none.
-    sample = json.loads((await samples.next_msg(timeout=5)).data)
+    sample = json.loads((await samples.next_msg(timeout=30)).data)
     await client.close()
     assert sample["stream_seq"] == 3

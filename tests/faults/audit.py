@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,8 +57,8 @@ class Audit:
             return
         with self._log.open(encoding="utf-8") as lines:
             for line in lines:
-                # A killed API server may leave a line that breaks off.
-                if line.endswith("}\n"):
+                # A killed API server may leave a line that breaks off, and others after it.
+                with suppress(json.JSONDecodeError):
                     yield _written(json.loads(line))
 
 

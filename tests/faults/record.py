@@ -20,7 +20,7 @@ class Survived:
         heal_seconds: from the end of the fault until everything was as declared.
         writes: the operator's writes to the API server, from before the fault until healed.
         most_writes: most of them to one resource.
-        bound: what `most_writes` may be at most.
+        bound: what `most_writes` may be at most, but for the hiccups of a busy machine.
     """
 
     fault: str

@@ -17,7 +17,7 @@ from controlplane import binaries
 from controlplane.nats import NatsCluster, NatsServer
 from coze_nats.jetstream.options import ConnectionOptions
 from coze_nats.metrics.figures import CONSUMER_FAMILIES, STREAM_FAMILIES
-from support.eventually import eventually_async
+from support.eventually import eventually, eventually_async
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "monitoring-nats.md").read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ def has(document: Any, path: str) -> bool:
 async def use(cluster: NatsCluster) -> Client:
     """Have a stream with a limit and a consumer, of whose messages one is open."""
     client = await nats.connect(cluster.urls, name="coze-studio")
-    stream = client.jetstream()
+    stream = client.jetstream(timeout=30)
     await stream.add_stream(
         name=STREAM, subjects=["coze.workflow.>"], num_replicas=3, max_bytes=2**20
     )
@@ -83,9 +83,17 @@ def follower(cluster: NatsCluster) -> NatsServer:
 
 
 def leader_of_the_stream(cluster: NatsCluster) -> NatsServer:
-    accounts = cluster.nodes[0].monitor(WHOLE["/jsz"])["account_details"]
-    (stream,) = (found for each in accounts for found in each.get("stream_detail", ()))
-    return next(node for node in cluster.nodes if node.name == stream["cluster"]["leader"])
+    """Who leads it; a server that lags behind may not know the stream, or its leader, yet."""
+
+    def look() -> list[NatsServer]:
+        for asked in filter(lambda node: node.running, cluster.nodes):
+            for account in asked.monitor(WHOLE["/jsz"]).get("account_details", ()):
+                for stream in account.get("stream_detail", ()):
+                    leader = stream["cluster"].get("leader")
+                    return [node for node in cluster.nodes if node.name == leader]
+        return []
+
+    return eventually(look, what="a leader of the stream")[0]
 
 
 def told(cluster: NatsCluster, row: Row) -> bool:

@@ -34,8 +34,8 @@ class PatientGateway(Gateway):
 @asynccontextmanager
 async def started(*urls: str, **options: Any) -> AsyncIterator[Connection]:
     """A connection that has been started; it may leave no task behind."""
-    quick = {"request_timeout": 5.0, "connect_timeout": 2.0, "ping_interval": 0.5} | options
-    connection = Connection(ConnectionOptions(servers=urls, **quick))
+    patient = {"request_timeout": 10.0, "connect_timeout": 5.0, "ping_interval": 8.0} | options
+    connection = Connection(ConnectionOptions(servers=urls, **patient))
     before = asyncio.all_tasks()
     await connection.start()
     try:
@@ -48,13 +48,13 @@ async def started(*urls: str, **options: Any) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def connected(*urls: str, **options: Any) -> AsyncIterator[Connection]:
     async with started(*urls, **options) as connection:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await connection.wait_connected()
         yield connection
 
 
 @asynccontextmanager
 async def gateway_to(*urls: str, **options: Any) -> AsyncIterator[Gateway]:
-    """A gateway that is connected to one of the servers."""
-    async with connected(*urls, **options) as connection:
+    """A gateway that is connected to one of the servers, which may have much to do."""
+    async with connected(*urls, **{"request_timeout": 30.0, **options}) as connection:
         yield PatientGateway(connection)

@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 POLL_SECONDS = 0.05
 
 
-def eventually(look: Callable[[], Value], within: float = 20.0, what: str = "") -> Value:
+def eventually(look: Callable[[], Value], within: float = 60.0, what: str = "") -> Value:
     """Look until something true is seen, and return it; fail with what was seen last."""
     deadline = time.monotonic() + within
     while not (seen := look()):
@@ -23,7 +23,7 @@ def eventually(look: Callable[[], Value], within: float = 20.0, what: str = "") 
 
 
 async def eventually_async(
-    look: Callable[[], Awaitable[Value]], within: float = 20.0, what: str = ""
+    look: Callable[[], Awaitable[Value]], within: float = 60.0, what: str = ""
 ) -> Value:
     """As `eventually`, for a look that is awaited."""
     deadline = time.monotonic() + within

@@ -22,7 +22,7 @@ from aiohttp import web
 from controlplane import ports
 
 _HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding", "content-length"})
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 Matches = Callable[[web.BaseRequest], bool]
 """Whether a request is one of those that go wrong."""

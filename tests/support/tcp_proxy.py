@@ -37,7 +37,9 @@ class TcpProxy:
         self.accepted = 0
         self._target = target_port
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy")
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="tcp-proxy", daemon=True
+        )
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,7 +77,11 @@ class TcpProxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._run(self._listen())
+        try:
+            self._run(self._listen())
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -84,13 +90,18 @@ class TcpProxy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._run(self._end())
+        try:
+            self._run(self._end())
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, Value]) -> Value:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -152,10 +163,12 @@ class TcpProxy:
                 asyncio.ensure_future(self._pump_asks(reader, there_writer, answers)),
                 asyncio.ensure_future(self._pump_answers(there_reader, writer, answers)),
             )
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
         finally:
             self._writers.discard(there_writer)
             there_writer.close()

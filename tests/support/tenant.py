@@ -87,7 +87,7 @@ class Tenant:
     def status(self, kind: str, name: str) -> dict[str, Any]:
         return dict(self.get(kind, name).get("status") or {})
 
-    async def ready(self, kind: str, name: str, within: float = 20) -> dict[str, Any]:
+    async def ready(self, kind: str, name: str, within: float = 60) -> dict[str, Any]:
         """Its status once it is Ready for the spec that it has now."""
         return await self.reports(kind, name, "Ready", "Converged", within)
 
@@ -100,7 +100,7 @@ class Tenant:
         return str(ready["message"])
 
     async def reports(
-        self, kind: str, name: str, type_: str, reason: str, within: float = 20
+        self, kind: str, name: str, type_: str, reason: str, within: float = 60
     ) -> dict[str, Any]:
         """Its status once that condition is true, for that reason and for the spec of now."""
 
@@ -121,7 +121,7 @@ class Tenant:
         except AssertionError as error:
             raise AssertionError(f"{error}; status: {self.status(kind, name)}") from error
 
-    async def gone(self, kind: str, name: str, within: float = 20) -> None:
+    async def gone(self, kind: str, name: str, within: float = 60) -> None:
         async def look() -> bool:
             return not self.get(kind, name)
 
@@ -135,7 +135,7 @@ class Tenant:
             if item["involvedObject"]["name"] == name and item["reason"] == reason
         ]
 
-    async def event(self, name: str, reason: str, within: float = 20) -> str:
+    async def event(self, name: str, reason: str, within: float = 60) -> str:
         """The message of the first event about a resource for that reason."""
 
         async def look() -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from support.eventually import eventually_async
 
 
-async def until(condition: Callable[[], object], within: float = 10.0) -> None:
+async def until(condition: Callable[[], object], within: float = 60.0) -> None:
     """Return once `condition()` is true; fail after `within` seconds."""
 
     async def look() -> object:

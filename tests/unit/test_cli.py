@@ -78,8 +78,10 @@ def test_a_bad_variable_ends_with_2_and_is_named(capsys: pytest.CaptureFixture[s
 
 
 def test_without_a_cluster_it_ends_with_1_and_says_where_it_looked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The tests may run in a pod themselves.
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     environ = NATS | {"KUBECONFIG": str(tmp_path / "missing")}
     with logging_state.restored(), garbage_collection_restored():
         assert exit_code("operator", "--health-port=0", environ=environ) == 1

@@ -1,7 +1,7 @@
 """The controller: which event leads to a reconcile, and how a deletion comes to its end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -92,8 +92,10 @@ async def _finalized(resource: Resource) -> Resource | None:
 
 
 @pytest.fixture
-async def bench() -> Bench:
-    return Bench()
+async def bench() -> AsyncIterator[Bench]:
+    found = Bench()
+    yield found
+    await found.controller.queue.stop(grace=0)
 
 
 async def breathe() -> None:

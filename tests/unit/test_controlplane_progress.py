@@ -1,6 +1,7 @@
 """What a person who waits gets to read."""
 
 import io
+import re
 
 import pytest
 
@@ -20,7 +21,9 @@ def test_a_log_gets_a_line_at_the_beginning_and_one_at_the_end() -> None:
     with progress.waiting("Building", lambda: "12 packages", stream=output):
         pass
 
-    assert output.getvalue() == "Building ...\nBuilding: done after 0 s, 12 packages\n"
+    assert re.fullmatch(
+        r"Building \.\.\.\nBuilding: done after \d+ s, 12 packages\n", output.getvalue()
+    )
 
 
 def test_what_was_broken_off_is_not_called_done() -> None:
@@ -29,4 +32,4 @@ def test_what_was_broken_off_is_not_called_done() -> None:
     with pytest.raises(RuntimeError), progress.waiting("Building", stream=output):
         raise RuntimeError
 
-    assert output.getvalue().endswith("Building: stopped after 0 s\n")
+    assert re.search(r"Building: stopped after \d+ s\n$", output.getvalue())

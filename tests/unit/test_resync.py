@@ -196,14 +196,14 @@ async def test_a_comparison_that_fails_is_told_of_until_one_succeeds(running: Be
     async def told() -> bool:
         return running.resync.trouble == "nobody answers"
 
-    await eventually_async(told, 5, "the trouble to be told")
+    await eventually_async(told, 60, "the trouble to be told")
     running.lists.failures.clear()
     running.resync.request()
 
     async def over() -> bool:
         return running.resync.trouble == ""
 
-    await eventually_async(over, 5, "the end of the trouble")
+    await eventually_async(over, 60, "the end of the trouble")
 
 
 async def test_nothing_is_asked_while_nats_is_away() -> None:
@@ -258,7 +258,7 @@ async def test_a_round_that_fails_is_followed_by_others(
     running.lists.failures["streams"] = OutcomeUnknown("no answer")
     running.stream("lost")
     running.resync.connected()
-    await eventually_async(put_off, 5)
+    await eventually_async(put_off)
     running.lists.failures.clear()
     running.resync.request()
     await reconciled(running, "lost")
@@ -273,7 +273,7 @@ async def test_a_bug_in_a_round_is_told_and_does_not_end_the_rounds(
     running.lists.failures["streams"] = ZeroDivisionError("oops")
     running.stream("lost")
     running.resync.connected()
-    await eventually_async(told, 5)
+    await eventually_async(told)
     running.lists.failures.clear()
     running.resync.request()
     await reconciled(running, "lost")
@@ -288,7 +288,7 @@ async def test_rounds_come_by_themselves() -> None:
     task = asyncio.create_task(bench.resync.run())
     await asyncio.sleep(0)
     bench.resync.connected()
-    await eventually_async(look, 5)
+    await eventually_async(look)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

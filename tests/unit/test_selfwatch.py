@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -73,17 +74,19 @@ async def test_slow_reconciles_are_looked_for_again_and_again(
     task.cancel()
 
 
-def block(seconds: float) -> None:
+def block(until: Callable[[], object]) -> None:
     """Keep the event loop from everything else."""
-    time.sleep(seconds)
+    while not until():
+        time.sleep(0.05)
 
 
 async def test_a_loop_that_is_stuck_is_named_by_a_thread_with_the_line_it_is_at(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with LoopWatch(asyncio.get_running_loop(), limit=0.3, every=0.03):
-        block(1.0)
-        [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
+        block(until=lambda: caplog.records)
+        record = caplog.records[0]
+        assert record.levelno == logging.ERROR
         assert record.threadName == "loop-watch"
         assert " in block" in record.getMessage()
         await until(lambda: "The event loop goes on" in caplog.text)

@@ -219,7 +219,6 @@ async def test_a_grant_that_comes_back_lets_everything_go_on(
     assert await watched.red.stream("on-and-off") is None
 
 
-@pytest.mark.timeout(180)
 async def test_a_grant_withdrawn_while_a_hundred_streams_are_applied_leaves_none_in_use(
     watched: Estate, host: Tenant, guest: Tenant
 ) -> None:

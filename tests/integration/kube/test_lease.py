@@ -31,7 +31,10 @@ class Time:
 
 
 class Answers:
-    """The API whose answers to writes can be held back; what was sent is sent, as in life."""
+    """The API whose answers to writes can be held back; what was sent is sent, as in life.
+
+    It counts looks at the Lease, and writes that were accepted.
+    """
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -39,6 +42,8 @@ class Answers:
         self._may_come = asyncio.Event()
         self._may_come.set()
         self.held = 0
+        self.looks = 0
+        self.writes = 0
 
     def hold(self) -> None:
         self._may_come.clear()
@@ -51,10 +56,16 @@ class Answers:
     async def request(self, method: str, path: str, **rest: Any) -> dict[str, Any]:
         sending = asyncio.create_task(self._api.request(method, path, **rest))
         self._sent.add(sending)
+        if method == "GET":
+            try:
+                return await asyncio.shield(sending)
+            finally:
+                self.looks += 1
         answer = await asyncio.shield(sending)
-        if method != "GET" and not self._may_come.is_set():
+        if not self._may_come.is_set():
             self.held += 1
             await self._may_come.wait()
+        self.writes += 1
         return answer
 
     async def end(self) -> None:
@@ -121,9 +132,18 @@ def record(apiserver: KubernetesAPI, namespace: str) -> Callable[..., dict[str, 
     return change
 
 
-async def looks(candidate: Candidate, times: int = 5) -> None:
-    """Let a candidate look at the Lease a few times more."""
-    await asyncio.sleep(times * TERMS.retry_every * 2)
+async def looks(candidate: Candidate) -> None:
+    """Let a candidate look at the Lease as it is now, and think about it."""
+    # The one that is under way may have begun before, and the last one is still thought about.
+    enough = candidate.answers.looks + 3
+    await until(lambda: candidate.answers.looks >= enough or candidate.led)
+
+
+async def renewals(*holders: Candidate) -> None:
+    """Let each of these renew the Lease, with all that it knows now."""
+    for holder in holders:
+        enough = holder.answers.writes + 3
+        await until(lambda: holder.answers.writes >= enough)  # noqa: B023 - awaited right here
 
 
 async def test_the_first_leads_and_the_second_stands_by(contend: Contend, record: Any) -> None:
@@ -177,7 +197,8 @@ async def test_a_holder_that_renews_is_never_followed(contend: Contend) -> None:
     for _ in range(20):
         holder.time.now += 5
         other.time.now += 5
-        await looks(holder, 2)
+        await renewals(holder)
+        await looks(other)
     assert holder.lease.may_write()
     assert not other.led
 
@@ -197,15 +218,16 @@ async def test_a_holder_that_was_frozen_may_not_write_and_does_not_ask_first(
 async def test_a_holder_that_comes_to_a_halt_has_stopped_before_a_candidate_begins(
     contend: Contend, step: float
 ) -> None:
-    first = contend("first", terms=Terms(15, 10, retry_every=5))
+    first = contend("first")
     await until(lambda: first.led)
+    await first.stop()
     second = contend("second")
     await until(lambda: second.lease.holder == "first")
     while not second.led:
         assert not (first.lease.may_write() and second.lease.may_write())
         first.time.now += step
         second.time.now += step
-        await looks(second, 1)
+        await looks(second)
     assert not first.lease.may_write()
 
 
@@ -230,7 +252,8 @@ async def test_a_lease_that_somebody_deletes_is_made_again_by_its_holder(
     second = contend("second")
     await until(lambda: second.lease.holder == "first")
     apiserver.kubectl("delete", "lease", "operator", f"--namespace={namespace}")
-    await looks(second, 10)
+    await renewals(first)
+    await looks(second)
     assert record()["holderIdentity"] == "first"
     assert not second.led
 
@@ -267,9 +290,9 @@ async def test_a_renewal_whose_answer_was_lost_is_no_reason_to_end(
     first = contend("first")
     await until(lambda: first.led)
     record(leaseTransitions=7)
-    before = record()["renewTime"]
     first.time.now += 9
-    await until(lambda: record()["renewTime"] > before)
+    await renewals(first)
+    assert record()["leaseTransitions"] == 7
     first.time.now += 9
     assert first.lease.may_write()
     assert not first.ended
@@ -350,7 +373,7 @@ async def test_those_of_one_name_hold_a_lease_together_each_by_its_own_renewals(
     for _ in range(20):
         for each in two:
             each.time.now += 5
-        await looks(two[0], 2)
+        await renewals(*two)
     assert all(each.lease.may_write() for each in two)
     assert record()["leaseTransitions"] == 1
     two[0].time.now += 10
@@ -362,10 +385,14 @@ async def test_who_comes_under_another_name_waits_for_the_last_of_them(
 ) -> None:
     newer = contend("shards-of-3", is_shared=True)
     await until(lambda: newer.lease.holder == "shards-of-2")
+    alive = list(two)
     for each in two:
-        newer.time.now += 15.1
-        await looks(newer)
+        for _ in range(4):
+            newer.time.now += 5
+            await renewals(*alive)
+            await looks(newer)
         assert not newer.led
+        alive.remove(each)
         await each.stop()
         await each.lease.release()
         assert not each.lease.may_write()
@@ -389,7 +416,7 @@ async def test_one_of_them_that_was_frozen_finds_others_in_its_place(
         assert not (frozen.lease.may_write() and newer.lease.may_write())
         frozen.time.now += 3.3
         newer.time.now += 3.3
-        await looks(newer, 1)
+        await looks(newer)
     frozen.answers.let_one_come()
     await until(lambda: frozen.ended)
     assert not frozen.lease.may_write()

@@ -31,8 +31,8 @@ from support.resources import Resources
 ROOT = Path(__file__).resolve().parents[3]
 NAMESPACE = "coze-nats-system"
 WRITING = frozenset({"create", "update", "patch", "delete"})
-DURATION = 6.0
-TERMS = ("--lease-duration=6s", "--lease-renew-deadline=5s", "--lease-retry-period=1s")
+DURATION = 12.0
+TERMS = ("--lease-duration=12s", "--lease-renew-deadline=10s", "--lease-retry-period=1s")
 USERS = ("red", "blue")
 _numbers = itertools.count(1)
 
@@ -171,7 +171,7 @@ class Operator:
         async def look() -> bool:
             return not self.process.running
 
-        await eventually_async(look, 30, f"the end of {self.user}")
+        await eventually_async(look, 60, f"the end of {self.user}")
 
 
 @dataclass(slots=True)

@@ -58,13 +58,13 @@ class Shards:
             found = self.resources.get(self.resource(kind, name)).document
             return is_true(found.get("status") or {}, "Ready")
 
-        await eventually_async(look, 40, f"{kind} {name} being ready")
+        await eventually_async(look, 60, f"{kind} {name} being ready")
 
     async def is_gone(self, kind: str, name: str) -> None:
         async def look() -> bool:
             return self.resources.get(self.resource(kind, name)).status == HTTPStatus.NOT_FOUND
 
-        await eventually_async(look, 40, f"the end of {kind} {name}")
+        await eventually_async(look, 60, f"the end of {kind} {name}")
 
     def touched(self, user: str) -> set[str]:
         """The names of the resources that an operator wrote to."""
@@ -133,9 +133,9 @@ async def test_shards_of_another_number_wait_until_the_last_of_the_former_has_en
         index = owner("", 2)
         count = next(n for n in itertools.count(3) if owner("", n) != index)
         former = await start("red", f"{index}/2", *more)
-        await eventually_async(says(former, "leading by"), 40, "the lead of the former")
+        await eventually_async(says(former, "leading by"), 60, "the lead of the former")
         newer = await start("blue", f"{owner('', count)}/{count}", *more)
-        await eventually_async(says(newer, "shards-of-2 holds Lease"), 40, "the wait of the newer")
+        await eventually_async(says(newer, "shards-of-2 holds Lease"), 60, "the wait of the newer")
         found.declare(names.STREAM_KIND, "divided", storage="memory")
         await found.is_ready(names.STREAM_KIND, "divided")
         begun = renewed()
@@ -145,10 +145,10 @@ async def test_shards_of_another_number_wait_until_the_last_of_the_former_has_en
             # Longer than it takes to follow somebody who is dead.
             return (renewed() - begun).total_seconds() > 2 * duration
 
-        await eventually_async(goes_on, 60, "the renewals of the former")
+        await eventually_async(goes_on, 120, "the renewals of the former")
         assert found.touched("blue") == set()
         await asyncio.to_thread(former.stop)
-        await eventually_async(says(newer, "leading by"), 40, "the lead of the newer")
+        await eventually_async(says(newer, "leading by"), 60, "the lead of the newer")
         found.resources.delete(found.resource(names.STREAM_KIND, "divided"))
         await found.is_gone(names.STREAM_KIND, "divided")
         assert found.touched("blue") == {"divided"}

@@ -79,8 +79,8 @@ async def test_a_leader_that_crashes_is_followed_when_its_lease_ends(
     await world.is_ready(name)
     taken = time.time() - before
     # It may have been renewed up to a retry period before; and the machine may be busy.
-    assert duration - 2.0 < taken < duration + 10.0
-    assert other.leads
+    assert duration - 2.0 < taken < duration + 30.0
+    await until(lambda: other.leads)
     assert world.record.writers == [f"{leader.user} 1", f"{other.user} 1"]
 
 

@@ -34,7 +34,7 @@ async def test_an_annotation_lets_a_resource_go_while_nats_is_away(
             status = await tenant.reports(kind, name, "Reconciling", "NATSUnavailable", within=40)
             assert "jetstream.coze.dev/release=true" in status["conditions"][0]["message"]
             tenant.annotate(kind, name, release="true")
-            await tenant.gone(kind, name, within=5)
+            await tenant.gone(kind, name, within=60)
             assert "released by annotation" in await tenant.event(name, "Released")
     finally:
         world.nats.start()

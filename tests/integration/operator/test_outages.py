@@ -85,15 +85,15 @@ async def test_an_unreachable_server_at_the_start_is_told_and_awaited(
 
     try:
         operator.start(until_ready=False)
-        eventually(lambda: ready().get("reason") == "NATSUnavailable", 40, "the condition")
+        eventually(lambda: ready().get("reason") == "NATSUnavailable", 60, "the condition")
         code, body = operator.probe("/readyz")
         assert code == 503
         assert "connection refused" in body
         assert operator.probe("/healthz")[0] == 200
         assert str(server.port) in operator.log
         server.start()
-        eventually(lambda: ready().get("status") == "True", 30, "Ready")
-        eventually(lambda: operator.probe("/readyz")[0] == 200, 10, "readiness")
+        eventually(lambda: ready().get("status") == "True", 60, "Ready")
+        eventually(lambda: operator.probe("/readyz")[0] == 200, 60, "readiness")
         resources.delete(wanted)
         eventually(lambda: not resources.get(wanted).accepted, 20, "deletion")
     finally:
