@@ -109,22 +109,6 @@ async def test_an_update_of_an_immutable_field_of_a_consumer_is_rejected(
     assert refusal.value.err_code == 10012
 
 
-@pytest.mark.parametrize("name", ["", "a.b", "a b", "a*", "a>", "a\r\nPUB x"])
-async def test_a_name_that_would_change_the_subject_is_rejected_unsent(
-    jetstream: Gateway, name: str
-) -> None:
-    calls: list[Callable[[], Any]] = [
-        lambda: jetstream.stream(name),
-        lambda: jetstream.delete_stream(name),
-        lambda: jetstream.create_stream({**STREAM, "name": name}),
-        lambda: jetstream.consumer("orders", name),
-        lambda: jetstream.consumers(name),
-    ]
-    for call in calls:
-        with pytest.raises(Rejected, match="not a valid name"):
-            await call()
-
-
 async def test_a_configuration_that_does_not_fit_into_a_message_is_rejected(
     jetstream: Gateway,
 ) -> None:

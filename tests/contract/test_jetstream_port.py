@@ -96,6 +96,27 @@ async def test_what_does_not_exist_is_nothing(port: JetStream) -> None:
     assert await port.consumer("orders", "reader") is None
 
 
+@pytest.mark.parametrize("name", ["", "a.b", "a b", "a*", "a>", "a\r\nPUB x"])
+async def test_a_name_that_would_change_the_subject_is_rejected(port: JetStream, name: str) -> None:
+    await port.create_stream(ORDERS)
+    calls: list[Callable[[], Coroutine[Any, Any, Any]]] = [
+        lambda: port.stream(name),
+        lambda: port.delete_stream(name),
+        lambda: port.create_stream({**ORDERS, "name": name}),
+        lambda: port.update_stream({**ORDERS, "name": name}),
+        lambda: port.messages_on(name, ">"),
+        lambda: port.consumer("orders", name),
+        lambda: port.consumer(name, "reader"),
+        lambda: port.consumers(name),
+        lambda: port.create_consumer(name, READER),
+        lambda: port.update_consumer(name, READER),
+        lambda: port.delete_consumer("orders", name),
+    ]
+    for call in calls:
+        with pytest.raises(Rejected, match="not a valid name"):
+            await call()
+
+
 async def test_a_consumer_of_a_missing_stream_is_an_error(port: JetStream) -> None:
     attempts = (
         port.consumer("orders", "reader"),

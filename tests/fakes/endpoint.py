@@ -19,11 +19,11 @@ class _JetStreamOfSession(FakeJetStream):
         super().__init__()
         self._endpoint = endpoint
 
-    def _called(self, name: str) -> None:
+    def _called(self, name: str, *objects: str) -> None:
         if not self._endpoint.is_connected:
             words = self._endpoint.last_error or "there is no session"
             raise Unavailable(f"not connected to NATS: {words}")
-        super()._called(name)
+        super()._called(name, *objects)
 
 
 class FakeEndpoint:

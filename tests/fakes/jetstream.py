@@ -95,7 +95,7 @@ class FakeJetStream:
         }
 
     async def stream(self, name: str) -> LiveStream | None:
-        self._called("stream")
+        self._called("stream", name)
         return self._live(self._streams[name]) if name in self._streams else None
 
     async def streams(self) -> Listing[LiveStream]:
@@ -107,11 +107,11 @@ class FakeJetStream:
         return tuple(sorted(self._overlapping([subject])))
 
     async def messages_on(self, stream: str, subject: str) -> Mapping[str, int]:
-        self._called("messages_on")
+        self._called("messages_on", stream)
         return self._stream(stream).messages_on(subject)
 
     async def create_stream(self, config: Config) -> LiveStream:
-        self._called("create_stream")
+        self._called("create_stream", config["name"])
         new = self._complete_stream(config)
         existing = self._streams.get(new["name"])
         if existing is not None:
@@ -125,7 +125,7 @@ class FakeJetStream:
         return self._live(made)
 
     async def update_stream(self, config: Config) -> LiveStream:
-        self._called("update_stream")
+        self._called("update_stream", config["name"])
         found = self._stream(config["name"])
         new = configs.judge_stream_update(found.config, self._complete_stream(config), self._level)
         self._judge_consumers_under(found, new)
@@ -139,23 +139,23 @@ class FakeJetStream:
         return self._live(found)
 
     async def delete_stream(self, name: str) -> None:
-        self._called("delete_stream")
+        self._called("delete_stream", name)
         self._streams.pop(name, None)
 
     async def consumer(self, stream: str, name: str) -> LiveConsumer | None:
-        self._called("consumer")
+        self._called("consumer", stream, name)
         found = self._stream(stream)
         return self._live_consumer(found, name) if name in found.consumers else None
 
     async def consumers(self, stream: str) -> Listing[LiveConsumer]:
-        self._called("consumers")
+        self._called("consumers", stream)
         found = self._stream(stream)
         return Listing(
             {name: _listed(self._live_consumer(found, name)) for name in found.consumers}
         )
 
     async def create_consumer(self, stream: str, config: Config) -> LiveConsumer:
-        self._called("create_consumer")
+        self._called("create_consumer", stream)
         found = self._stream(stream)
         new = self._complete_consumer(config, found)
         existing = found.consumers.get(new["name"])
@@ -175,7 +175,7 @@ class FakeJetStream:
         return self._live_consumer(found, new["name"])
 
     async def update_consumer(self, stream: str, config: Config) -> LiveConsumer:
-        self._called("update_consumer")
+        self._called("update_consumer", stream)
         found = self._stream(stream)
         existing = found.consumers.get(config.get("durable_name") or config["name"])
         if existing is None:
@@ -201,13 +201,17 @@ class FakeJetStream:
         found.consumers[name].config = self._complete_consumer(config, found)
 
     async def delete_consumer(self, stream: str, name: str) -> None:
-        self._called("delete_consumer")
+        self._called("delete_consumer", stream, name)
         if stream in self._streams:
             self._streams[stream].leave(name)
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _called(self, name: str) -> None:
+    def _called(self, name: str, *objects: str) -> None:
+        """Note a call of a method, about objects of these names; raises its fault."""
+        for each in objects:
+            if not each or set(each) & set(" \t\r\n\f.*>"):
+                raise Rejected(f"{each!r} is not a valid name: no spaces and none of . * >")
         self.calls.append(name)
         if self.faults:
             raise self.faults.popleft()

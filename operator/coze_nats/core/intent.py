@@ -106,4 +106,5 @@ def target_of(resource: Resource, stream: Resource | None) -> Target | None:
     if stream is not None:
         return Target(stream_name(stream), name)
     key = stream_key(resource)
-    return Target(key.name, name) if key else None
+    # A CozeStream whose name is none in JetStream has another one there, which nobody knows now.
+    return Target(key.name, name) if key and "." not in key.name else None

@@ -111,6 +111,7 @@ def test_a_spec_without_a_meaning_is_refused_by_its_field(broken: Resource, mess
         ),
         (REFERRING, a_stream({"name": "ORDERS"}), Target("ORDERS", "reader")),
         (REFERRING, None, Target("orders", "reader")),
+        (a_consumer({"streamRef": {"name": "orders.v2"}}), None, None),
         (a_consumer({}), None, None),
     ],
 )

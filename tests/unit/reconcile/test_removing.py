@@ -99,6 +99,16 @@ async def test_a_consumer_whose_stream_is_gone_is_gone(
     assert is_gone(bench, reader)
 
 
+async def test_a_consumer_of_a_cozestream_that_was_never_there_goes_whatever_its_name_is(
+    bench: Bench,
+) -> None:
+    """A CozeStream with a dot in its name has another name in JetStream, which nobody knows."""
+    reader = bench.consumer(streamRef={"name": "orders.v2"})
+    await bench.settle(reader)
+    await delete(bench, reader)
+    assert is_gone(bench, reader)
+
+
 async def test_a_suspended_resource_is_deleted_like_any_other(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
