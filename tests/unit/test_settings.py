@@ -149,7 +149,10 @@ def test_each_shard_has_a_lease_of_its_own() -> None:
 @pytest.mark.parametrize(
     "flags, complaint",
     [
-        (("--leader-elect", "--lease-renew-deadline=15s"), "shorter than the lease duration"),
+        (
+            ("--leader-elect", "--lease-renew-deadline=15s"),
+            "shorter than the lease duration",
+        ),
         (("--shard=0/2", "--lease-duration=1500ms"), "whole seconds"),
     ],
 )

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+UNDELIVERED_SECONDS = 4.0
+"""What a server has not received after so long is dropped, together with the connection."""
+
+HAND_OVER_SECONDS = 5.0
+"""At least so long, nobody may write: what the leader sent at last has come, or never will."""
+
 
 class InvalidTerms(ValueError):
     """With these times, two could lead or none; the message says what would be right."""
@@ -28,10 +34,11 @@ class Terms:
             raise InvalidTerms(
                 f"the lease duration is {self.duration:g} s; it must be whole seconds, at least 1"
             )
-        if not self.renew_within < self.duration:
+        if self.duration - self.renew_within < HAND_OVER_SECONDS:
             raise InvalidTerms(
-                f"the renew deadline ({self.renew_within:g} s) must be shorter than the lease "
-                f"duration ({self.duration:g} s): the leader must stop before another begins"
+                f"the renew deadline ({self.renew_within:g} s) must be at least "
+                f"{HAND_OVER_SECONDS:g} s shorter than the lease duration ({self.duration:g} s): "
+                "what the leader sent at last must have come before another begins"
             )
         if not 0 < self.retry_every * 2 <= self.renew_within:
             raise InvalidTerms(

@@ -13,13 +13,8 @@ from typing import Any
 
 from nats.aio.client import Client as NatsClient
 
+from coze_nats.core.terms import UNDELIVERED_SECONDS
 from coze_nats.jetstream.failures import TLSNotOffered
-
-UNDELIVERED_SECONDS = 4.0
-"""What the server has not received after so long is dropped, together with the connection.
-
-Less than the time between the end of a leader's right to write and the begin of another's.
-"""
 
 
 class Client(NatsClient):

@@ -16,6 +16,7 @@ import kubernetes.client
 import kubernetes.config
 
 from coze_nats.core import names
+from coze_nats.core.terms import UNDELIVERED_SECONDS
 from coze_nats.kube.lane import Lane
 from coze_nats.kube.measuring import measured
 from coze_nats.kube.watches import Watches
@@ -26,12 +27,6 @@ OWN_WIDTH = 32
 KOPFS_WIDTH = 4
 """Requests at once, of our own and of Kopf, which only lists and watches. An apiserver is not
 faster with more, and each connection costs memory here and there."""
-
-UNDELIVERED_SECONDS = 4.0
-"""What the apiserver has not received after so long is dropped, together with the connection.
-
-Less than the time between the end of a leader's right to write and the begin of another's.
-"""
 
 RELOGIN_DELAY = 5.0
 """Seconds between being refused and trying again."""

@@ -31,8 +31,8 @@ from support.resources import Resources
 ROOT = Path(__file__).resolve().parents[3]
 NAMESPACE = "coze-nats-system"
 WRITING = frozenset({"create", "update", "patch", "delete"})
-DURATION = 12.0
-TERMS = ("--lease-duration=12s", "--lease-renew-deadline=10s", "--lease-retry-period=1s")
+DURATION = 13.0
+TERMS = ("--lease-duration=13s", "--lease-renew-deadline=8s", "--lease-retry-period=1s")
 USERS = ("red", "blue")
 _numbers = itertools.count(1)
 

@@ -6,8 +6,8 @@ from coze_nats.core.terms import InvalidTerms, Terms
 
 
 def test_the_times_that_are_given_are_kept() -> None:
-    terms = Terms(duration=6, renew_within=4, retry_every=2)
-    assert (terms.duration, terms.renew_within, terms.retry_every) == (6, 4, 2)
+    terms = Terms(duration=9, renew_within=4, retry_every=2)
+    assert (terms.duration, terms.renew_within, terms.retry_every) == (9, 4, 2)
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,8 @@ def test_the_times_that_are_given_are_kept() -> None:
     [
         ((0, 10, 2), "whole seconds"),
         ((15.5, 10, 2), "whole seconds"),
-        ((15, 15, 2), "must be shorter than the lease duration"),
+        ((15, 15, 2), "must be at least 5 s shorter than the lease duration"),
+        ((15, 10.1, 2), "must be at least 5 s shorter than the lease duration"),
         ((15, 10, 5.1), "at most half of the renew deadline"),
         ((15, 10, 0), "at most half of the renew deadline"),
     ],
