@@ -39,6 +39,17 @@ async def test_no_more_requests_are_sent_at_once_than_it_is_wide() -> None:
     assert await asyncio.gather(*requests) == ["answer"] * 5
 
 
+async def test_a_request_does_not_wait_for_its_turn_for_ever() -> None:
+    server, lane = Server(), Lane(1, turn_within=0.1)
+    first, second = request(lane, server), request(lane, server)
+    with pytest.raises(TimeoutError):
+        await second
+    assert server.asked == 1, "it was not sent"
+    server.may_answer.set()
+    assert await first == "answer"
+    assert await request(lane, server) == "answer"
+
+
 async def test_a_request_that_is_not_answered_in_time_makes_room_for_the_next() -> None:
     server, lane = Server(), Lane(1, answer_within=1)
     first, second = request(lane, server), request(lane, server)

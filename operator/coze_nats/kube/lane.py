@@ -7,6 +7,13 @@ import aiohttp
 ANSWER_SECONDS = 30.0
 """How long the apiserver may take for the beginning of an answer."""
 
+TURN_SECONDS = 120.0
+"""How long the operator's own requests wait for their turn.
+
+Longer than any that are answered; an apiserver that answers none would otherwise keep the last in
+line for so long that its reconcile seems to be stuck.
+"""
+
 
 class Lane:
     """Middleware for an HTTP session.
@@ -15,14 +22,26 @@ class Lane:
     resources are deleted at once, requests that were only waiting would time out, and be repeated.
     """
 
-    def __init__(self, width: int, *, answer_within: float = ANSWER_SECONDS) -> None:
-        """Let `width` requests through at once."""
+    def __init__(
+        self,
+        width: int,
+        *,
+        turn_within: float | None = None,
+        answer_within: float = ANSWER_SECONDS,
+    ) -> None:
+        """Let `width` requests through at once; times in seconds."""
         self._slots = asyncio.Semaphore(width)
+        self._turn_within = turn_within
         self._answer_within = answer_within
 
     async def __call__(
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Send the request when there is a slot; raises TimeoutError."""
-        async with self._slots, asyncio.timeout(self._answer_within):
-            return await send(request)
+        async with asyncio.timeout(self._turn_within):
+            await self._slots.acquire()
+        try:
+            async with asyncio.timeout(self._answer_within):
+                return await send(request)
+        finally:
+            self._slots.release()

@@ -17,7 +17,7 @@ import kubernetes.config
 
 from coze_nats.core import names
 from coze_nats.core.terms import UNDELIVERED_SECONDS
-from coze_nats.kube.lane import Lane
+from coze_nats.kube.lane import TURN_SECONDS, Lane
 from coze_nats.kube.measuring import measured
 from coze_nats.kube.watches import Watches
 
@@ -50,7 +50,7 @@ class Session:
         self._http: aiohttp.ClientSession | None = None
         self._logged_in = False
         self._kopfs_lane = Lane(KOPFS_WIDTH)
-        self._own_lane = Lane(OWN_WIDTH)
+        self._own_lane = Lane(OWN_WIDTH, turn_within=TURN_SECONDS)
 
     @property
     def server(self) -> str:
