@@ -47,6 +47,8 @@ class Bench:
         self.cache = Cache()
         self.existing: frozenset[str] | Exception = frozenset()
         self.asked: list[tuple[str, str | None]] = []
+        self.was_asked, self.answering = asyncio.Event(), asyncio.Event()
+        self.answering.set()
         self.controller = Controller(
             self.reconciler, self.cache, self._add, self._release, Duty(self.cache)
         )
@@ -62,9 +64,12 @@ class Bench:
 
     async def _list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
         self.asked.append((kind, namespace))
-        if isinstance(self.existing, Exception):
-            raise self.existing
-        return self.existing
+        existing = self.existing
+        self.was_asked.set()
+        await self.answering.wait()
+        if isinstance(existing, Exception):
+            raise existing
+        return existing
 
     def put(self, kind: str, name: str, **metadata: str) -> None:
         common = {"namespace": "coze", "name": name, "uid": name, "finalizers": [names.FINALIZER]}
@@ -102,6 +107,23 @@ async def test_a_sweep_that_fails_is_done_again(bench: Bench) -> None:
     await bench.sweep.sweep()
     await bench.sweep.sweep()
     assert len(bench.asked) == 2
+
+
+async def test_what_vanishes_during_a_sweep_is_found_when_it_is_asked_for_again(
+    bench: Bench,
+) -> None:
+    bench.put(names.STREAM_KIND, "orders")
+    bench.existing = frozenset({"orders"})
+    bench.answering.clear()
+    bench.sweep.request(STREAMS)
+    sweeping = asyncio.create_task(bench.sweep.sweep())
+    await bench.was_asked.wait()
+    bench.existing = frozenset()
+    bench.sweep.request(STREAMS)
+    bench.answering.set()
+    await sweeping
+    assert bench.known == set()
+    assert bench.asked == [STREAMS, STREAMS]
 
 
 @pytest.fixture

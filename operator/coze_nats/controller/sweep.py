@@ -65,12 +65,16 @@ class Sweep:
         """Find what vanished from the requested places; raises the apiserver's Failure."""
         self._requested.clear()
         while self._places:
-            kind, namespace = place = next(iter(self._places))
+            # Who asks for it from now on wants a later look than this one.
+            kind, namespace = place = self._places.pop()
             known_before = {
                 resource.key: resource.uid
                 for resource in self._cache
                 if resource.key.kind == kind and namespace in (None, resource.key.namespace)
             }
-            existing = await self._list_uids(kind, namespace)
-            self._places.discard(place)
+            try:
+                existing = await self._list_uids(kind, namespace)
+            except Failure:
+                self._places.add(place)
+                raise
             self._controller.sweep(known_before, existing)

@@ -43,8 +43,8 @@ class Watches:
     Attributes:
         places: what is to be watched.
         filled: set once everything has been listed.
-        on_relist: called when something is listed again: whatever was deleted before that made no
-            event and never will.
+        on_relist: called when a list is answered that is not the first, also if an earlier one
+            broke off: whatever was deleted before the answer made no event and never will.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class Watches:
         self.filled = asyncio.Event()
         self.on_relist: Callable[[Place], None] = lambda _: None
         self._by_path = {path_of(*place): place for place in self.places}
+        # Of which a first page was answered; and all pages.
+        self._begun: set[Place] = set()
         self._listed: set[Place] = set()
         self._open: dict[Place, aiohttp.ClientResponse] = {}
         self._troubles: dict[Place, str] = {}
@@ -97,9 +99,10 @@ class Watches:
             return await send(request)
         self._note(place)
         if "watch" not in request.url.query:
-            if place in self._listed and "continue" not in request.url.query:
-                self.on_relist(place)
-            return await self._send_while_unserved(place, request, send)
+            response = await self._send_while_unserved(place, request, send)
+            if response.ok and "continue" not in request.url.query:
+                self._note_list(place)
+            return response
         # Kopf starts to watch when it has read the last page.
         self._listed.add(place)
         if self._listed.issuperset(self.places):
@@ -108,6 +111,15 @@ class Watches:
         if response.ok:
             self._open[place] = response
         return response
+
+    def _note_list(self, place: Place) -> None:
+        """All pages show what was there at the first; who looks from now on looks later than that.
+
+        Told of it before, a sweep could look too early, and miss what was deleted in between.
+        """
+        if place in self._begun:
+            self.on_relist(place)
+        self._begun.add(place)
 
     def _note(self, place: Place) -> None:
         now = self._clock()

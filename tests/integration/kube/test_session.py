@@ -1,11 +1,13 @@
 """Logging in: tokens that end or are refused, sessions that Kopf closes, servers that are away."""
 
+import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
@@ -149,6 +151,15 @@ async def list_(session: Session, place: tuple[str, str | None], **query: str) -
         await response.read()
 
 
+async def first_page(session: Session) -> str:
+    """List one stream of several; returns the token of the next page."""
+    url = session.server + path_of(*STREAMS)
+    async with session.http.get(url, params={"limit": "1"}) as response:
+        token = (await response.json())["metadata"]["continue"]
+    assert token
+    return str(token)
+
+
 async def test_the_cache_is_full_once_all_kinds_are_watched(
     session: Session, watches: Watches
 ) -> None:
@@ -160,18 +171,66 @@ async def test_the_cache_is_full_once_all_kinds_are_watched(
     assert watches.filled.is_set()
 
 
-async def test_only_listing_again_after_watching_is_losing_track(
+async def test_listing_again_is_losing_track_and_further_pages_are_not(
+    session: Session, watches: Watches, orders: Any
+) -> None:
+    orders.create()
+    orders.create(name="payments")
+    relisted: list[tuple[str, str | None]] = []
+    watches.on_relist = relisted.append
+    token = await first_page(session)
+    await list_(session, STREAMS, limit="1", **{"continue": token})
+    await list_(session, STREAMS, watch="true", timeoutSeconds="1")
+    await list_(session, CONSUMERS)
+    assert relisted == []
+    await list_(session, STREAMS, limit="1", **{"continue": await first_page(session)})
+    assert relisted == [STREAMS]
+
+
+async def test_a_first_list_that_broke_off_and_began_anew_is_losing_track(
     session: Session, watches: Watches
 ) -> None:
     relisted: list[tuple[str, str | None]] = []
     watches.on_relist = relisted.append
     await list_(session, STREAMS, limit="1")
     await list_(session, STREAMS, limit="1")
-    await list_(session, STREAMS, watch="true", timeoutSeconds="1")
-    await list_(session, CONSUMERS)
-    assert relisted == []
-    await list_(session, STREAMS, limit="1")
     assert relisted == [STREAMS]
+
+
+async def test_losing_track_is_told_when_the_new_list_is_answered(
+    session: Session, watches: Watches
+) -> None:
+    """What is deleted before the answer is missing in it, so nobody may look earlier."""
+    relisted: list[tuple[str, str | None]] = []
+    watches.on_relist = relisted.append
+    sent, may_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(
+        request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        sent.set()
+        await may_go.wait()
+        return await send(request)
+
+    await list_(session, STREAMS)
+    url = session.server + path_of(*STREAMS)
+    middlewares = (*session.own_requests(), watches.follow, hold)
+    listing = asyncio.ensure_future(session.http.get(url, middlewares=middlewares))
+    await sent.wait()
+    assert relisted == []
+    may_go.set()
+    (await listing).close()
+    assert relisted == [STREAMS]
+
+
+async def test_a_list_that_is_refused_is_no_list(login: Login, token: str) -> None:
+    relisted: list[tuple[str, str | None]] = []
+    watches = Watches()
+    watches.on_relist = relisted.append
+    session = login({"token": token}, watches=watches)
+    await list_(session, STREAMS)
+    await list_(session, STREAMS)
+    assert relisted == []
 
 
 async def test_a_watch_that_is_not_allowed_is_told(login: Login, token: str) -> None:
