@@ -148,12 +148,14 @@ class Endpoint(Session, Protocol):
     def renew(self, login: Login) -> None:
         """Log in anew, and use the session there is until that has worked."""
 
-    def subscribe(
-        self,
-        subject: str,
-        on_message: Callable[[str, bytes], None],
-        on_denied: Callable[[str], None],
-    ) -> None:
+    @property
+    def denied(self) -> Collection[str]:
+        """What is listened to and the session's user may not subscribe to.
+
+        It is all known when a session begins, and forgotten when it ends.
+        """
+
+    def subscribe(self, subject: str, on_message: Callable[[str, bytes], None]) -> None:
         """Listen to a subject in every session from the next one on."""
 
     def on_connected(self, listener: Callable[[], None]) -> None:

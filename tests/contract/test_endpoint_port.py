@@ -17,12 +17,20 @@ from coze_nats.ports import Endpoint
 from fakes.endpoint import FakeEndpoint
 from support.until import until
 
-RIGHT, WRONG = "the-right-token", "the-wrong-token"
-TOKEN = f'authorization {{ token: "{RIGHT}" }}'
+RIGHT, WRONG = "the-right-password", "the-wrong-password"
+ABLE, DEAF = "able", "deaf"
+"""A user, and another one who may not subscribe to everything."""
+TOLD, UNTOLD = "told", "untold.*"
+USERS = f"""
+authorization {{ users: [
+  {{ user: {ABLE}, password: "{RIGHT}" }},
+  {{ user: {DEAF}, password: "{RIGHT}", permissions: {{ subscribe: {{ deny: "{UNTOLD}" }} }} }}
+] }}
+"""
 
 
 class System(Protocol):
-    """A NATS system that lets in whoever has the right token."""
+    """A NATS system that lets in whoever has the right password."""
 
     def dial(self, login: Login) -> Endpoint: ...
 
@@ -42,7 +50,7 @@ class FakeSystem:
 
     async def lets_in(self, endpoint: Endpoint) -> None:
         assert isinstance(endpoint, FakeEndpoint)
-        endpoint.accept()
+        endpoint.accept({UNTOLD} if endpoint.login.user == DEAF else ())
 
     async def refuses(self, endpoint: Endpoint) -> None:
         assert isinstance(endpoint, FakeEndpoint)
@@ -79,7 +87,7 @@ def system(request: pytest.FixtureRequest, server: NatsServer) -> System:
 
 @pytest.fixture(scope="module")
 def _started() -> object:
-    with NatsServer(config=TOKEN) as found:
+    with NatsServer(config=USERS) as found:
         yield found
 
 
@@ -100,13 +108,13 @@ class Heard:
         endpoint.on_disconnected(lambda: self.told.append("disconnected"))
 
 
-def login(server: NatsServer, token: str = RIGHT) -> Login:
-    return Login(servers=(server.url,), token=token)
+def login(server: NatsServer, password: str = RIGHT, user: str = ABLE) -> Login:
+    return Login(servers=(server.url,), user=user, password=password)
 
 
 @pytest.fixture
 async def heard(system: System, server: NatsServer) -> AsyncIterator[Heard]:
-    """An endpoint with the right token, not started."""
+    """An endpoint with the right password, not started."""
     found = Heard(system.dial(login(server)))
     yield found
     await found.endpoint.close(0)
@@ -195,10 +203,31 @@ async def test_a_renewed_login_that_is_refused_leaves_the_session(
     assert heard.told == ["connected", "connected"]
 
 
+async def test_what_a_user_may_not_hear_is_known_as_long_as_the_users_session_lasts(
+    heard: Heard, system: System, server: NatsServer
+) -> None:
+    endpoint = heard.endpoint
+    for subject in (TOLD, UNTOLD):
+        endpoint.subscribe(subject, lambda *_: None)
+    await endpoint.start()
+    assert endpoint.denied == set()
+    await system.lets_in(endpoint)
+    assert endpoint.denied == set()
+    endpoint.renew(login(server, user=DEAF))
+    await system.lets_in(endpoint)
+    assert endpoint.denied == {UNTOLD}
+    endpoint.renew(login(server, WRONG))
+    await system.refuses(endpoint)
+    assert endpoint.denied == {UNTOLD}
+    endpoint.renew(login(server))
+    await system.lets_in(endpoint)
+    assert endpoint.denied == set()
+
+
 async def test_what_is_no_url_of_a_server_is_refused_before_anything_is_tried(
     heard: Heard, system: System
 ) -> None:
-    unusable = Login(servers=("http://nats:4222",), token=RIGHT)
+    unusable = Login(servers=("http://nats:4222",), user=ABLE, password=RIGHT)
     with pytest.raises(UnusableLogin):
         system.dial(unusable)
     endpoint = heard.endpoint

@@ -75,16 +75,39 @@ async def test_a_subscription_that_is_not_permitted_is_told_and_disturbs_nothing
     server = run_server(config=permissions('subscribe: { deny: ["$JS.EVENT.>"] }'))
     options = ConnectionOptions(servers=(server.url,), user="op", password=SECRET)
     connection = Connection(options)
-    denied: list[str] = []
     heard: list[str] = []
     for subject in ("$JS.EVENT.ADVISORY.STREAM.CREATED.>", "permitted"):
-        connection.subscribe(subject, lambda found, _: heard.append(found), denied.append)
+        connection.subscribe(subject, lambda found, _: heard.append(found))
     await connection.start()
     try:
         await until(lambda: connection.is_connected)
-        assert denied == ["$JS.EVENT.ADVISORY.STREAM.CREATED.>"]
+        assert connection.denied == {"$JS.EVENT.ADVISORY.STREAM.CREATED.>"}
         with pytest.raises(OutcomeUnknown):
             await connection.request("permitted", b"", timeout=0.1)
         await until(lambda: heard == ["permitted"])
+    finally:
+        await connection.close()
+
+
+async def test_a_right_to_subscribe_counts_from_the_next_session_and_its_loss_at_once(
+    run_server: RunServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    able, deaf = permissions(""), permissions('subscribe: { deny: ["told.>"] }')
+    server = run_server(config=able)
+    connection = Connection(ConnectionOptions(servers=(server.url,), user="op", password=SECRET))
+    connection.subscribe("told.*", lambda *_: None)
+    await connection.start()
+    try:
+        await until(lambda: connection.is_connected)
+        await asyncio.to_thread(server.reload, deaf)
+        await until(lambda: connection.denied == {"told.*"})
+        assert connection.epoch == 1
+        assert "may no longer subscribe to told.*" in caplog.text
+        await asyncio.to_thread(server.reload, able)
+        assert connection.epoch == 1
+        assert connection.denied == {"told.*"}
+        connection.renew_with(connection.options)
+        await until(lambda: connection.epoch == 2)
+        assert connection.denied == set()
     finally:
         await connection.close()

@@ -3,7 +3,7 @@
 Passes the same contract suite as the real endpoint: tests/contract/test_endpoint_port.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from coze_nats.core.errors import Unavailable
 from coze_nats.core.login import Login, UnusableLogin
@@ -48,7 +48,8 @@ class FakeEndpoint:
         self.renewals = 0
         self.is_started = False
         self.is_closed = False
-        self.subjects: dict[str, Callable[[str], None]] = {}
+        self.subjects: list[str] = []
+        self.denied: frozenset[str] = frozenset()
         self.epoch = 0
         self.away_since: float | None = None
         self.last_error = ""
@@ -60,10 +61,15 @@ class FakeEndpoint:
 
     # --- what servers do --------------------------------------------------------------------------
 
-    def accept(self) -> None:
-        """Let it in: a session with the newest login begins, and takes over from a former one."""
+    def accept(self, denied: Iterable[str] = ()) -> None:
+        """Let it in: a session with the newest login begins, and takes over from a former one.
+
+        Args:
+            denied: the subjects that its user may not subscribe to.
+        """
         self._knocks()
         self.logged_in = self.login
+        self.denied = frozenset(self.subjects) & frozenset(denied)
         self.epoch += 1
         self._note(None, "")
         self.away_since = None
@@ -79,6 +85,7 @@ class FakeEndpoint:
         """End the session."""
         assert self.is_connected
         self.logged_in = None
+        self.denied = frozenset()
         self.away_since = self._clock()
         self._note(trouble, words)
         for listener in self._on_disconnected:
@@ -106,6 +113,7 @@ class FakeEndpoint:
     async def close(self, deadline: float) -> None:
         self.is_closed = True
         self.logged_in = None
+        self.denied = frozenset()
 
     def renew(self, login: Login) -> None:
         _check(login)
@@ -113,13 +121,8 @@ class FakeEndpoint:
         self.login = login
         self._note(None, "")
 
-    def subscribe(
-        self,
-        subject: str,
-        on_message: Callable[[str, bytes], None],
-        on_denied: Callable[[str], None],
-    ) -> None:
-        self.subjects[subject] = on_denied
+    def subscribe(self, subject: str, on_message: Callable[[str, bytes], None]) -> None:
+        self.subjects.append(subject)
 
     def on_connected(self, listener: Callable[[], None]) -> None:
         self._on_connected.append(listener)

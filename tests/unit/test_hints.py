@@ -8,8 +8,10 @@ from coze_nats.controller.cache import Cache
 from coze_nats.controller.hints import PREFIX, SUBJECTS, Hints
 from coze_nats.controller.queue import KeyedQueue
 from coze_nats.core import names
+from coze_nats.core.login import Login
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
+from fakes.endpoint import FakeEndpoint
 from support.eventually import eventually_async
 
 LONG_AGO = 3600.0
@@ -123,10 +125,16 @@ async def test_nothing_is_done_after_the_end(bench: Bench) -> None:
     assert await bench.hears() == []
 
 
-async def test_a_refusal_is_logged_once_and_remembered(
+async def test_what_the_user_may_not_hear_is_logged_when_it_changes(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for subject in SUBJECTS:
-        bench.hints._on_denied(subject)
-    assert bench.hints.denied == set(SUBJECTS)
-    assert caplog.text.count("may not subscribe") == 1
+    caplog.set_level("INFO")
+    endpoint = FakeEndpoint(Login(servers=("nats://hub:4222",)))
+    bench.hints.listen(endpoint)
+    await endpoint.start()
+    for denied in ((), SUBJECTS[:2], SUBJECTS, (), ()):
+        endpoint.accept(denied=denied)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    refused, granted = (record.getMessage() for record in caplog.records)
+    assert f"may not subscribe to {SUBJECTS[0]}, {SUBJECTS[1]}: " in refused
+    assert "may subscribe to JetStream's advisories now" in granted

@@ -254,7 +254,7 @@ class Connecting:
             is_final = outcome.reason is Reason.PERMISSION_DENIED
             return outcome if is_final else self._patiently(connection, outcome)
         self._away_since.pop(connection.key, None)
-        return connected(server, hears=not link.hints.denied)
+        return connected(server, hears=not link.endpoint.denied)
 
     def _tell_of_grants(self, connection: Resource) -> None:
         """Have the users elsewhere reconciled when who may use the connection has changed."""

@@ -8,7 +8,8 @@ wrong.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from itertools import groupby
 from typing import Protocol
 
@@ -39,12 +40,12 @@ OWN_SECONDS = 2.0
 class Speaker(Protocol):
     """The part of `ports.Endpoint` that can be listened to."""
 
-    def subscribe(
-        self,
-        subject: str,
-        on_message: Callable[[str, bytes], None],
-        on_denied: Callable[[str], None],
-    ) -> None: ...
+    @property
+    def denied(self) -> Collection[str]: ...
+
+    def subscribe(self, subject: str, on_message: Callable[[str, bytes], None]) -> None: ...
+
+    def on_connected(self, listener: Callable[[], None]) -> None: ...
 
 
 class Hints:
@@ -71,12 +72,13 @@ class Hints:
         self._gathered: dict[tuple[str, ...], None] = {}
         self._due: asyncio.TimerHandle | None = None
         self._doubt: asyncio.TimerHandle | None = None
-        self.denied: set[str] = set()
+        self._is_deaf = False
 
     def listen(self, speaker: Speaker) -> None:
         """Be told of every session's advisories from the next one on."""
         for subject in SUBJECTS:
-            speaker.subscribe(subject, self.heard, self._on_denied)
+            speaker.subscribe(subject, self.heard)
+        speaker.on_connected(partial(self._tell_of_rights, speaker))
 
     def heard(self, subject: str, _: bytes = b"") -> None:
         """Something happened to the object that the subject names."""
@@ -131,14 +133,17 @@ class Hints:
         """
         return self._queue.is_active(key) or self._written_ago(key) < OWN_SECONDS
 
-    def _on_denied(self, subject: str) -> None:
-        if not self.denied:
+    def _tell_of_rights(self, speaker: Speaker) -> None:
+        """Log what the user of a new session may not hear, unless that was so before."""
+        if speaker.denied and not self._is_deaf:
             log.warning(
                 "The NATS user may not subscribe to %s: what others change is found by comparing "
                 "everything now and then",
-                subject,
+                ", ".join(sorted(speaker.denied)),
             )
-        self.denied.add(subject)
+        elif self._is_deaf and not speaker.denied:
+            log.info("The NATS user may subscribe to JetStream's advisories now")
+        self._is_deaf = bool(speaker.denied)
 
 
 def _stream(hint: tuple[str, ...]) -> str:

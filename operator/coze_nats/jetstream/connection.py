@@ -121,18 +121,18 @@ class Connection:
         """The server behind the session, as a URL without user info; "" without a session."""
         return "" if self._session is None else str(self._session.address)
 
-    def subscribe(
-        self,
-        subject: str,
-        on_message: Callable[[str, bytes], None],
-        on_denied: Callable[[str], None] = lambda _: None,
-    ) -> None:
+    @property
+    def denied(self) -> frozenset[str]:
+        """What is listened to and the session's user may not subscribe to; empty without one."""
+        return frozenset() if self._session is None else frozenset(self._session.denied)
+
+    def subscribe(self, subject: str, on_message: Callable[[str, bytes], None]) -> None:
         """Listen to a subject in every session from the next one on; so call it before `start`.
 
         What is published while there is no session is never heard of. While one session takes over
         from another, messages may come twice. See `Subscription` for what is called.
         """
-        self._subscriptions.append(Subscription(subject, on_message, on_denied))
+        self._subscriptions.append(Subscription(subject, on_message))
 
     def on_connected(self, listener: Listener) -> None:
         """Have `listener` called for every new session. It must not block."""

@@ -55,6 +55,7 @@ class Session:
         lost: set when the connection is no more; `cause` says why.
         leaving: set when it is lost, or when the server announced that it is going away.
         cause: None until it is lost.
+        denied: the subjects of the subscriptions that the user has no right to.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Session:
         self.lost = asyncio.Event()
         self.leaving = asyncio.Event()
         self.cause: Cause | None = None
+        self.denied: set[str] = set()
         self._client = client
         self._options = options
         self._ping_interval = options.ping_interval
@@ -263,15 +265,21 @@ class Session:
             _logger.debug("The NATS client reports: %s", explain(error))
 
     def _refuse(self, action: str, subject: str) -> None:
-        """Tell those whom a permissions violation is about; `subject` comes in lower case."""
+        """Tell whom a permissions violation is about, or note it; `subject` is in lower case."""
         if action == "publish":
             self._requests.deny(subject)
         elif subject.startswith(self._requests.inbox.lower()):
             words = "permissions violation: the user may not subscribe to _INBOX.>"
             self._lose(Cause(Trouble.PERMISSION, words))
-        for each in self._subscriptions:
-            if action == "subscription" and each.subject.lower() == subject:
-                each.deny()
+        else:
+            for denied in {each.subject for each in self._subscriptions}:
+                if denied.lower() == subject:
+                    self._note(denied)
+
+    def _note(self, denied: str) -> None:
+        self.denied.add(denied)
+        if self._watchdog is not None:
+            _logger.warning("The NATS user may no longer subscribe to %s", denied)
 
     async def _on_lame_duck(self) -> None:
         self.leaving.set()

@@ -16,24 +16,14 @@ class Subscription:
     Attributes:
         subject: may hold wildcards.
         on_message: is given the message's subject and its body.
-        on_denied: is given the subject of the subscription, in every session in which the user may
-            not subscribe to it.
     """
 
     subject: str
     on_message: Callable[[str, bytes], None]
-    on_denied: Callable[[str], None]
 
     async def deliver(self, message: Msg) -> None:
         """Hand on a message; a failure ends here."""
         try:
             self.on_message(message.subject, message.data)
-        except Exception:
-            _logger.exception("A listener to %s failed", self.subject)
-
-    def deny(self) -> None:
-        """Tell that nothing will come; a failure ends here."""
-        try:
-            self.on_denied(self.subject)
         except Exception:
             _logger.exception("A listener to %s failed", self.subject)

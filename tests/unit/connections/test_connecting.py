@@ -3,6 +3,7 @@
 import pytest
 
 from coze_nats.controller.connecting import ACCOUNT_EVERY, IMPATIENT, LOOK_EVERY
+from coze_nats.controller.hints import SUBJECTS
 from coze_nats.core.conditions import is_true
 from coze_nats.core.errors import Denied, Failure, Transient, Unavailable
 from coze_nats.core.login import Document
@@ -404,11 +405,29 @@ async def test_a_user_who_may_not_hear_advisories_is_ready_and_told_of(
     hub = board.connection()
     await board.connected(hub)
     assert "$JS.EVENT" not in board.message(hub)
-    for subject, deny in board.endpoint.subjects.items():
-        deny(subject)
+    write_token(board, "of one who may not")
+    await board.later(hub, LOOK_EVERY)
+    board.endpoint.accept(denied=SUBJECTS)
     await board.later(hub, COUNTERS_EVERY)
     assert board.ready(hub) == "Connected"
     assert "may not subscribe to $JS.EVENT.ADVISORY.>" in board.message(hub)
+
+
+async def test_a_user_who_may_hear_advisories_again_is_told_of_with_the_next_session(
+    board: Switchboard,
+) -> None:
+    hub = board.connection()
+    write_token(board, "of one who may not")
+    await board.reconcile(hub)
+    board.endpoint.accept(denied=SUBJECTS)
+    await board.reconcile(hub)
+    assert "may not subscribe" in board.message(hub)
+    write_token(board, "of one who may")
+    await board.later(hub, LOOK_EVERY)
+    assert "may not subscribe" in board.message(hub), "the former session goes on"
+    board.endpoint.accept()
+    await board.later(hub, COUNTERS_EVERY)
+    assert board.message(hub) == "connected to nats-server 2.14.6"
 
 
 # --- who may use it -------------------------------------------------------------------------------
