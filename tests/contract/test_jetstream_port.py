@@ -4,6 +4,7 @@ Transport, time-outs and lost connections are the gateway's own: see test_gatewa
 """
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controlplane.nats import NatsServer
+from coze_nats.core.codec import instant_ns
 from coze_nats.core.desired import Desired
 from coze_nats.core.errors import (
     AlreadyExists,
@@ -432,6 +434,34 @@ async def test_a_consumer_is_paused_and_resumed_by_its_own_request(port: JetStre
     assert (await the_consumer(port)).paused
     await port.pause_consumer("orders", "reader", None)
     assert not (await the_consumer(port)).paused
+
+
+async def test_a_consumer_can_be_created_with_a_pause_that_is_over(port: JetStream) -> None:
+    if await level(port) < 1:
+        return
+    await port.create_stream(ORDERS)
+    over = {**READER, "pause_until": "2026-01-02T03:04:05Z"}
+    made = await port.create_consumer("orders", over)
+    assert (made.paused, made.config["pause_until"]) == (False, over["pause_until"])
+    assert await port.create_consumer("orders", over) == made
+
+
+# --- the time -------------------------------------------------------------------------------------
+
+
+async def test_every_answer_tells_the_servers_time(port: JetStream, publish: Publish) -> None:
+    times = [time.time_ns()]
+    answers: list[Live] = [await port.create_stream(ORDERS)]
+    answers.append(await port.update_stream({**ORDERS, "description": "new"}))
+    answers.append(await port.create_consumer("orders", READER))
+    answers.append(await port.update_consumer("orders", {**READER, "description": "new"}))
+    await publish("orders.a", 1)
+    answers += [await the_stream(port), await the_consumer(port)]
+    answers += [(await port.streams()).found["orders"]]
+    answers += [(await port.consumers("orders")).found["reader"]]
+    times += [instant_ns(answer.as_of) for answer in answers]
+    times.insert(5, instant_ns((await the_stream(port)).first_time))
+    assert times == sorted(times), "by the clock that it stores messages by"
 
 
 # --- messages -------------------------------------------------------------------------------------

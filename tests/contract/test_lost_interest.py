@@ -1,6 +1,5 @@
 """What a narrower filter does on a real interest stream, and that the plan knows it."""
 
-import time
 from dataclasses import replace
 
 import nats
@@ -41,7 +40,7 @@ async def test_narrowing_a_filter_discards_and_is_held(
 
 async def _planned(jetstream: Gateway, desired: Desired) -> Plan:
     live = await observe(jetstream, desired.target)
-    situation = Situation(OWNER, await jetstream.server(), time.time_ns())
+    situation = Situation(OWNER, await jetstream.server())
     around = await surroundings(jetstream, desired, live, plan(desired, live, situation))
     assert around
     return plan(desired, live, replace(situation, around=around))

@@ -17,7 +17,7 @@ from nats.aio.client import Client
 
 from controlplane.nats import NatsServer
 from coze_nats.core.desired import Desired
-from coze_nats.core.live import Config, LiveStream
+from coze_nats.core.live import Config, LiveConsumer, LiveStream
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action
@@ -89,7 +89,7 @@ async def change(jetstream: JetStream, desired: Desired) -> Applied:
 
 
 def comparable(live: Live) -> dict[str, Any]:
-    """A configuration without what tells two objects of the same spec apart."""
+    """A configuration without what tells two objects of the same spec apart, and what is over."""
     config = {**live.config}
     name = config.pop("name")
     config.pop("durable_name", None)
@@ -97,6 +97,8 @@ def comparable(live: Live) -> dict[str, Any]:
         del config["subjects"]
     if config.get("sample_freq") == "0":
         del config["sample_freq"]
+    if isinstance(live, LiveConsumer) and not live.paused:
+        config.pop("pause_until", None)
     metadata = config["metadata"]
     config["metadata"] = {k: v for k, v in metadata.items() if not k.startswith("_nats.")}
     return specs.comparable(config)

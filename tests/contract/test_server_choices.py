@@ -4,7 +4,6 @@ Each time, what is left of the plan after acting is undeclared, and remembered i
 """
 
 import json
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ async def limited(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Gate
 async def remembering(jetstream: JetStream, desired: Desired, config: Config) -> Plan:
     """The plan when `config` is what the object was left with when this spec last converged."""
     chosen = in_spec_terms(desired.fields, config)
-    situation = Situation(OWNER, await jetstream.server(), time.time_ns(), chosen=chosen)
+    situation = Situation(OWNER, await jetstream.server(), chosen=chosen)
     return plan(desired, await observe(jetstream, desired.target), situation)
 
 

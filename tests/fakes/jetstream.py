@@ -221,8 +221,7 @@ class FakeJetStream:
     def _now(self) -> str:
         """The time, and never the same twice."""
         self._creations += 1
-        seconds, nanoseconds = divmod(self._clock() + self._creations, 10**9)
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
+        return _rfc3339(self._clock() + self._creations)
 
     def _stream(self, name: str) -> StoredStream:
         if name not in self._streams:
@@ -286,14 +285,16 @@ class FakeJetStream:
             raise from_api_error(code, f"insufficient {words} resources available")
 
     def _live(self, stream: StoredStream) -> LiveStream:
-        stream.enforce(self._clock())
+        now = self._clock()
+        stream.enforce(now)
         first = _rfc3339(stream.messages[0].time_ns) if stream.messages else "0001-01-01T00:00:00Z"
-        return stream.live(deepcopy(stream.config), first)
+        return stream.live(deepcopy(stream.config), first, _rfc3339(now))
 
     def _live_consumer(self, stream: StoredStream, name: str) -> LiveConsumer:
-        stream.enforce(self._clock())
+        now = self._clock()
+        stream.enforce(now)
         found = stream.consumers[name]
-        return stream.live_consumer(found, deepcopy(found.config), self._clock())
+        return stream.live_consumer(found, deepcopy(found.config), _rfc3339(now))
 
 
 def _rfc3339(time_ns: int) -> str:

@@ -145,7 +145,7 @@ class StoredStream:
                 kept.append(each)
         self.messages = kept
 
-    def live(self, config: Json, first_time: str) -> LiveStream:
+    def live(self, config: Json, first_time: str, as_of: str) -> LiveStream:
         return LiveStream(
             config=config,
             created=self.created,
@@ -155,9 +155,10 @@ class StoredStream:
             last_sequence=self.last_sequence,
             subjects=len({each.subject for each in self.messages}),
             consumers=len(self.consumers),
+            as_of=as_of,
         )
 
-    def live_consumer(self, found: StoredConsumer, config: Json, now: int) -> LiveConsumer:
+    def live_consumer(self, found: StoredConsumer, config: Json, as_of: str) -> LiveConsumer:
         until = config.get("pause_until")
         return LiveConsumer(
             config=config,
@@ -165,8 +166,9 @@ class StoredStream:
             stream=self.config["name"],
             pending=sum(found.wants(each) for each in self.messages),
             ack_pending=len(found.unacknowledged),
-            paused=until is not None and instant_ns(until) > now,
+            paused=until is not None and instant_ns(until) > instant_ns(as_of),
             acknowledged=found.floor,
+            as_of=as_of,
         )
 
     def _before_start(self, config: Json) -> int:

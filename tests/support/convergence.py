@@ -1,6 +1,5 @@
 """What a reconcile does with one object, without resources, status and queue: to test plans."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +53,7 @@ class Applied:
 async def planned(jetstream: JetStream, desired: Desired, owner: str = OWNER) -> Plan:
     """The plan for what JetStream has now."""
     live = await observe(jetstream, desired.target)
-    return plan(desired, live, Situation(owner, await jetstream.server(), time.time_ns()))
+    return plan(desired, live, Situation(owner, await jetstream.server()))
 
 
 async def apply(jetstream: JetStream, desired: Desired, attempts: int = 5) -> Applied:

@@ -14,18 +14,20 @@ _RESERVED = (names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX)
 
 
 def creation(
-    desired: Desired, owner: str, now_ns: int, replacing: Replacement | None = None
+    desired: Desired, owner: str, replacing: Replacement | None = None
 ) -> tuple[Step, ...]:
-    """The steps that create the object, where `replacing` left off if it takes another's place."""
+    """The steps that create the object, where `replacing` left off if it takes another's place.
+
+    Whether a pause is over is for the server to say, by its own clock: it takes one that is, too.
+    """
     metadata = {**desired.metadata, names.OWNER_METADATA: owner}
     config = {**desired.declared, "metadata": metadata}
     if replacing and replacing.start and desired.target.consumer is not None:
         metadata[names.START_METADATA] = f"{replacing.start} {declared_start(desired)}"
         config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": replacing.start}
         config.pop("opt_start_time", None)
-    until = still_to_come(desired.pause_until, now_ns)
-    if until:
-        config["pause_until"] = until
+    if desired.pause_until:
+        config["pause_until"] = desired.pause_until
     if not config.get("sealed"):
         return (Create(desired.target, config),)
     # A stream can't be created sealed.
@@ -61,11 +63,6 @@ def kept_start(desired: Desired, live: Config) -> Config:
     found["deliver_policy"] = declared.get("deliver_policy", "all")
     starts = ("opt_start_seq", "opt_start_time")
     return found | {key: declared[key] for key in starts if key in declared}
-
-
-def still_to_come(instant: str | None, now_ns: int) -> str | None:
-    """The instant, unless it has passed and so means nothing any more."""
-    return instant if instant and instant_ns(instant) > now_ns else None
 
 
 def updated(
@@ -106,15 +103,22 @@ def staged(
     return (moved, config)
 
 
-def pausing(desired: Desired, live: Config, now_ns: int) -> tuple[Step, ...]:
+def pausing(desired: Desired, live: Live) -> tuple[Step, ...]:
     """The step that pauses or resumes a consumer, if it isn't as declared."""
-    if desired.target.consumer is None:
+    if not desired.pause_until and not live.config.get("pause_until"):
         return ()
-    have = still_to_come(live.get("pause_until"), now_ns)
-    want = still_to_come(desired.pause_until, now_ns)
+    # None is over while the server's time isn't known.
+    now_ns = instant_ns(live.as_of) if live.as_of else 0
+    have = _still_to_come(live.config.get("pause_until"), now_ns)
+    want = _still_to_come(desired.pause_until, now_ns)
     if (have and instant_ns(have)) == (want and instant_ns(want)):
         return ()
     return (Pause(desired.target, want),)
+
+
+def _still_to_come(instant: str | None, now_ns: int) -> str | None:
+    """The instant, unless it has passed and so means nothing any more."""
+    return instant if instant and instant_ns(instant) > now_ns else None
 
 
 def released(target: Target, live: Live) -> Update:

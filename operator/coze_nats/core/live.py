@@ -5,7 +5,7 @@ operator does not know survive a round trip. No spec, no policy and no decision 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
 Live = TypeVar("Live")
@@ -72,6 +72,8 @@ class LiveStream:
         last_sequence: sequence of the newest message that there ever was.
         subjects: how many distinct subjects hold messages.
         consumers: how many consumers the stream has.
+        as_of: RFC 3339 time at which the server told this, by its own clock. Only that clock judges
+            how old messages are; the operator's may differ.
     """
 
     config: Config
@@ -83,6 +85,7 @@ class LiveStream:
     subjects: int = 0
     consumers: int = 0
     raft: Raft = Raft()
+    as_of: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
@@ -103,6 +106,7 @@ class LiveStream:
             subjects=state.get("num_subjects", 0),
             consumers=state.get("consumer_count", 0),
             raft=Raft.from_info(info),
+            as_of=info.get("ts", ""),
         )
 
 
@@ -120,6 +124,7 @@ class LiveConsumer:
         paused: whether the server holds back deliveries now.
         acknowledged: sequence in the stream up to which nothing is left to deliver or to be
             acknowledged: what comes next is where the consumer stands.
+        as_of: RFC 3339 time at which the server told this, by its own clock.
     """
 
     config: Config
@@ -133,6 +138,7 @@ class LiveConsumer:
     paused: bool = False
     acknowledged: int = 0
     raft: Raft = Raft()
+    as_of: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
@@ -154,6 +160,7 @@ class LiveConsumer:
             paused=bool(info.get("paused", False)),
             acknowledged=_done(info),
             raft=Raft.from_info(info),
+            as_of=info.get("ts", ""),
         )
 
 

@@ -25,7 +25,6 @@ def with_losses(
     changes: tuple[FieldChange, ...],
     desired: Desired,
     live: LiveStream,
-    now_ns: int,
     left_behind: Subjects = (),
 ) -> tuple[FieldChange, ...]:
     """The same changes, those marked that would discard messages which `live` holds.
@@ -33,7 +32,6 @@ def with_losses(
     A change of subjects discards nothing; it is told which messages it leaves behind.
 
     Args:
-        now_ns: the time in nanoseconds since 1970.
         left_behind: how many messages there are on each subject that is stored no longer.
     """
     if live.messages == 0:
@@ -41,7 +39,7 @@ def with_losses(
     return tuple(
         replace(change, why=_left_behind(left_behind))
         if change.name == "subjects" and left_behind
-        else _judged(change, desired, live, now_ns)
+        else _judged(change, desired, live)
         for change in changes
     )
 
@@ -76,14 +74,14 @@ def _left_behind(subjects: Subjects, most: int = 3) -> str:
     return f"leaves {total} on {named}{more} stored, and takes no new ones there"
 
 
-def _judged(change: FieldChange, desired: Desired, live: LiveStream, now_ns: int) -> FieldChange:
+def _judged(change: FieldChange, desired: Desired, live: LiveStream) -> FieldChange:
     if change.verdict is not Verdict.IN_PLACE:
         return change
-    why = _loss(change, desired, live, now_ns)
+    why = _loss(change, desired, live)
     return replace(change, verdict=Verdict.LOSES_DATA, why=why) if why else change
 
 
-def _loss(change: FieldChange, desired: Desired, live: LiveStream, now_ns: int) -> str:
+def _loss(change: FieldChange, desired: Desired, live: LiveStream) -> str:
     match change.name:
         case "maxMsgs":
             return _over_max_msgs(desired, live)
@@ -94,7 +92,7 @@ def _loss(change: FieldChange, desired: Desired, live: LiveStream, now_ns: int) 
         case "maxMsgsPerSubject":
             return _over_max_msgs_per_subject(change, desired, live)
         case "maxAge":
-            return _over_max_age(desired, live, now_ns)
+            return _over_max_age(desired, live)
         case "retention" if desired.after("retention") == "interest":
             return (
                 f"could discard up to {live.messages:,} messages: with interest retention only "
@@ -128,13 +126,15 @@ def _over_max_msgs_per_subject(change: FieldChange, desired: Desired, live: Live
     return f"could discard up to {fullest - limit:,} of {counted(live.messages, 'message')}"
 
 
-def _over_max_age(desired: Desired, live: LiveStream, now_ns: int) -> str:
+def _over_max_age(desired: Desired, live: LiveStream) -> str:
     limit = desired.after("max_age")
+    if not limit:
+        return ""
     try:
-        oldest = instant_ns(live.first_time)
+        age = instant_ns(live.as_of) - instant_ns(live.first_time)
     except InvalidValue:
-        return "could discard messages of unknown age" if limit else ""
-    if not limit or oldest + limit > now_ns:
+        return "could discard messages of unknown age"
+    if age < limit:
         return ""
     return (
         f"would discard messages older than {format_duration(limit)}; "

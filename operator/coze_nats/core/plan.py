@@ -64,7 +64,6 @@ class Situation:
     Attributes:
         owner: this resource as `<cluster id>/<namespace>/<name>`.
         server: what the server is and can do.
-        now_ns: the time in nanoseconds since 1970.
         policies: what the operator may do.
         incarnation: `created` of the object that this resource owned when it was last seen.
         last_known: what it held then, for a person: "12 messages up to sequence 40".
@@ -77,7 +76,6 @@ class Situation:
 
     owner: str
     server: Server
-    now_ns: int
     policies: Policies = field(default_factory=Policies)
     incarnation: str = ""
     last_known: str = ""
@@ -116,7 +114,7 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     if has_vanished(live, situation) and situation.policies.missing == "Hold":
         return _held(desired, live, situation)
     if live is None:
-        steps = configs.creation(desired, situation.owner, situation.now_ns, situation.replacing)
+        steps = configs.creation(desired, situation.owner, situation.replacing)
         return Plan(Action.CREATE, steps)
     config = configs.kept_start(desired, live.config)
     changes = diff(desired, config, situation.server, situation.chosen)
@@ -146,7 +144,7 @@ def _adopted(
             "another name, or remove it from NATS",
             changes,
         )
-    is_paused_otherwise = bool(configs.pausing(desired, live.config, situation.now_ns))
+    is_paused_otherwise = bool(configs.pausing(desired, live))
     if situation.policies.adoption == "IfIdentical" and (changes or is_paused_otherwise):
         differing = _listed(changes) or "pauseUntil"
         return _refused(
@@ -166,8 +164,7 @@ def _changed(
     situation: Situation,
 ) -> Plan:
     if isinstance(live, LiveStream):
-        left_behind = situation.around.left_behind
-        changes = with_losses(changes, desired, live, situation.now_ns, left_behind)
+        changes = with_losses(changes, desired, live, situation.around.left_behind)
     elif situation.around.retention == "interest":
         changes = with_lost_interest(changes, desired, live)
     refusal = _refusal(changes, situation.policies)
@@ -180,7 +177,7 @@ def _changed(
         config = configs.updated(desired, live.config, changes, situation.owner)
         stages = configs.staged(desired, config, live.config, changes)
         steps = tuple(Update(desired.target, item) for item in stages)
-    steps += configs.pausing(desired, live.config, situation.now_ns)
+    steps += configs.pausing(desired, live)
     return Plan(action if steps else Action.NOTHING, steps, changes)
 
 
@@ -229,7 +226,7 @@ def _replaced(
         message = f"{what}: replacing {desired.target} {cost}"
         return _refused(Reason.WOULD_LOSE_DATA, message, changes)
     replacement = replacing.replacement(desired, live, situation.policies, situation.around)
-    creation = configs.creation(desired, situation.owner, situation.now_ns, replacement)
+    creation = configs.creation(desired, situation.owner, replacement)
     steps = (Note(desired.target, replacement), Delete(desired.target), *creation)
     return Plan(Action.REPLACE, steps, changes)
 

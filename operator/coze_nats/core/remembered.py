@@ -22,7 +22,6 @@ def situation_of(
     stream: Resource | None,
     owner: str,
     server: Server,
-    now_ns: int,
     defaults: Mapping[str, str],
 ) -> Situation:
     """The situation of a resource.
@@ -30,7 +29,6 @@ def situation_of(
     Args:
         stream: the CozeStream that a CozeConsumer refers to.
         owner: this resource as `<cluster id>/<namespace>/<name>`.
-        now_ns: the time in nanoseconds since 1970.
         defaults: the operator's policies for resources that name none.
     """
     status = resource.status
@@ -40,7 +38,6 @@ def situation_of(
     return Situation(
         owner=owner,
         server=server,
-        now_ns=now_ns,
         policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults),
         incarnation="" if is_gone else status.get("created", ""),
         last_known=_last_known(resource),

@@ -83,7 +83,6 @@ class Context:
             self.stream_of(resource),
             self.owner(resource.key),
             server,
-            self.clock.time_ns(),
             self.rules.default_policies,
         )
         if stream is None:

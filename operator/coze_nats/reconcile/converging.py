@@ -66,7 +66,7 @@ class Converger:
         if live is None or not is_ours(live, situation.owner, situation.incarnation):
             return None
         outcome = self._achieved(desired, live, situation)
-        if outcome.health is not Health.READY or pausing(desired, live.config, situation.now_ns):
+        if outcome.health is not Health.READY or pausing(desired, live):
             return None
         return replace(outcome, warning=self._context.warning(resource, desired, None))
 

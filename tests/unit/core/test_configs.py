@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.codec import instant_ns
 from coze_nats.core.configs import creation, declared_start, kept_start, released
 from coze_nats.core.desired import Target
 from coze_nats.core.diff import diff
@@ -15,7 +14,6 @@ from fakes.configs import complete_consumer
 from support.convergence import OWNER, consumer, stream
 
 Spec = dict[str, Any]
-NOW = instant_ns("2026-06-01T00:00:00Z")
 SERVER = Server("2.15.1", 5)
 TIME = "2026-01-31T12:00:00Z"
 STARTS: tuple[tuple[Spec, str], ...] = (
@@ -30,7 +28,7 @@ _ids = [word for _, word in STARTS]
 
 
 def created(spec: Spec, replacing: Replacement | None) -> dict[str, Any]:
-    (step,) = creation(consumer("work", "reader", spec), OWNER, NOW, replacing)
+    (step,) = creation(consumer("work", "reader", spec), OWNER, replacing)
     assert isinstance(step, Create)
     return dict(step.config)
 
@@ -76,7 +74,7 @@ def test_a_consumer_with_no_place_to_go_on_starts_where_it_is_declared_to(
 
 
 def test_a_stream_has_no_start() -> None:
-    (step,) = creation(stream("work", {}), OWNER, NOW, Replacement("before", 41))
+    (step,) = creation(stream("work", {}), OWNER, Replacement("before", 41))
     assert isinstance(step, Create)
     assert step.config == {"name": "work", "metadata": {OWNER_METADATA: OWNER}}
 
@@ -109,7 +107,7 @@ def test_a_start_without_a_note_is_a_difference() -> None:
 
 
 def test_a_sealed_stream_is_created_open_and_then_sealed() -> None:
-    first, second = creation(stream("work", {"sealed": True}), OWNER, NOW)
+    first, second = creation(stream("work", {"sealed": True}), OWNER)
     assert isinstance(first, Create)
     assert isinstance(second, Update)
     assert "sealed" not in first.config

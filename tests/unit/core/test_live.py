@@ -6,7 +6,7 @@ import pytest
 
 from coze_nats.core.live import LiveConsumer, LiveStream, Raft
 
-CREATED = "2026-01-31T12:00:00Z"
+CREATED, LATER = "2026-01-31T12:00:00Z", "2026-02-02T00:00:00.123456789Z"
 
 
 def test_a_stream_is_read_from_its_info() -> None:
@@ -21,6 +21,7 @@ def test_a_stream_is_read_from_its_info() -> None:
             "consumer_count": 1,
         },
         "cluster": {"name": "c", "leader": "n1", "replicas": [{"name": "n3"}, {"name": "n2"}]},
+        "ts": LATER,
     }
     live = LiveStream.from_info(info)
     assert live == LiveStream(
@@ -33,7 +34,7 @@ def test_a_stream_is_read_from_its_info() -> None:
         consumers=1,
         raft=Raft("n1", ("n2", "n3")),
     )
-    assert live.name == "orders"
+    assert (live.name, live.as_of) == ("orders", LATER)
 
 
 def test_a_consumer_is_read_from_its_info() -> None:
@@ -47,6 +48,7 @@ def test_a_consumer_is_read_from_its_info() -> None:
         "num_waiting": 4,
         "delivered": {"consumer_seq": 7, "stream_seq": 6},
         "paused": True,
+        "ts": LATER,
     }
     live = LiveConsumer.from_info(info)
     assert live == LiveConsumer(
@@ -60,6 +62,13 @@ def test_a_consumer_is_read_from_its_info() -> None:
         deliveries=7,
         paused=True,
     )
+    assert live.as_of == LATER
+
+
+def test_two_looks_at_the_same_are_equal() -> None:
+    info = {"config": {"name": "orders"}, "created": CREATED}
+    for kind in (LiveStream, LiveConsumer):
+        assert kind.from_info({**info, "ts": CREATED}) == kind.from_info({**info, "ts": LATER})
 
 
 @pytest.mark.parametrize(

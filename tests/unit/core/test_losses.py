@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.codec import instant_ns
 from coze_nats.core.diff import Verdict, diff
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.losses import counted, with_losses
@@ -13,16 +12,16 @@ from support.convergence import stream
 
 SERVER = Server("2.14.6", 4)
 FIRST_TIME = "2026-01-31T12:00:00.5Z"
-NOW = instant_ns("2026-01-31T13:00:00.5Z")
+AS_OF = "2026-01-31T13:00:00.5Z"
+HOLDS = {"messages": 10, "bytes": 1000, "subjects": 2, "first_time": FIRST_TIME, "as_of": AS_OF}
 
 
 def losses(before: dict[str, Any], after: dict[str, Any], **state: Any) -> dict[str, str]:
     """Why fields of a stream, of 10 messages on 2 subjects unless `state` differs, are held."""
     config = complete_stream(dict(stream("work", before).declared), SERVER.version, 4)
-    holds = {"messages": 10, "bytes": 1000, "subjects": 2, "first_time": FIRST_TIME, **state}
-    live = LiveStream(config, "2026-01-01T00:00:00Z", **holds)
+    live = LiveStream(config, "2026-01-01T00:00:00Z", **{**HOLDS, **state})
     desired = stream("work", after)
-    found = with_losses(diff(desired, config, SERVER), desired, live, NOW)
+    found = with_losses(diff(desired, config, SERVER), desired, live)
     return {change.name: change.why for change in found if change.verdict is Verdict.LOSES_DATA}
 
 
@@ -123,11 +122,27 @@ def test_a_change_that_nats_refuses_anyway_keeps_that_reason() -> None:
     assert losses({}, {"retention": "workqueue"}) == {}
 
 
-def test_messages_of_unknown_age_could_all_be_too_old() -> None:
-    assert losses({}, {"maxAge": "1h"}, first_time="") == {
+@pytest.mark.parametrize(
+    "as_of, is_lost",
+    [
+        ("2026-01-31T13:00:00.499999999Z", False),
+        ("2026-01-31T13:00:00.5Z", True),
+        ("2026-01-31T13:30:00+01:00", False),
+        ("2026-01-30T00:00:00Z", False),
+    ],
+)
+def test_messages_are_as_old_as_they_are_by_the_clock_of_the_server_that_holds_them(
+    as_of: str, *, is_lost: bool
+) -> None:
+    assert bool(losses({}, {"maxAge": "1h"}, as_of=as_of)) is is_lost
+
+
+@pytest.mark.parametrize("unknown", ["first_time", "as_of"])
+def test_messages_of_unknown_age_could_all_be_too_old(unknown: str) -> None:
+    assert losses({}, {"maxAge": "1h"}, **{unknown: ""}) == {
         "maxAge": "could discard messages of unknown age"
     }
-    assert losses({"maxAge": "1h"}, {}, first_time="") == {}
+    assert losses({"maxAge": "1h"}, {}, **{unknown: ""}) == {}
 
 
 # --- messages left behind -------------------------------------------------------------------------
@@ -157,7 +172,7 @@ def test_messages_on_removed_subjects_are_named_and_hold_nothing(
     config = complete_stream(dict(stream("work", {"subjects": ["old.>"]}).declared), "2.14.6", 4)
     live = LiveStream(config, "2026-01-01T00:00:00Z", messages=10)
     desired = stream("work", {"subjects": ["new"]})
-    (change,) = with_losses(diff(desired, config, SERVER), desired, live, NOW, left_behind)
+    (change,) = with_losses(diff(desired, config, SERVER), desired, live, left_behind)
     assert (change.verdict, change.why, change.is_costly) == (Verdict.IN_PLACE, why, bool(why))
 
 

@@ -1,10 +1,10 @@
 """Desired + live + owner → a Plan."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from coze_nats.core.codec import instant_ns
 from coze_nats.core.desired import Target
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, Reason
@@ -17,14 +17,14 @@ from support.convergence import OWNER, consumer, stream
 
 Spec = dict[str, Any]
 CREATED = "2026-01-01T00:00:00Z"
-NOW = instant_ns("2026-06-01T00:00:00Z")
+NOW = "2026-06-01T00:00:00Z"
 PAST, FUTURE, LATER = "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 SERVER = Server("2.15.1", 5)
 OURS = {OWNER_METADATA: OWNER}
 
 
 def situation(**more: Any) -> Situation:
-    return Situation(**{"owner": OWNER, "server": SERVER, "now_ns": NOW, **more})
+    return Situation(**{"owner": OWNER, "server": SERVER, **more})
 
 
 def a_stream(spec: Spec, metadata: dict[str, str], messages: int = 0, **raw: Any) -> LiveStream:
@@ -37,7 +37,7 @@ def a_consumer(spec: Spec, metadata: dict[str, str], **raw: Any) -> LiveConsumer
     declared = {**consumer("work", "reader", spec).declared, "metadata": metadata}
     of = complete_stream({"name": "work"}, SERVER.version, SERVER.api_level)
     config = complete_consumer(declared, of, SERVER.version, SERVER.api_level)
-    return LiveConsumer({**config, **raw}, CREATED)
+    return LiveConsumer({**config, **raw}, CREATED, as_of=NOW)
 
 
 def only_update(found: Plan) -> dict[str, Any]:
@@ -74,13 +74,13 @@ def test_a_stream_that_shall_stay_open_is_created_at_once() -> None:
     assert len(plan(stream("work", {"sealed": False}), None, situation()).steps) == 1
 
 
-@pytest.mark.parametrize("until, sent", [(FUTURE, FUTURE), (PAST, None), (None, None)])
-def test_a_consumer_is_created_paused_unless_the_time_has_passed(
-    until: str | None, sent: str | None
+@pytest.mark.parametrize("until", [FUTURE, PAST, None])
+def test_a_consumer_is_created_with_its_pause_and_the_server_knows_whether_it_is_over(
+    until: str | None,
 ) -> None:
     (step,) = plan(consumer("work", "reader", {"pauseUntil": until}), None, situation()).steps
     assert isinstance(step, Create)
-    assert step.config.get("pause_until") == sent
+    assert step.config.get("pause_until") == until
 
 
 # --- what is there already ------------------------------------------------------------------------
@@ -389,6 +389,12 @@ def test_a_pause_is_set_moved_and_lifted_and_means_nothing_once_passed(
     found = plan(desired, live, situation())
     assert found.steps == tuple(Pause(desired.target, until) for until in steps)
     assert found.action is (Action.UPDATE if steps else Action.NOTHING)
+
+
+def test_no_pause_is_over_while_nobody_knows_the_time() -> None:
+    desired = consumer("work", "reader", {"pauseUntil": PAST})
+    live = replace(a_consumer({}, OURS), as_of="")
+    assert plan(desired, live, situation()).steps == (Pause(desired.target, PAST),)
 
 
 def test_a_change_and_a_pause_are_made_one_after_the_other() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.codec import instant_ns
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, Reason
@@ -28,7 +27,6 @@ from support.foreseen import REFUSED, RefusedConsumer
 
 Spec = dict[str, Any]
 CREATED, ANOTHER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
-NOW = instant_ns("2026-06-01T00:00:00Z")
 SERVER = Server("2.15.1", 5)
 OURS, NOBODYS = {OWNER_METADATA: OWNER}, dict[str, str]()
 OTHERS = {OWNER_METADATA: "other/shop/orders"}
@@ -51,7 +49,7 @@ def a_consumer(spec: Spec, metadata: dict[str, str] = OURS, **state: Any) -> Liv
 
 def planned(desired: Desired, live: Live | None, **more: Any) -> Plan:
     policies = {key: more.pop(key) for key in tuple(more) if key in Policies.__slots__}
-    return plan(desired, live, Situation(OWNER, SERVER, NOW, policies=Policies(**policies), **more))
+    return plan(desired, live, Situation(OWNER, SERVER, policies=Policies(**policies), **more))
 
 
 def refusal(found: Plan) -> tuple[Reason, str]:
@@ -244,9 +242,7 @@ def test_consumers_that_nobody_brings_back_are_a_cost_though_the_stream_is_empty
 
 def test_what_the_server_cannot_do_is_not_replaced_either() -> None:
     live = a_stream({}, consumers=1)
-    situation = Situation(
-        OWNER, Server("2.10.26", 0), NOW, policies=Policies(replacement="Recreate")
-    )
+    situation = Situation(OWNER, Server("2.10.26", 0), policies=Policies(replacement="Recreate"))
     found = plan(stream("work", {"maxConsumers": 5}), live, situation)
     assert verdict(found) is Reason.UNSUPPORTED_BY_SERVER
 
@@ -440,7 +436,7 @@ def test_a_consumer_that_vanished_is_held_without_knowing_what_it_held() -> None
 def test_only_what_was_there_and_we_did_not_delete_has_vanished(
     more: dict[str, Any], vanished: bool
 ) -> None:
-    situation = Situation(OWNER, SERVER, NOW, policies=Policies(missing="Hold"), **more)
+    situation = Situation(OWNER, SERVER, policies=Policies(missing="Hold"), **more)
     assert has_vanished(None, situation) is vanished
     assert (plan(stream("work", SAME), None, situation).action is Action.CREATE) is not vanished
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coze_nats.core.desired import Desired
-from coze_nats.core.live import LiveStream
+from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action
@@ -101,11 +101,16 @@ async def test_any_spec_of_a_consumer_is_reached_from_any_other_or_refused(
 
 
 def comparable(live: Live) -> dict[str, Any]:
-    """A configuration without its names, and what the server may choose either way."""
+    """A configuration without its names, what is over, and what is the server's own affair."""
     left_out = {"name", "durable_name", "duplicate_window", "mirror_direct"}
     if live.config.get("sample_freq") == "0":
         left_out.add("sample_freq")
-    return specs.comparable({key: live.config[key] for key in live.config.keys() - left_out})
+    if isinstance(live, LiveConsumer) and not live.paused:
+        left_out.add("pause_until")
+    config = {key: live.config[key] for key in live.config.keys() - left_out}
+    metadata = config["metadata"]
+    config["metadata"] = {k: v for k, v in metadata.items() if not k.startswith("_nats.")}
+    return specs.comparable(config)
 
 
 @quick

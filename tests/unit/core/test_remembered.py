@@ -31,16 +31,12 @@ def resource(status: Status, kind: str = names.STREAM_KIND, **spec: Any) -> Reso
 
 
 def found(one: Resource, stream: Resource | None = None, **defaults: str) -> Any:
-    return situation_of(one, stream, "cluster/shop/orders", SERVER, 5, defaults)
+    return situation_of(one, stream, "cluster/shop/orders", SERVER, defaults)
 
 
 def test_a_new_resource_remembers_nothing() -> None:
     situation = found(resource({}))
-    assert (situation.owner, situation.server, situation.now_ns) == (
-        "cluster/shop/orders",
-        SERVER,
-        5,
-    )
+    assert (situation.owner, situation.server) == ("cluster/shop/orders", SERVER)
     assert situation.policies == Policies()
     assert (situation.incarnation, situation.last_known) == ("", "")
     assert situation.replacing is None
