@@ -300,6 +300,7 @@ async def test_a_stream_that_went_behind_the_operators_back(
         messages,
         messages,
     )
+    assert loss.get("successor") == (status["created"] if reason == "Converged" else None)
     assert await cell.is_left_alone(cell.orders)
     assert cell.bench.events(cell.orders) == []
 

@@ -136,16 +136,31 @@ def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
     """What status remembers beyond the present."""
     previous = resource.status
     found = handled_request(resource, outcome)
-    if "dataLoss" in previous:
-        found["dataLoss"] = previous["dataLoss"]
+    loss = previous.get("dataLoss")
     if outcome.lost and not is_known_loss(previous):
-        found["dataLoss"] = {
+        loss = {
             "detectedAt": timestamp(now_ns),
             "created": previous["created"],
             "messages": previous.get("messages", 0),
             "lastSequence": previous.get("lastSequence", 0),
         }
+    if loss:
+        found["dataLoss"] = _followed(loss, previous, outcome)
     return found
+
+
+def _followed(
+    loss: Mapping[str, Any], previous: Mapping[str, Any], outcome: Outcome
+) -> Mapping[str, Any]:
+    """The record of a loss, with the stream that took the place of the lost one, once it is there.
+
+    A record without one, in a status that knows a later stream, is of a former version.
+    """
+    lost, live = loss["created"], outcome.live
+    is_past = "successor" in loss or previous.get("created", lost) != lost
+    if is_past or not outcome.observed or live is None or live.created == lost:
+        return loss
+    return {**loss, "successor": live.created}
 
 
 def handled_request(resource: Resource, outcome: Outcome) -> dict[str, Any]:

@@ -82,10 +82,21 @@ def went_with(stream: Resource, consumer: Mapping[str, Any]) -> bool:
     before = consumer.get("created", "")
     if not _is_newer(stream.status, before):
         return False
-    lost = stream.status.get("dataLoss")
-    # A loss is told by the second; within the consumer's own it may have been of its stream.
-    same_second = instant_ns(before) // _SECOND * _SECOND
-    return lost is None or instant_ns(lost["detectedAt"]) < same_second
+    loss = stream.status.get("dataLoss")
+    return loss is None or not _may_have_taken(loss, instant_ns(before))
+
+
+def _may_have_taken(loss: Mapping[str, Any], made_ns: int) -> bool:
+    """Whether a consumer of that age was there before the recorded loss of its stream was over.
+
+    Times that NATS gave are compared; when the loss was found is told by the operator's clock.
+    """
+    if made_ns < instant_ns(loss.get("successor", loss["created"])):
+        return True
+    # A former version recorded no successor, but when it found the loss, by the second: within the
+    # consumer's own it may have been of its stream.
+    same_second = made_ns // _SECOND * _SECOND
+    return "successor" not in loss and instant_ns(loss["detectedAt"]) >= same_second
 
 
 def _last_known(resource: Resource) -> str:

@@ -237,6 +237,54 @@ def test_one_loss_is_recorded_once_and_the_next_one_anew() -> None:
     assert after(LOST, {**later, "dataLoss": first})["dataLoss"] == expected
 
 
+SECOND, THIRD = "2026-01-31T13:00:00.000000001Z", "2026-01-31T13:00:00.000000002Z"
+
+
+def now_there(created: str, **differing: Any) -> Outcome:
+    return replace(LOST, live=LiveStream({"name": "orders"}, created), **differing)
+
+
+@pytest.mark.parametrize(
+    "outcome, previous, successor",
+    [
+        (now_there(SECOND), HAD, SECOND),
+        (now_there(SECOND), {**HAD, "dataLoss": RECORD}, SECOND),
+        (now_there(SECOND, lost=False), {"dataLoss": RECORD}, SECOND),
+        (LOST, HAD, None),
+        (now_there(SECOND, observed=False), HAD, None),
+        (now_there(BEFORE, lost=False), {**HAD, "dataLoss": RECORD}, None),
+        (now_there(THIRD, lost=False), {"created": SECOND, "dataLoss": RECORD}, None),
+        (now_there(THIRD), {"created": SECOND, "dataLoss": RECORD}, THIRD),
+        (
+            now_there(THIRD, lost=False),
+            {"created": SECOND, "dataLoss": {**RECORD, "successor": SECOND}},
+            SECOND,
+        ),
+        (
+            now_there(THIRD, lost=False),
+            {"dataLoss": {**RECORD, "successor": SECOND}},
+            SECOND,
+        ),
+    ],
+    ids=[
+        "made again at once",
+        "made again after it was held",
+        "made again after another's was in its place",
+        "not there again",
+        "another is there, and not accepted",
+        "the lost one is back",
+        "a former version didn't record it, and the next one was replaced",
+        "the next one was lost, too",
+        "the next one was replaced",
+        "the next one was replaced after it had been another's for a while",
+    ],
+)
+def test_the_record_of_a_loss_tells_what_took_the_place_of_the_lost_one(
+    outcome: Outcome, previous: Status, successor: str | None
+) -> None:
+    assert after(outcome, previous)["dataLoss"].get("successor") == successor
+
+
 @pytest.mark.parametrize(
     "status, known",
     [

@@ -14,6 +14,8 @@ from coze_nats.core.steps import Replacement
 Status = dict[str, Any]
 SERVER = Server("2.15.1", 5)
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-01-01T12:00:00.5Z", "2026-01-02T00:00:00Z"
+AFTER = "2026-01-01T12:00:00.500000001Z"
+LOSS = {"created": EARLY, "detectedAt": "2020-01-01T00:00:00Z"}
 READY = {"conditions": [{"type": "Ready", "status": "True"}], "observedGeneration": 7}
 
 
@@ -112,18 +114,26 @@ def test_a_status_is_about_the_spec_of_now_or_not() -> None:
         ({"created": MIDDLE}, False),
         ({"created": LATE}, True),
         ({}, False),
-        ({"created": LATE, "dataLoss": {"detectedAt": EARLY}}, True),
-        ({"created": LATE, "dataLoss": {"detectedAt": LATE}}, False),
-        ({"created": LATE, "dataLoss": {"detectedAt": MIDDLE[:19] + "Z"}}, False),
+        ({"created": LATE, "dataLoss": {**LOSS, "successor": EARLY}}, True),
+        ({"created": LATE, "dataLoss": {**LOSS, "successor": MIDDLE}}, True),
+        ({"created": LATE, "dataLoss": {**LOSS, "successor": AFTER}}, False),
+        ({"created": LATE, "dataLoss": {**LOSS, "created": AFTER}}, False),
+        ({"created": LATE, "dataLoss": {**LOSS, "detectedAt": EARLY}}, True),
+        ({"created": LATE, "dataLoss": {**LOSS, "detectedAt": LATE}}, False),
+        ({"created": LATE, "dataLoss": {**LOSS, "detectedAt": MIDDLE[:19] + "Z"}}, False),
     ],
     ids=[
         "the stream is older",
         "as old as the consumer",
         "the operator made the stream anew",
         "the stream is not there",
-        "it was lost long before, and made anew since",
+        "one before was lost, and the operator made the next one anew",
+        "one before was lost, and the next one is as old as the consumer",
         "it was lost, and not by the operator",
-        "it was lost in the second in which the consumer was made",
+        "the next one was lost, too",
+        "by a former version: one was lost long before, and made anew since",
+        "by a former version: it was lost, and not by the operator",
+        "by a former version: it was lost in the second in which the consumer was made",
     ],
 )
 def test_a_consumer_that_went_with_its_replaced_stream_was_taken_away_by_nobody(

@@ -72,3 +72,46 @@ async def test_a_consumer_is_paused_until_nats_says_that_it_is_time(
         assert consumer
         assert not consumer.paused, name
     assert "pause_consumer" not in jetstream.calls, "what has passed is no difference"
+
+
+@SKEWS
+async def test_a_consumer_that_was_lost_with_its_stream_is_held(
+    bench: Bench, jetstream: FakeJetStream, nats_clock: StandingClock, hours: int
+) -> None:
+    bench.clock.ns += hours * HOUR * 10**9
+    orders, reader = bench.stream(), bench.consumer(policies={"missing": "Hold"})
+    await bench.settle(orders, reader)
+    nats_clock.advance(HOUR / 2)
+    bench.clock.advance(HOUR / 2)
+    jetstream.wipe()
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+    assert bench.ready(reader) == ("False", "Missing")
+
+    # Still so when the operator has made the stream anew since.
+    bench.stream(storage="memory", policies={"replacement": "Recreate"})
+    await bench.settle(orders)
+    await bench.settle(reader)
+    assert bench.ready(orders) == ("True", "Converged")
+    assert bench.ready(reader) == ("False", "Missing")
+
+
+@SKEWS
+async def test_a_consumer_goes_with_its_replaced_stream_though_one_before_was_lost(
+    bench: Bench, jetstream: FakeJetStream, nats_clock: StandingClock, hours: int
+) -> None:
+    bench.clock.ns += hours * HOUR * 10**9
+    orders = bench.stream()
+    await bench.settle(orders)
+    jetstream.wipe()
+    await bench.settle(orders)
+    nats_clock.advance(60)
+    bench.clock.advance(60)
+    reader = bench.consumer(policies={"missing": "Hold"})
+    await bench.settle(reader)
+    nats_clock.advance(60)
+    bench.clock.advance(60)
+    bench.stream(storage="memory", policies={"replacement": "Recreate"})
+    await bench.settle(orders)
+    assert bench.ready(reader) == ("True", "Converged")
+    assert await jetstream.consumer("orders", "reader") is not None

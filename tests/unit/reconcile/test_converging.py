@@ -342,7 +342,7 @@ async def test_a_stream_that_vanishes_is_told_recorded_and_made_again(
     assert reasons == ["DataLossDetected", "Recreated"]
     record = bench.status(orders)["dataLoss"]
     assert (record["created"], record["messages"], record["lastSequence"]) == (lost, 8, 8)
-    assert bench.status(orders)["created"] != lost
+    assert record["successor"] == bench.status(orders)["created"] != lost
     await bench.settle(orders)
     assert bench.events(orders) == []
 
@@ -361,9 +361,11 @@ async def test_a_stream_that_is_held_missing_is_known_by_what_it_was(
     kept = ("created", "messages", "lastSequence", "effective")
     assert {key: bench.status(orders)[key] for key in kept} == {key: before[key] for key in kept}
     assert [event.reason for event in bench.events(orders)] == ["DataLossDetected", "Missing"]
+    assert "successor" not in bench.status(orders)["dataLoss"]
     bench.stream(policies={"missing": "Recreate"})
     await bench.settle(orders)
     assert bench.ready(orders) == ("True", "Converged")
+    assert bench.status(orders)["dataLoss"]["successor"] == bench.status(orders)["created"]
 
 
 async def test_an_accepted_loss_is_told_with_its_size(

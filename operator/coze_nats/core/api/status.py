@@ -65,6 +65,8 @@ class DataLoss(_Status):
     """How many messages it held when it was last looked at."""
     last_sequence: _Count
     """Sequence of its newest message then."""
+    successor: _Time | None = None
+    """Incarnation of the stream that took its place, once there is one."""
 
 
 class Replacing(_Status):
