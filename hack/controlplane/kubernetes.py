@@ -5,9 +5,11 @@ garbage collection) run only when asked for. The `default` ServiceAccounts are n
 """
 
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +23,7 @@ from controlplane.errors import ControlPlaneError
 ISSUER = "https://kubernetes.default.svc"
 # A socket in the instance's directory: no port to clash, nobody else to read it.
 ETCD_SOCKET = "unix://etcd:0"
+DATA = "etcd"
 TOKEN_SECONDS = 24 * 60 * 60
 PORT_TRIES = 5
 
@@ -82,12 +85,11 @@ class KubernetesAPI:
             raise ControlPlaneError("This control plane is running already.")
         if self._requested_port:
             ports.require_free(self._requested_port, "the API server")
-        programs = {name: binaries.find(name) for name in (Binary.ETCD, Binary.KUBE_APISERVER)}
         self._directory.make()
         try:
             self._write_identities()
             self._etcd = self._server("etcd")
-            self._etcd.start(_etcd_command(programs[Binary.ETCD]))
+            self._start_etcd()
             self._apiserver = self._server("kube-apiserver")
             self._start_apiserver_on_a_port()
             if self._controllers:
@@ -108,6 +110,26 @@ class KubernetesAPI:
     def restart(self, with_signal: signal.Signals = signal.SIGKILL) -> None:
         """End the API server and start it again: same port, same data; returns when ready."""
         self._apiserver.stop(with_signal)
+        self._start_apiserver()
+
+    def back_up(self, directory: Path) -> None:
+        """Copy all data into a new directory; the servers rest meanwhile."""
+        with self._resting():
+            shutil.copytree(self.directory / DATA, directory)
+
+    def restore(self, directory: Path) -> None:
+        """Replace all data by those of a backup, with the revisions that they had."""
+        with self._resting():
+            shutil.rmtree(self.directory / DATA)
+            shutil.copytree(directory, self.directory / DATA)
+
+    @contextmanager
+    def _resting(self) -> Iterator[None]:
+        """End API server and etcd, and start them again: same port."""
+        self._apiserver.stop(signal.SIGKILL)
+        self._etcd.stop()
+        yield
+        self._start_etcd()
         self._start_apiserver()
 
     def __enter__(self) -> Self:
@@ -203,6 +225,9 @@ class KubernetesAPI:
         user = access.client_certificate(self._admin_pair)
         access.write_kubeconfig(self.kubeconfig, self.url, self.ca_file, user)
 
+    def _start_etcd(self) -> None:
+        self._etcd.start(_etcd_command(binaries.find(Binary.ETCD)))
+
     def _start_apiserver(self) -> None:
         program = binaries.find(Binary.KUBE_APISERVER)
         command = _apiserver_command(program, self.port, self.directory, self._serving)
@@ -238,7 +263,7 @@ def _etcd_command(program: Path) -> list[str | Path]:
     peers = "unix://peers:0"
     return [
         program,
-        "--data-dir=etcd",
+        f"--data-dir={DATA}",
         "--unsafe-no-fsync",
         "--log-level=warn",
         f"--listen-client-urls={ETCD_SOCKET}",

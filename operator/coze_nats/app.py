@@ -19,7 +19,7 @@ from coze_nats.controller.hints import Hints
 from coze_nats.controller.links import Links
 from coze_nats.controller.resync import Resync
 from coze_nats.controller.router import Router
-from coze_nats.controller.sweep import Sweep
+from coze_nats.controller.sweep import PastChanged, Sweep
 from coze_nats.core.errors import Failure
 from coze_nats.core.resource import Key
 from coze_nats.ending import CannotRun, stop_on_signals, unless, watch
@@ -109,6 +109,7 @@ class Operator:
             waiting_for="the Kubernetes API server",
         )
         self._stopped = asyncio.Event()
+        self._past_changed: PastChanged | None = None
         self._state: metrics.State | None = None
 
     async def prepare(self) -> str:
@@ -151,6 +152,8 @@ class Operator:
         )
         if self._leadership.is_lost:
             raise CannotRun("The lead is lost (see the log): another operator may act now")
+        if self._past_changed:
+            raise CannotRun(f"{self._past_changed}. The operator has to begin anew")
 
     def _assemble(self, cluster_id: str) -> tuple[Controller, Links, Sweep]:
         """Connect the parts that know who they work for."""
@@ -199,13 +202,8 @@ class Operator:
             self._resources.release_finalizer,
             self._duty,
         )
-        sweep = Sweep(
-            controller,
-            cache,
-            self._resources.list_uids,
-            interval=self._settings.resync_interval,
-        )
-        self._watches.on_relist = sweep.request
+        sweep = Sweep(controller, cache, self._resources, interval=self._settings.resync_interval)
+        self._watches.on_relist, self._watches.on_resume = sweep.request, sweep.resumed
         self._state = metrics.State(
             lambda: [resource for resource in cache if self._duty.acts_on(resource)],
             lambda: controller.queue.load,
@@ -265,7 +263,12 @@ class Operator:
         # Kopf has put its own handlers in place meanwhile, for which a second signal is an error.
         stop_on_signals(stop)
         links.tell_of_obstacles()
-        await sweep.run()
+        try:
+            await sweep.run()
+        except PastChanged as changed:
+            log.error("%s", changed)  # noqa: TRY400  it is nothing of the operator's own
+            self._past_changed = changed
+            stop.set()
 
     async def _stop(self, controller: Controller, links: Links, stop: asyncio.Event) -> None:
         # Kopf waits for its own waiting for the flag, also when it stops for another reason.
@@ -274,8 +277,9 @@ class Operator:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Without the lead, nothing that is under way could still write.
-        is_done = await controller.queue.stop(FINISH_SECONDS if self._may_write() else 0.0)
+        # Nothing more is written without the lead, nor what the cluster may not declare any more.
+        may_finish = self._may_write() and not self._past_changed
+        is_done = await controller.queue.stop(FINISH_SECONDS if may_finish else 0.0)
         await self._events.close(2.0)
         await links.stop(2.0)
         await self._leadership.end(is_done=is_done)

@@ -1,10 +1,13 @@
 """The API server goes, keeps silent, loses its past, or says no."""
 
 import asyncio
+import base64
 import http.client
 import json
 import socket
+import time
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,9 @@ from support.http_faults import Matches, is_finalizer_write, is_status_write
 from support.until import until
 
 COUNT, MORE = 100, 20
+
+RESTORED = "etcd restored from a backup"
+COUNTING_ON = "etcd restored from a backup, counting on from above (--bump-revision)"
 
 
 async def test_the_api_server_is_killed_under_load(begin: Begin) -> None:
@@ -188,14 +194,64 @@ async def test_connections_to_the_api_server_are_reset_again_and_again(begin: Be
     )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", [RESTORED, COUNTING_ON], ids=["as-it-was", "counting-on"])
+async def test_etcd_is_restored_from_a_backup(begin: Begin, tmp_path: Path, fault: str) -> None:
+    """Nothing tells of what has changed by it: the operator ends, and begins anew.
+
+    What was declared since the backup is forgotten, and what it made in JetStream is left alone.
+    Declared again, as GitOps does, it is as before.
+    """
+    work = await begin(COUNT)
+    api, operator = work.site.cluster.api, work.site.operator
+    await asyncio.to_thread(api.back_up, tmp_path / "backup")
+    of_the_backup = list(work.declared)
+    await work.go_on(MORE)
+    await work.healed()
+    since = [found for found in work.declared if found not in of_the_backup]
+
+    last = revision(api)
+    work.site.api_proxy.refuse()
+    await asyncio.to_thread(api.restore, tmp_path / "backup")
+    if fault == COUNTING_ON:
+        count_on(api, last + 1000)
+        compact(api)
+        await asyncio.to_thread(api.restart)
+    work.site.api_proxy.heal()
+    await until(lambda: not operator.running)
+    assert "as when etcd is restored from a backup. The operator has to begin anew" in operator.log
+    assert operator.stop() == 1
+
+    start = time.monotonic()
+    await asyncio.to_thread(operator.start)
+    await work.declaring.create(since)
+    work.declared, work.deleted, work.changed = of_the_backup + since, [], []
+    await work.healed_in_jetstream()
+    work.survived(
+        fault,
+        stayed_up="JetStream",
+        retried="nothing: the operator ends, is started again, and compares everything",
+        heal_seconds=time.monotonic() - start,
+        bound=4,
+    )
+
+
+def revision(api: KubernetesAPI) -> int:
+    """How far etcd has counted: the newest resourceVersion."""
+    return int(_etcd(api, "/v3/maintenance/status", {})["header"]["revision"])
+
+
+def count_on(api: KubernetesAPI, to: int) -> None:
+    """Have etcd count further, as `etcdutl snapshot restore --bump-revision` does."""
+    key = base64.b64encode(b"counted").decode()
+    while revision(api) < to:
+        _etcd(api, "/v3/kv/put", {"key": key, "value": key})
+
+
 def compact(api: KubernetesAPI) -> None:
     """Forget all versions of the past in etcd."""
-    status = _etcd(api, "/v3/maintenance/status", {})
-    _etcd(
-        api,
-        "/v3/kv/compaction",
-        {"revision": status["header"]["revision"], "physical": True},
-    )
+    _etcd(api, "/v3/kv/compaction", {"revision": revision(api), "physical": True})
 
 
 class _SocketConnection(http.client.HTTPConnection):

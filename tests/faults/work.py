@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from coze_nats.core import names
+from coze_nats.core.live import LiveStream
 from coze_nats.core.ownership import owner_of
 from coze_nats.jetstream.gateway import Gateway
 from faults import record
@@ -81,7 +82,9 @@ class Work:
             async def is_back() -> bool:
                 streams = (await jetstream.streams()).found
                 listed = [await jetstream.consumers(name) for name in streams]
-                return len(streams) + sum(len(each.found) for each in listed) == len(self.declared)
+                count = len(streams) + sum(len(each.found) for each in listed)
+                changed = {name for name, stream in streams.items() if _is_changed(stream)}
+                return count == len(self.declared) and changed == self._names_changed()
 
             await self.eventually(is_back, "everything that was declared", within)
         return time.monotonic() - start + await self.healed(within)
@@ -142,16 +145,25 @@ class Work:
         await asyncio.sleep(4 * (time.monotonic() - start))
         return False
 
+    def _names_changed(self) -> set[str]:
+        """Of the streams that are there in the end, which differ from how they were declared."""
+        named = {found["metadata"]["name"] for found in self.declared}
+        return {found["metadata"]["name"] for found in self.changed} & named
+
     async def _check(self, jetstream: Gateway) -> None:
         """Nothing is lost, nothing is left over, nobody else's name is on it."""
         streams = (await jetstream.streams()).found
         named = {found["metadata"]["name"] for found in self.declared}
         assert streams.keys() == named
-        changed = {found["metadata"]["name"] for found in self.changed} & named
+        changed = self._names_changed()
         for name, stream in streams.items():
             assert owner_of(stream).endswith(f"/{self.declaring.namespace}/{name}")
-            assert (stream.config.get("description") == CHANGED) == (name in changed)
+            assert _is_changed(stream) == (name in changed)
             assert set((await jetstream.consumers(name)).found) == {name}
+
+
+def _is_changed(stream: LiveStream) -> bool:
+    return bool(stream.config.get("description") == CHANGED)
 
 
 def _keys(resources: Iterable[Json]) -> set[tuple[str, str]]:

@@ -58,13 +58,6 @@ def test_an_older_state_does_not_replace_a_newer_one() -> None:
     assert found.spec == {"maxMsgs": 4}
 
 
-def test_versions_that_are_no_numbers_are_not_compared() -> None:
-    cache = Cache()
-    cache.put(stream("orders", "10", maxMsgs=1))
-    assert cache.put(stream("orders", "abc", maxMsgs=2))
-    assert cache.put(stream("orders", "9", maxMsgs=3))
-
-
 def test_consumers_are_found_by_their_stream_whether_it_exists_or_not() -> None:
     cache = Cache()
     cache.put(consumer("a", of="orders"))

@@ -1,17 +1,17 @@
 """The sweep: what vanished unseen is found, and deletions that nobody is at go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.controller import Controller
 from coze_nats.controller.duty import Duty
-from coze_nats.controller.sweep import Sweep
+from coze_nats.controller.sweep import PastChanged, Sweep
 from coze_nats.core import names
 from coze_nats.core.errors import Transient
-from coze_nats.core.resource import Key, Resource
+from coze_nats.core.resource import Key, Resource, Stamp
 from coze_nats.reconcile import Next
 from support.eventually import eventually_async
 
@@ -46,15 +46,14 @@ class Bench:
         self.reconciler = Finalizing()
         self.cache = Cache()
         self.existing: frozenset[str] | Exception = frozenset()
+        self.version = "1000"
         self.asked: list[tuple[str, str | None]] = []
         self.was_asked, self.answering = asyncio.Event(), asyncio.Event()
         self.answering.set()
         self.controller = Controller(
             self.reconciler, self.cache, self._add, self._release, Duty(self.cache)
         )
-        self.sweep = Sweep(
-            self.controller, self.cache, self._list_uids, interval=interval, retry_after=0.001
-        )
+        self.sweep = Sweep(self.controller, self.cache, self, interval=interval, retry_after=0.001)
 
     async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:
         raise NotImplementedError
@@ -62,14 +61,21 @@ class Bench:
     async def _release(self, resource: Resource, finalizers: tuple[str, ...]) -> None:
         """Nothing is released here."""
 
-    async def _list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
+    async def list_stamps(self, kind: str, namespace: str | None) -> Mapping[Key, Stamp]:
+        """What exists; all of it was changed at the newest version. Names serve as uids."""
         self.asked.append((kind, namespace))
         existing = self.existing
         self.was_asked.set()
         await self.answering.wait()
         if isinstance(existing, Exception):
             raise existing
-        return existing
+        return {Key(kind, "coze", name): Stamp(name, self.version) for name in existing}
+
+    async def newest_version(self, kind: str, namespace: str | None) -> str:
+        self.asked.append((kind, namespace))
+        if isinstance(self.existing, Exception):
+            raise self.existing
+        return self.version
 
     def put(self, kind: str, name: str, **metadata: str) -> None:
         common = {"namespace": "coze", "name": name, "uid": name, "finalizers": [names.FINALIZER]}
@@ -126,13 +132,68 @@ async def test_what_vanishes_during_a_sweep_is_found_when_it_is_asked_for_again(
     assert bench.asked == [STREAMS, STREAMS]
 
 
+async def test_a_resource_that_is_older_than_it_was_is_of_another_past(bench: Bench) -> None:
+    bench.put(names.STREAM_KIND, "orders", resourceVersion="999")
+    bench.put(names.STREAM_KIND, "vanished")
+    bench.existing = frozenset({"orders"})
+    bench.version = "100"
+    bench.sweep.request(STREAMS)
+    with pytest.raises(PastChanged, match="CozeStream coze/orders was at resourceVersion 999 and"):
+        await bench.sweep.sweep()
+    assert bench.known == {"orders", "vanished"}, "nothing is concluded from such a list"
+
+
+async def test_a_resource_under_the_name_of_another_is_older_too(bench: Bench) -> None:
+    bench.put(names.STREAM_KIND, "orders", resourceVersion="999", uid="made again")
+    bench.existing = frozenset({"orders"})
+    bench.version = "100"
+    bench.sweep.request(STREAMS)
+    with pytest.raises(PastChanged):
+        await bench.sweep.sweep()
+
+
+async def test_a_watch_that_goes_on_from_the_future_is_of_another_past(bench: Bench) -> None:
+    bench.sweep.resumed(STREAMS, "1001")
+    with pytest.raises(PastChanged, match="CozeStream was at resourceVersion 1001 and is at 1000"):
+        await bench.sweep.sweep()
+
+
+async def test_a_watch_that_goes_on_where_it_was_is_asked_about_once(bench: Bench) -> None:
+    bench.sweep.resumed(STREAMS, "1000")
+    bench.sweep.resumed((names.CONSUMER_KIND, "coze"), "")
+    await bench.sweep.sweep()
+    await bench.sweep.sweep()
+    assert sorted(bench.asked, key=str) == [(names.CONSUMER_KIND, "coze"), STREAMS]
+
+
+async def test_a_watch_is_asked_about_until_there_is_an_answer(bench: Bench) -> None:
+    bench.existing = Transient("the apiserver is away")
+    bench.sweep.resumed(STREAMS, "1001")
+    with pytest.raises(Transient):
+        await bench.sweep.sweep()
+    bench.existing = frozenset()
+    with pytest.raises(PastChanged):
+        await bench.sweep.sweep()
+
+
+async def test_another_past_ends_the_sweep(running: Bench, task: asyncio.Task[None]) -> None:
+    running.sweep.resumed(STREAMS, "1001")
+    with pytest.raises(PastChanged):
+        await asyncio.wait_for(task, 60)
+
+
 @pytest.fixture
-async def running(bench: Bench) -> AsyncIterator[Bench]:
+async def task(bench: Bench) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(bench.sweep.run())
-    await asyncio.sleep(0)
-    yield bench
+    yield task
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def running(bench: Bench, task: asyncio.Task[None]) -> Bench:
+    await asyncio.sleep(0)
+    return bench
 
 
 async def test_a_request_is_answered_at_once_and_until_it_succeeds(running: Bench) -> None:

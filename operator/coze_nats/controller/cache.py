@@ -12,7 +12,7 @@ from coze_nats.core import names
 from coze_nats.core.desired import Target
 from coze_nats.core.intent import stream_name, target_of
 from coze_nats.core.references import connection_of, stream_key
-from coze_nats.core.resource import Key, Resource
+from coze_nats.core.resource import Key, Resource, is_older
 
 
 class Cache:
@@ -40,9 +40,12 @@ class Cache:
         return self._resources.get(key)
 
     def put(self, resource: Resource) -> bool:
-        """Remember this state, unless a newer one is known; returns whether it was taken."""
+        """Remember this state, unless a newer one is known; returns whether it was taken.
+
+        A newer one is known in a cluster that was restored from a backup, too (see `sweep`).
+        """
         known = self._resources.get(resource.key)
-        if known and _is_older(resource.resource_version, known.resource_version):
+        if known and is_older(resource.resource_version, known.resource_version):
             return False
         if known:
             self._unlink(known)
@@ -149,16 +152,6 @@ def _stream_name(resource: Resource) -> str:
     if resource.key.kind == names.STREAM_KIND:
         return stream_name(resource)
     return str(resource.spec.get("streamName") or "")
-
-
-def _is_older(version: str, known: str) -> bool:
-    """Whether one resourceVersion is older than another.
-
-    Kubernetes guarantees from 1.35 on that they are decimal numbers which grow, over all objects of
-    a kind; before, they were so without a promise. Anything else is taken for newer: an event too
-    many is harmless, one too few is not.
-    """
-    return version.isdecimal() and known.isdecimal() and int(version) < int(known)
 
 
 def _kept(known: Mapping[str, Any], value: Mapping[str, Any]) -> Mapping[str, Any]:

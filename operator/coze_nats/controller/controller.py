@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -123,7 +123,7 @@ class Controller:
             if resource.deleting and not self.queue.is_known(key):
                 self.queue.add(key)
 
-    def sweep(self, known_before: Mapping[Key, str], existing_uids: frozenset[str]) -> None:
+    def sweep(self, known_before: Mapping[Key, str], existing_uids: Collection[str]) -> None:
         """Forget the resources, given by key and uid, that vanished while nobody was watching."""
         for key, uid in known_before.items():
             resource = self._cache.get(key)

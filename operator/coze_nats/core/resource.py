@@ -23,6 +23,13 @@ class Key(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
+class Stamp(NamedTuple):
+    """Which resource bears a key, and which state of it: its uid and resourceVersion."""
+
+    uid: str
+    version: str
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One CozeStream or CozeConsumer, pared down to what a reconcile reads.
@@ -90,6 +97,16 @@ class Resource:
     def with_status(self, status: Mapping[str, Any]) -> Self:
         """The same resource after its status was written."""
         return replace(self, status=status)
+
+
+def is_older(version: str, known: str) -> bool:
+    """Whether one resourceVersion is older than another of the same kind.
+
+    Kubernetes guarantees from 1.35 on that they are decimal numbers which grow, over all objects of
+    a kind; before, they were so without a promise. Anything else is taken for newer: an event too
+    many is harmless, one too few is not.
+    """
+    return version.isdecimal() and known.isdecimal() and int(version) < int(known)
 
 
 SHORTEST_INTERVAL = 1.0

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from coze_nats.core import names
-from coze_nats.core.resource import Key, Resource
+from coze_nats.core.resource import Key, Resource, Stamp
 from coze_nats.kube.api import APPLY_PATCH, JSON_PATCH, Api, Gone
 from coze_nats.kube.events import EventPoster
 from coze_nats.kube.watches import path_of
@@ -102,19 +102,31 @@ class Resources:
             "PATCH", _path(resource.key), body=patch, content_type=JSON_PATCH
         )
 
-    async def list_uids(self, kind: str, namespace: str | None) -> frozenset[str]:
-        """The uids of all resources of a kind, in a namespace or (None) in all."""
-        uids: set[str] = set()
-        params = {"limit": str(self._page)}
+    async def list_stamps(self, kind: str, namespace: str | None) -> dict[Key, Stamp]:
+        """All resources of a kind, in a namespace or (None) in all, without their content."""
+        stamps: dict[Key, Stamp] = {}
+        token = ""
         while True:
-            answer = await self._api.request(
-                "GET", path_of(kind, namespace), accept=_METADATA_ONLY, params=params
-            )
+            answer = await self._list(kind, namespace, self._page, token)
             # An empty list of this form is null.
-            uids.update(item["metadata"]["uid"] for item in answer["items"] or ())
-            if not (token := answer["metadata"].get("continue")):
-                return frozenset(uids)
-            params["continue"] = token
+            for metadata in (item["metadata"] for item in answer["items"] or ()):
+                key = Key(kind, metadata["namespace"], metadata["name"])
+                stamps[key] = Stamp(metadata["uid"], metadata["resourceVersion"])
+            if not (token := answer["metadata"].get("continue", "")):
+                return stamps
+
+    async def newest_version(self, kind: str, namespace: str | None) -> str:
+        """The resourceVersion that a list has now: none of its resources has a newer one."""
+        answer = await self._list(kind, namespace, 1)
+        return str(answer["metadata"]["resourceVersion"])
+
+    async def _list(
+        self, kind: str, namespace: str | None, limit: int, token: str = ""
+    ) -> dict[str, Any]:
+        params = {"limit": str(limit)} | ({"continue": token} if token else {})
+        return await self._api.request(
+            "GET", path_of(kind, namespace), accept=_METADATA_ONLY, params=params
+        )
 
 
 def _path(key: Key) -> str:

@@ -45,6 +45,8 @@ class Watches:
         filled: set once everything has been listed.
         on_relist: called when a list is answered that is not the first, also if an earlier one
             broke off: whatever was deleted before the answer made no event and never will.
+        on_resume: called when a watch is open that is not the first, with the resourceVersion from
+            which it goes on: as far as Kopf has heard.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Watches:
         self.places = tuple((kind, scope) for kind in names.PLURALS for scope in scopes)
         self.filled = asyncio.Event()
         self.on_relist: Callable[[Place], None] = lambda _: None
+        self.on_resume: Callable[[Place, str], None] = lambda *_: None
         self._by_path = {path_of(*place): place for place in self.places}
         # Of which a first page was answered; and all pages.
         self._begun: set[Place] = set()
@@ -104,12 +107,15 @@ class Watches:
                 self._note_list(place)
             return response
         # Kopf starts to watch when it has read the last page.
+        is_resumed = place in self._listed
         self._listed.add(place)
         if self._listed.issuperset(self.places):
             self.filled.set()
         response = await self._send_while_unserved(place, request, send)
         if response.ok:
             self._open[place] = response
+            if is_resumed:
+                self.on_resume(place, request.url.query.get("resourceVersion", ""))
         return response
 
     def _note_list(self, place: Place) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from controlplane.kubernetes import KubernetesAPI
 from coze_nats.core import names
-from coze_nats.core.resource import Resource
+from coze_nats.core.resource import Resource, Stamp
 from coze_nats.kube.api import Api, ApiServerError, Refused
 from coze_nats.kube.cluster import Cluster, Forbidden
 from coze_nats.kube.events import EventPoster
@@ -150,10 +150,10 @@ async def test_a_finalizer_stays_when_the_list_is_not_what_it_was(
     assert orders.metadata["finalizers"] == [ANOTHER, names.FINALIZER]
 
 
-async def test_all_uids_are_listed_over_many_pages(
+async def test_all_resources_are_listed_over_many_pages(
     writer: Resources, resources: Any, namespace: str
 ) -> None:
-    expected = set()
+    expected = {}
     for number in range(5):
         metadata = {"name": f"s{number}", "namespace": namespace}
         made = resources.create(
@@ -164,10 +164,23 @@ async def test_all_uids_are_listed_over_many_pages(
                 "spec": {},
             }
         )
-        expected.add(made.document["metadata"]["uid"])
-    assert await writer.list_uids(names.STREAM_KIND, namespace) == expected
-    assert await writer.list_uids(names.STREAM_KIND, None) >= expected
-    assert await writer.list_uids(names.CONSUMER_KIND, namespace) == frozenset()
+        found = Resource.from_body(made.document)
+        expected[found.key] = Stamp(found.uid, found.resource_version)
+    assert await writer.list_stamps(names.STREAM_KIND, namespace) == expected
+    assert (await writer.list_stamps(names.STREAM_KIND, None)).items() >= expected.items()
+    assert await writer.list_stamps(names.CONSUMER_KIND, namespace) == {}
+
+
+async def test_the_newest_version_counts_what_is_deleted_too(
+    writer: Resources, orders: Any, namespace: str
+) -> None:
+    made = orders.create()
+    for place in (namespace, None):
+        newest = await writer.newest_version(names.STREAM_KIND, place)
+        assert int(newest) >= int(made.resource_version)
+    orders.delete()
+    newest = await writer.newest_version(names.STREAM_KIND, namespace)
+    assert int(newest) > int(made.resource_version)
 
 
 async def test_an_event_tells_what_happened_to_which_resource(
@@ -234,7 +247,7 @@ async def test_a_missing_right_is_named_with_the_rule_that_grants_it(
         with pytest.raises(Forbidden, match=r'resourceNames: \["kube-system"\].*--cluster-id'):
             await Cluster(Api(session)).identity()
         with pytest.raises(Refused):
-            await Resources(Api(session), EventPoster(Api(session))).list_uids(
+            await Resources(Api(session), EventPoster(Api(session))).list_stamps(
                 names.STREAM_KIND, None
             )
     finally:

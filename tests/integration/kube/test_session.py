@@ -233,6 +233,21 @@ async def test_a_list_that_is_refused_is_no_list(login: Login, token: str) -> No
     assert relisted == []
 
 
+async def test_from_where_a_watch_goes_on_is_told_but_of_the_first(
+    session: Session, watches: Watches
+) -> None:
+    resumed: list[tuple[tuple[str, str | None], str]] = []
+    watches.on_resume = lambda *told: resumed.append(told)
+    url = session.server + path_of(*STREAMS)
+    async with session.http.get(url) as response:
+        version = (await response.json())["metadata"]["resourceVersion"]
+    query = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": version}
+    await list_(session, STREAMS, **query)
+    assert resumed == []
+    await list_(session, STREAMS, **query)
+    assert resumed == [(STREAMS, version)]
+
+
 async def test_a_watch_that_is_not_allowed_is_told(login: Login, token: str) -> None:
     watches = Watches()
     session = login({"token": token}, watches=watches)

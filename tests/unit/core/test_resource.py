@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from coze_nats.core import names
-from coze_nats.core.resource import Key, Resource
+from coze_nats.core.resource import Key, Resource, is_older
 
 BODY: dict[str, Any] = {
     "kind": "CozeStream",
@@ -56,6 +56,19 @@ def test_a_status_alone_makes_no_new_revision() -> None:
     assert found.with_status({"messages": 2}).status == {"messages": 2}
     changed = Resource.from_body({**BODY, "metadata": {**BODY["metadata"], "generation": 4}})
     assert changed.revision != found.revision
+
+
+@pytest.mark.parametrize(
+    "version, known, verdict",
+    [("9", "10", True), ("10", "10", False), ("100", "10", False)],
+)
+def test_versions_are_compared_as_numbers(version: str, known: str, verdict: bool) -> None:
+    assert is_older(version, known) == verdict
+
+
+@pytest.mark.parametrize("version, known", [("abc", "10"), ("9", "abc"), ("", "1"), ("1", "")])
+def test_versions_that_are_no_numbers_are_not_compared(version: str, known: str) -> None:
+    assert not is_older(version, known)
 
 
 @pytest.mark.parametrize(
