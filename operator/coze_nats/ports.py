@@ -87,7 +87,8 @@ class Documents(Protocol):
     async def read(self, namespace: str, document: Document) -> Mapping[str, str] | None:
         """Its data as text, or None when it doesn't exist.
 
-        Raises a Failure that holds nothing of the data.
+        Raises NotPermitted if the operator lacks the right to read it, else another Failure; what
+        it says holds nothing of the data.
         """
 
 

@@ -12,13 +12,13 @@ class FakeDocuments:
 
     Attributes:
         reads: what was read, as namespace and document, the oldest first.
-        failures: raised by the next reads, one each.
+        failure: raised by every read, as long as there is one.
         meanwhile: called while a read is under way.
     """
 
     def __init__(self) -> None:
         self.reads: list[tuple[str, Document]] = []
-        self.failures: list[Failure] = []
+        self.failure: Failure | None = None
         self.meanwhile: Callable[[], None] = _nothing
         self._stored: dict[str, dict[Document, Mapping[str, str]]] = defaultdict(dict)
 
@@ -32,9 +32,9 @@ class FakeDocuments:
     async def read(self, namespace: str, document: Document) -> Mapping[str, str] | None:
         """See `coze_nats.ports.Documents`."""
         self.reads.append((namespace, document))
-        if self.failures:
-            raise self.failures.pop(0)
         self.meanwhile()
+        if self.failure:
+            raise self.failure
         return self._stored[namespace].get(document)
 
 

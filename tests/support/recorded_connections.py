@@ -17,14 +17,15 @@ from coze_nats.core.connections import (
     in_use,
     not_connected,
     still_going_on,
+    unreadable,
     unusable,
     without_answer,
 )
 from coze_nats.core.desired import InvalidField
-from coze_nats.core.errors import OutcomeUnknown, Transient
+from coze_nats.core.errors import Failure, NotPermitted, OutcomeUnknown, Transient
 from coze_nats.core.intent import parsed
 from coze_nats.core.live import Server
-from coze_nats.core.login import SECRET, Document, UnusableLogin, login
+from coze_nats.core.login import SECRET, Document, UnusableLogin, login, values_of
 from coze_nats.core.names import CONNECTION_KIND, STREAM_KIND, Reason
 from coze_nats.core.references import Obstacle, forbidden, missing, not_ready
 from coze_nats.core.resource import Key, Resource
@@ -41,6 +42,8 @@ ACCOUNT = {"storage": 4096, "streams": 4, "consumers": 7, "limits": {"max_stream
 REFUSED = "nats://nats.example.com:4222: connection refused"
 NO_ANSWER = OutcomeUnknown("no answer in 30 s")
 NOBODY = Transient("nobody answers on $JS.API.INFO")
+FORBIDDEN = NotPermitted('The Kubernetes API server answered 403: secrets "nats" is forbidden')
+FAILING = Failure("The Kubernetes API server answered 500: Internal Server Error")
 
 
 def _declared(stage: Stage, spec: Mapping[str, Any] = SPEC) -> Key:
@@ -109,6 +112,11 @@ async def _without_login(stage: Stage, data: Mapping[str, str] | None) -> Key:
     raise AssertionError("it can log in")
 
 
+def _unreadable(failure: Failure) -> Play:
+    (token,) = values_of(parsed(ConnectionSpec, SPEC))
+    return _after(unreadable(token, NAMESPACE, failure))
+
+
 async def _rotated_away(stage: Stage) -> Key:
     words = "auth.token: there is no Secret nats in this namespace"
     return await _standing(still_going_on(unusable(Reason.SECRET_NOT_FOUND, words)), stage)
@@ -136,6 +144,8 @@ CONNECTIONS = tuple(
         ("invalid-spec", STUCK, _invalid_spec),
         ("secret-not-found", STUCK, _no_secret),
         ("secret-key-missing", STUCK, _no_key),
+        ("secret-forbidden", STUCK, _unreadable(FORBIDDEN)),
+        ("secret-unreadable", WORKING, _unreadable(FAILING)),
         ("secret-rotated-away", STUCK, _rotated_away),
         ("credentials-invalid", STUCK, _in(Trouble.CREDENTIALS, "the creds file has no seed")),
         ("authentication-failed", STUCK, _in(Trouble.AUTHENTICATION, "authorization violation")),

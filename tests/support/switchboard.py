@@ -38,15 +38,18 @@ TOKEN = {"token": {"secretKeyRef": {"name": "login", "key": "token"}}}
 class Switchboard:
     """What an operator has for its connections, put together as `coze_nats.app` does.
 
+    Args:
+        kubernetes: what is there already, for an operator that was restarted.
+
     Attributes:
         endpoints: all that were made, the oldest first.
         compared: the resources that comparisons had reconciled.
         told: who was to be reconciled because of a connection; `news` empties it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kubernetes: FakeKubernetes | None = None) -> None:
         self.clock = StandingClock()
-        self.kubernetes = FakeKubernetes()
+        self.kubernetes = kubernetes or FakeKubernetes()
         self.documents = FakeDocuments()
         self.cache = Cache()
         self.endpoints: list[FakeEndpoint] = []
@@ -62,6 +65,7 @@ class Switchboard:
             self.cache, self.links, self.documents, self._dial, self.reporter, self.clock
         )
         self.router = Router(self.cache, self.links, self.connecting, self.reporter)
+        self.hear()
 
     def _dial(self, login: Login) -> FakeEndpoint:
         self.endpoints.append(FakeEndpoint(login, self.clock.monotonic))

@@ -1,8 +1,4 @@
-"""Reconciles CozeConnections: reads what they log in with, and opens, renews and closes links.
-
-Secrets are read anew every few seconds, one `get` each: that is how a rotated one is noticed, with
-no right to list or to watch them.
-"""
+"""Reconciles CozeConnections: opens, renews and closes links, and tells how they stand."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +7,7 @@ from typing import Any
 
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.links import Link, Links
+from coze_nats.controller.reading import Reading, Unreadable
 from coze_nats.core.api.connection import ConnectionSpec
 from coze_nats.core.conditions import Health, Outcome, is_true
 from coze_nats.core.connections import (
@@ -21,13 +18,14 @@ from coze_nats.core.connections import (
     in_use,
     not_connected,
     still_going_on,
+    unread,
     unusable,
     without_answer,
 )
 from coze_nats.core.desired import InvalidField
 from coze_nats.core.errors import Failure
 from coze_nats.core.intent import parsed
-from coze_nats.core.login import Document, Login, UnusableLogin, login, values_of
+from coze_nats.core.login import Login, UnusableLogin, login
 from coze_nats.core.names import Reason
 from coze_nats.core.references import forbidden
 from coze_nats.core.resource import Key, Resource
@@ -60,6 +58,7 @@ class _Known:
         declared: the part of the spec that the login is made from.
         read_at: when the Secrets were last read and taken over, on the monotonic clock.
         requested: value of the annotation that asks for a look, when they were.
+        refused: why what was read then can't be used; None: it is used.
         asked_at: when the account was last asked about, on the monotonic clock.
         asked_in: the session in which it was: another login may be another account's.
     """
@@ -69,6 +68,7 @@ class _Known:
     login: Login
     read_at: float
     requested: str
+    refused: Outcome | None = None
     asked_at: float = 0.0
     asked_in: int = 0
     facts: Mapping[str, Any] | None = None
@@ -88,7 +88,7 @@ class Connecting:
     ) -> None:
         self._cache = cache
         self._links = links
-        self._documents = documents
+        self._reading = Reading(documents, clock)
         self._dial = dial
         self._reporter = reporter
         self._clock = clock
@@ -105,7 +105,7 @@ class Connecting:
             return Next(finalized=True)
         outcome = await self._established(connection)
         if outcome is None:
-            return Next(after=IMPATIENT)
+            return self._soon(connection.key)
         if connection.deleting:
             outcome = in_use(outcome, users)
         await self._report(connection, outcome)
@@ -113,6 +113,13 @@ class Connecting:
             # Not before: whoever uses it quotes the reason.
             self._links.is_unusable(connection.key, outcome.reason)
         return Next(after=LOOK_EVERY)
+
+    def _soon(self, key: Key) -> Next:
+        """When to look again while it isn't known how the connection stands."""
+        if self._links[key] is None and self._reading.fails(key):
+            # An apiserver in trouble is not to be pressed.
+            return Next(backoff=True)
+        return Next(after=IMPATIENT)
 
     async def warm_up(self, connection: Resource) -> Next:
         """Open what is declared and keep it open, without a word about it."""
@@ -125,6 +132,7 @@ class Connecting:
         self._known.pop(key, None)
         self._granted.pop(key, None)
         self._away_since.pop(key, None)
+        self._reading.forget(key)
         self._links.gone(key)
 
     def _exists(self, connection: Resource) -> bool:
@@ -161,7 +169,7 @@ class Connecting:
             return await self._looked_at(connection)
         try:
             spec = parsed(ConnectionSpec, connection.spec)
-            contents = await self._read(connection.key.namespace, spec)
+            contents = await self._reading.read(connection.key, spec)
             if not self._exists(connection):
                 # Nobody would close what is opened for it now.
                 return None
@@ -170,6 +178,8 @@ class Connecting:
             return self._refused(connection, unusable(Reason.INVALID_SPEC, str(error)))
         except UnusableLogin as error:
             return self._refused(connection, unusable(error.reason, str(error)))
+        except Unreadable as error:
+            return await self._unread(connection, error)
         return await self._looked_at(connection)
 
     def _is_fresh(self, known: _Known, connection: Resource) -> bool:
@@ -180,12 +190,6 @@ class Connecting:
         was_read = self._clock.monotonic() - known.read_at < LOOK_EVERY - IMPATIENT
         return was_read and known.requested == connection.reconcile_requested_at
 
-    async def _read(
-        self, namespace: str, spec: ConnectionSpec
-    ) -> dict[Document, Mapping[str, str] | None]:
-        documents = dict.fromkeys(value.document for value in values_of(spec))
-        return {each: await self._documents.read(namespace, each) for each in documents}
-
     async def _use(self, connection: Resource, declared: Mapping[str, Any], found: Login) -> None:
         known = self._known.get(connection.key)
         link = self._links[connection.key]
@@ -195,6 +199,7 @@ class Connecting:
             if known.login != found:
                 link.endpoint.renew(found)
             known.login, known.read_at, known.requested = found, now, requested
+            known.refused = None
             return
         endpoint = self._dial(found)
         self._known[connection.key] = _Known(connection.uid, declared, found, now, requested)
@@ -202,12 +207,27 @@ class Connecting:
 
     def _refused(self, connection: Resource, outcome: Outcome) -> Outcome:
         """There is nothing to log in with; a session that there is already may go on."""
-        link = self._links[connection.key]
-        if link and link.endpoint.is_connected:
+        known, link = self._known.get(connection.key), self._links[connection.key]
+        if known and link and link.endpoint.is_connected:
+            known.refused = outcome
             return still_going_on(outcome)
         self._known.pop(connection.key, None)
         self._links.close(connection.key)
         return outcome
+
+    async def _unread(self, connection: Resource, error: Unreadable) -> Outcome | None:
+        """What to log in with may have changed or not: what was read before, if any, goes on."""
+        if not self._exists(connection):
+            self._reading.forget(connection.key)
+            return None
+        obstacle = error.outcome if error.is_news_to(connection) else None
+        known = self._known.get(connection.key)
+        if known is None:
+            return obstacle
+        if known.refused:
+            return unread(self._refused(connection, known.refused), obstacle)
+        outcome = await self._looked_at(connection)
+        return outcome and unread(outcome, obstacle)
 
     async def _looked_at(self, connection: Resource) -> Outcome | None:
         link = self._links[connection.key]

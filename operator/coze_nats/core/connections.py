@@ -1,6 +1,7 @@
 """How a connection stands, as its status tells it. Pure; connecting is not in here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from coze_nats.core.conditions import Health, Outcome, conditions_of, handled_request
@@ -8,11 +9,13 @@ from coze_nats.core.errors import (
     CapacityExceeded,
     Denied,
     Failure,
+    NotPermitted,
     Rejected,
     Transient,
     Unavailable,
 )
 from coze_nats.core.live import Server
+from coze_nats.core.login import Value
 from coze_nats.core.names import Reason
 from coze_nats.core.resource import Resource
 from coze_nats.core.trouble import Trouble
@@ -65,6 +68,47 @@ def not_connected(trouble: Trouble, words: str) -> Outcome:
 def unusable(reason: Reason, words: str) -> Outcome:
     """There is nothing to log in with."""
     return Outcome(Health.STALLED, reason, words)
+
+
+def unreadable(value: Value, namespace: str, failure: Failure) -> Outcome:
+    """What it logs in with can't be read in the connection's namespace, whether it is there or not.
+
+    Only words of a refusal are quoted: it comes before anybody has looked into a Secret.
+    """
+    document = value.document
+    if isinstance(failure, NotPermitted):
+        return Outcome(
+            Health.STALLED,
+            Reason.SECRET_FORBIDDEN,
+            f"{value.field}: the operator may not read {document}: grant it the right to get "
+            f"{document.kind.lower()}s in namespace {namespace}. {failure}",
+        )
+    return Outcome(
+        Health.RECONCILING,
+        Reason.RETRYING,
+        f"{value.field}: the Kubernetes API server doesn't give {document} right now: see the "
+        "operator's log for what it says",
+        observed=False,
+    )
+
+
+def unread(outcome: Outcome, obstacle: Outcome | None) -> Outcome:
+    """How a connection stands that goes on with what was read before.
+
+    Args:
+        outcome: how it stands apart from that.
+        obstacle: why there is nothing newer, once that is worth to be told.
+    """
+    if obstacle is None:
+        return replace(outcome, observed=False)
+    if outcome.health is not Health.READY:
+        return replace(outcome, message=f"{outcome.message}; {obstacle.message}", observed=False)
+    if obstacle.health is Health.STALLED:
+        return replace(
+            obstacle,
+            message=f"{obstacle.message}; the connection goes on with what was read before",
+        )
+    return replace(outcome, observed=False)
 
 
 def without_answer(failure: Failure) -> Outcome:

@@ -1,6 +1,7 @@
 """Failures named by their consequence, and the one table that classifies JetStream's error codes.
 
     Failure
+    ├── NotPermitted     the cluster refuses it: somebody has to grant the operator a right
     ├── NotLeading       another operator may have taken over: write nothing, report nothing
     ├── Unavailable      no session with NATS: wait at the gate until there is one
     ├── OutcomeUnknown   a time-out: the request may have run or may run yet; observe again
@@ -21,7 +22,7 @@ from typing import ClassVar
 
 
 class Failure(Exception):
-    """A call to NATS did not do what was asked.
+    """A call to NATS, or to the cluster, did not do what was asked.
 
     Attributes:
         description: what went wrong in the server's own words; holds no secrets.
@@ -37,6 +38,10 @@ class Failure(Exception):
         return (
             self.description if self.err_code is None else f"{self.description} ({self.err_code})"
         )
+
+
+class NotPermitted(Failure):
+    """The operator lacks a right in the cluster, which the description names."""
 
 
 class NotLeading(Failure):

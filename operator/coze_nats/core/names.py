@@ -83,6 +83,7 @@ class Reason(StrEnum):
     NOT_CONVERGING = "NotConverging"
     CONNECTION_NOT_ALLOWED = "ConnectionNotAllowed"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  # a reason, not a password
+    SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105  # a reason, not a password
     SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105  # a reason, not a password
     CREDENTIALS_INVALID = "CredentialsInvalid"
     AUTHENTICATION_FAILED = "AuthenticationFailed"

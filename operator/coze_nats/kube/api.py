@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
-from coze_nats.core.errors import Failure, NotLeading
+from coze_nats.core.errors import Failure, NotLeading, NotPermitted
 from coze_nats.kube import measuring
 from coze_nats.kube.lane import Lane
 from coze_nats.kube.session import Session
@@ -38,7 +38,11 @@ class Gone(ApiServerError):
 
 
 class Refused(ApiServerError):
-    """The operator is not allowed to do that (401, 403); the description names the right."""
+    """The apiserver doesn't know the operator (401), or doesn't allow that (`Forbidden`)."""
+
+
+class Forbidden(Refused, NotPermitted):
+    """The operator lacks a right (403), which the description names."""
 
 
 class Api:
@@ -106,8 +110,9 @@ class Api:
         description = f"The Kubernetes API server answered {status}: {_message(body_text)}"
         if status == HTTPStatus.UNAUTHORIZED:
             self._session.renew()
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return Refused(description, status)
+        if status == HTTPStatus.FORBIDDEN:
+            return Forbidden(description, status)
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             return Gone(description, status)
         return ApiServerError(description, status)

@@ -5,7 +5,7 @@ import pytest
 from coze_nats.controller.connecting import ACCOUNT_EVERY, IMPATIENT, LOOK_EVERY
 from coze_nats.controller.hints import SUBJECTS
 from coze_nats.core.conditions import is_true
-from coze_nats.core.errors import Denied, Failure, Transient, Unavailable
+from coze_nats.core.errors import Denied, Transient
 from coze_nats.core.login import Document
 from coze_nats.core.trouble import Trouble
 from coze_nats.reconcile import AWAY_GRACE, Next
@@ -83,18 +83,6 @@ async def test_what_an_endpoint_cant_be_made_of_is_said(board: Switchboard) -> N
     await board.reconcile(hub)
     assert board.ready(hub) == "CredentialsInvalid"
     assert board.links[hub] is None
-
-
-async def test_an_apiserver_that_doesnt_answer_is_no_news_about_a_connection(
-    board: Switchboard,
-) -> None:
-    hub = board.connection()
-    await board.connected(hub)
-    board.documents.failures = [Unavailable("the API server is away")]
-    with pytest.raises(Failure, match="API server"):
-        await board.later(hub, LOOK_EVERY)
-    assert board.ready(hub) == "Connected"
-    assert board.endpoint.is_connected
 
 
 async def test_several_values_of_one_secret_cost_one_read(board: Switchboard) -> None:

@@ -14,6 +14,8 @@ from coze_nats.core.connections import (
     in_use,
     not_connected,
     still_going_on,
+    unread,
+    unreadable,
     unusable,
     without_answer,
 )
@@ -21,17 +23,22 @@ from coze_nats.core.errors import (
     CapacityExceeded,
     Denied,
     Failure,
+    NotPermitted,
     OutcomeUnknown,
     Rejected,
     Transient,
     Unavailable,
 )
 from coze_nats.core.live import Server
+from coze_nats.core.login import SECRET, Document, Value
 from coze_nats.core.names import Reason
 from coze_nats.core.resource import Resource
 from coze_nats.core.trouble import Trouble
 
 SERVER = Server(version="2.14.6", api_level=4)
+TOKEN = Value("token", "auth.token", Document(SECRET, "keys"), "token")
+FORBIDDEN = unreadable(TOKEN, "platform", NotPermitted("secrets is forbidden: User operator"))
+FAILING = unreadable(TOKEN, "platform", Failure("500: the bytes that can't be decoded"))
 
 
 def a_connection(**status: Any) -> Resource:
@@ -99,6 +106,43 @@ def test_a_session_that_goes_on_is_told_of() -> None:
     found = still_going_on(unusable(Reason.SECRET_NOT_FOUND, "there is no Secret"))
     assert found.health is Health.STALLED
     assert found.message.startswith("there is no Secret; the session that was opened before")
+
+
+def test_a_right_that_is_missing_is_named() -> None:
+    assert (FORBIDDEN.health, FORBIDDEN.reason) == (Health.STALLED, Reason.SECRET_FORBIDDEN)
+    assert FORBIDDEN.message == (
+        "auth.token: the operator may not read Secret keys: grant it the right to get secrets in "
+        "namespace platform. secrets is forbidden: User operator"
+    )
+
+
+def test_words_of_an_apiserver_that_has_looked_into_a_secret_are_not_quoted() -> None:
+    assert (FAILING.health, FAILING.reason) == (Health.RECONCILING, Reason.RETRYING)
+    assert "Secret keys" in FAILING.message
+    assert "bytes" not in FAILING.message
+
+
+@pytest.mark.parametrize(
+    "outcome, obstacle, reason, words",
+    [
+        (connected(SERVER), None, Reason.CONNECTED, ["connected"]),
+        (connected(SERVER), FAILING, Reason.CONNECTED, ["connected"]),
+        (connected(SERVER), FORBIDDEN, Reason.SECRET_FORBIDDEN, ["may not read", "goes on with"]),
+        (not_connected(Trouble.TLS, "no"), None, Reason.TLS_FAILED, ["no"]),
+        (not_connected(Trouble.TLS, "no"), FAILING, Reason.TLS_FAILED, ["no", "right now"]),
+        (not_connected(Trouble.TLS, "no"), FORBIDDEN, Reason.TLS_FAILED, ["no", "may not read"]),
+    ],
+)
+def test_a_connection_goes_on_with_what_was_read_before(
+    outcome: Outcome, obstacle: Outcome | None, reason: Reason, words: list[str]
+) -> None:
+    found = unread(outcome, obstacle)
+    assert found.reason is reason
+    assert (found.message.count("; ") > 0) == (len(words) > 1)
+    assert all(word in found.message for word in words)
+    assert "lastHandledReconcileAt" not in connection_status(
+        a_connection(), unread(connected(SERVER), FAILING), {}, 0
+    ), "what was asked for can't be done yet"
 
 
 def test_the_account_is_told_with_its_limits_and_tiers() -> None:
