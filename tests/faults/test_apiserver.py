@@ -6,17 +6,29 @@ import http.client
 import json
 import socket
 import time
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from controlplane.kubernetes import KubernetesAPI
+from controlplane.nats import NatsServer
+from coze_nats.core.names import CONNECTION_KIND
 from faults.conftest import Begin
-from support.http_faults import Matches, is_finalizer_write, is_status_write
+from support.http_faults import (
+    Matches,
+    is_finalizer_write,
+    is_read_of_secret,
+    is_status_write,
+)
+from support.resources import Resources
+from support.tenant import Tenant
 from support.until import until
 
 COUNT, MORE = 100, 20
+FOR_EVER = 10**6
+TOKEN = "an-example-token"
 
 RESTORED = "etcd restored from a backup"
 COUNTING_ON = "etcd restored from a backup, counting on from above (--bump-revision)"
@@ -274,3 +286,30 @@ def _etcd(api: KubernetesAPI, path: str, body: dict[str, object]) -> dict[str, d
     connection.close()
     assert answer.status == HTTPStatus.OK, text
     return dict(json.loads(text))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_secrets_cant_be_read_while_nats_goes_and_comes_back(begin: Begin) -> None:
+    """As when the provider of etcd's encryption keys is down: only the loss of NATS is told."""
+    work = await begin(2, over_http=True)
+    api, faults, namespace = work.site.cluster.api, work.site.http, work.declaring.namespace
+    resources = Resources(api)
+    tenant = Tenant(namespace, resources)
+    with closing(resources), NatsServer(token=TOKEN) as server:
+        api.kubectl(
+            "create", "secret", "generic", "login", f"--from-literal=token={TOKEN}", "-n", namespace
+        )
+        reference = {"secretKeyRef": {"name": "login", "key": "token"}}
+        tenant.apply(CONNECTION_KIND, "events", servers=[server.url], auth={"token": reference})
+        await tenant.reports(CONNECTION_KIND, "events", "Ready", "Connected")
+        faults.refuse(is_read_of_secret, HTTPStatus.INTERNAL_SERVER_ERROR, FOR_EVER)
+        await until(lambda: faults.refused[HTTPStatus.INTERNAL_SERVER_ERROR] >= 2)
+        await tenant.reports(CONNECTION_KIND, "events", "Ready", "Connected")
+        server.halt()
+        status = await tenant.reports(CONNECTION_KIND, "events", "Reconciling", "Unreachable")
+        assert "the Kubernetes API server doesn't give Secret login" in str(status["conditions"])
+        server.start()
+        await tenant.reports(CONNECTION_KIND, "events", "Ready", "Connected")
+        tenant.delete(CONNECTION_KIND, "events")
+        await tenant.gone(CONNECTION_KIND, "events")

@@ -36,6 +36,10 @@ def is_finalizer_write(request: web.BaseRequest) -> bool:
     return request.method == "PATCH" and not request.path.endswith("/status")
 
 
+def is_read_of_secret(request: web.BaseRequest) -> bool:
+    return request.method == "GET" and "/secrets/" in request.path
+
+
 def is_watch(request: web.BaseRequest) -> bool:
     return request.query.get("watch") == "true"
 

@@ -15,7 +15,7 @@ from coze_nats.kube.api import Api, ApiServerError
 from coze_nats.kube.documents import Documents
 from coze_nats.kube.session import Session
 from coze_nats.kube.watches import Watches
-from support.http_faults import HttpFaults
+from support.http_faults import HttpFaults, is_read_of_secret
 
 LOGIN, AUTHORITY = Document(SECRET, "login"), Document(CONFIG_MAP, "authority")
 
@@ -73,7 +73,7 @@ def faults(apiserver: KubernetesAPI) -> Iterator[HttpFaults]:
 async def test_an_apiserver_in_trouble_refuses_nothing(
     apiserver: KubernetesAPI, faults: HttpFaults, kept: str
 ) -> None:
-    faults.refuse(lambda request: "/secrets/" in request.path, HTTPStatus.INTERNAL_SERVER_ERROR, 1)
+    faults.refuse(is_read_of_secret, HTTPStatus.INTERNAL_SERVER_ERROR, 1)
     path = access.write_kubeconfig(
         apiserver.directory / f"{kept}.kubeconfig",
         faults.url,
