@@ -1,12 +1,14 @@
 """examples/gitops on real servers: what is built, what becomes of it, and that it stays so."""
 
 import functools
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsCluster, NatsServer
@@ -89,6 +91,29 @@ def test_what_others_need_is_in_an_earlier_wave(overlay: Path, cluster: Kubernet
         0: {names.STREAM_KIND},
         1: {names.CONSUMER_KIND},
     }
+
+
+@pytest.mark.parametrize(
+    "tool, protection",
+    [
+        ("flux", {"kustomize.toolkit.fluxcd.io/prune": "disabled"}),
+        ("argocd", {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}),
+    ],
+)
+def test_the_crds_stay_when_the_operator_is_removed(
+    tool: str, protection: Mapping[str, str], cluster: KubernetesAPI, tmp_path: Path
+) -> None:
+    """Without them, Kubernetes deletes every resource; both tools patch as kustomize does."""
+    documents = yaml.safe_load_all((GITOPS / tool / "operator.yaml").read_text("utf-8"))
+    *_, spec = (found["spec"] for found in documents)
+    patches = (spec["source"]["kustomize"] if tool == "argocd" else spec)["patches"]
+    resources = [os.path.relpath(ROOT / "manifests" / "install", tmp_path)]
+    kustomization = yaml.safe_dump({"resources": resources, "patches": patches})
+    (tmp_path / "kustomization.yaml").write_text(kustomization)
+    found = built(cluster, tmp_path)
+    crds_ = [item for item in found if item["kind"] == "CustomResourceDefinition"]
+    assert len(crds_) == len(names.PLURALS)
+    assert all(item["metadata"]["annotations"] == protection for item in crds_)
 
 
 # --- what becomes of it ---------------------------------------------------------------------------

@@ -39,12 +39,17 @@ def built(api: KubernetesAPI, folder: Path) -> list[Json]:
 def connecting_to(
     servers: list[str], overlay: Path, folder: Path, **targets: Sequence[Json]
 ) -> None:
-    """Write a kustomization of the overlay with other servers; its own are out of reach.
+    """Write a kustomization of the overlay with other servers, and no TLS; its own can't be reached.
 
     Args:
         targets: further JSON patches, by kind.
     """
-    replaced = [{"op": "replace", "path": "/spec/servers", "value": servers}]
+    # A removal wants something to be there.
+    replaced = [
+        {"op": "replace", "path": "/spec/servers", "value": servers},
+        {"op": "add", "path": "/spec/tls", "value": {}},
+        {"op": "remove", "path": "/spec/tls"},
+    ]
     patched = {names.CONNECTION_KIND: replaced, **targets}
     kustomization = {
         "resources": [os.path.relpath(overlay, folder)],
