@@ -114,6 +114,15 @@ def test_who_forgets_nats_is_told_how_to_name_it(helm: Helm) -> None:
 
 
 @pytest.mark.slow
+def test_who_wants_alerts_that_the_cluster_does_not_serve_is_told_that_there_are_none(
+    helm: Helm,
+) -> None:
+    told = install(helm, {"metrics": {"prometheusRule": {"enabled": True}}})
+    assert "NO PrometheusRule WAS MADE" in told
+    assert "ServiceMonitor" not in told
+
+
+@pytest.mark.slow
 def test_the_example_in_the_notes_is_one_that_the_api_server_takes(
     cluster: KubernetesAPI, helm: Helm
 ) -> None:

@@ -237,7 +237,7 @@ def test_with_defaults_the_operator_has_the_settings_that_it_has_anyway(
         if getattr(found, name) != getattr(plain, name)
     }
     assert different == {"log_format", "election"}
-    assert found.election == Election(namespace="coze-nats-system")
+    assert found.election == Election()
 
 
 def test_every_value_arrives_in_the_operator(everything: list[Document]) -> None:
@@ -262,7 +262,8 @@ def test_every_flag_of_the_operator_has_a_value(offline: Helm, everything: list[
     words = [*container(everything)["args"], *containers(sharded)[0]["args"]]
     given = {word.removeprefix("--").partition("=")[0] for word in words}
     flags = {name.replace("_", "-") for name in vars(usage) if name != "command"}
-    assert flags == given - {"operator"}
+    # The Lease is in the pod's own namespace, also when an overlay moves the pod.
+    assert flags - {"lease-namespace"} == given - {"operator"}
 
 
 def test_the_connection_is_told_in_coze_studios_variables(everything: list[Document]) -> None:
@@ -396,6 +397,34 @@ def test_what_selects_pods_finds_the_operators_and_not_those_of_helm_test(
     }
     for kind, selector in selectors.items():
         assert selector(only(everything, kind)).items() == wanted, kind
+
+
+def test_no_label_of_the_user_hides_a_pod_from_its_selector(offline: Helm) -> None:
+    ours = {"app.kubernetes.io/name": "mine", "app.kubernetes.io/part-of": "shop"}
+    found = offline.render({"commonLabels": ours, "podLabels": ours})
+    deployment = only(found, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert labels["app.kubernetes.io/part-of"] == "shop"
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/part-of"] == "shop"
+
+
+def test_a_spread_constraint_with_a_selector_of_its_own_keeps_it(offline: Helm) -> None:
+    given = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "coze-nats-operator"}},
+    }
+    found = offline.render({"shards": 2, "topologySpreadConstraints": [given]})
+    for index in range(2):
+        pod = only(found, "Deployment", f"coze-nats-operator-{index}")["spec"]["template"]["spec"]
+        assert pod["topologySpreadConstraints"] == [given]
+
+
+def test_values_of_a_release_that_knew_no_shards_render_its_one_deployment(offline: Helm) -> None:
+    """As `helm upgrade --reuse-values` does."""
+    assert only(offline.render({"shards": None}), "Deployment")
 
 
 def test_an_operator_that_is_not_ready_is_scraped_too(usual: list[Document]) -> None:
@@ -551,6 +580,18 @@ def test_the_network_policy_lets_in_who_scrapes_and_out_what_is_needed(
     ]
     ports = [port["port"] for rule in spec["egress"] for port in rule["ports"]]
     assert ports == [53, 53, 443, 6443, 4222]
+    other = offline.render(
+        {
+            "networkPolicy": {"enabled": True},
+            "connection": {"servers": ["nats://a:5222", "tls://b"]},
+        }
+    )
+    named = [
+        port["port"]
+        for rule in only(other, "NetworkPolicy")["spec"]["egress"]
+        for port in rule["ports"]
+    ]
+    assert named == [*ports, 5222]
     open_ = offline.render({"networkPolicy": {"enabled": True, "egress": {"enabled": False}}})
     assert only(open_, "NetworkPolicy")["spec"]["policyTypes"] == ["Ingress"]
 

@@ -25,7 +25,6 @@
 {{- if .enabled }}
 - --leader-elect
 - --lease-name={{ include "coze-nats-operator.leaseName" (index $ 0) }}
-- --lease-namespace={{ (index $ 0).Release.Namespace }}
 - --lease-duration={{ .leaseDuration }}
 - --lease-renew-deadline={{ .renewDeadline }}
 - --lease-retry-period={{ .retryPeriod }}

@@ -31,7 +31,7 @@ What is particular to each shard: the end of its names, its flag, and the labels
 from those of others. Where there are no shards, there is one without anything particular.
 */}}
 {{- define "coze-nats-operator.shards" -}}
-{{- $count := int .Values.shards }}
+{{- $count := int (default 1 .Values.shards) }}
 {{- range $index := until $count }}
 {{- if eq $count 1 }}
 - {suffix: "", flag: "", labels: {}}
@@ -50,20 +50,21 @@ from those of others. Where there are no shards, there is one without anything p
 {{- end }}
 
 {{- define "coze-nats-operator.labels" -}}
-{{ include "coze-nats-operator.selectorLabels" . }}
-app.kubernetes.io/part-of: coze-nats
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "coze-nats-operator.labelsWith" (list . dict) }}
 {{- end }}
 
 {{/* Labels of an object that has some of its own: (list context labels). */}}
 {{- define "coze-nats-operator.labelsWith" -}}
-{{- $ours := include "coze-nats-operator.labels" (index . 0) | fromYaml }}
-{{- toYaml (mergeOverwrite $ours (index . 1)) }}
+{{- $own := index . 1 }}
+{{- with index . 0 }}
+{{- $labels := dict
+  "app.kubernetes.io/part-of" "coze-nats"
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") }}
+{{- $selected := include "coze-nats-operator.selectorLabels" . | fromYaml }}
+{{- toYaml (mergeOverwrite $labels .Values.commonLabels $selected $own) }}
+{{- end }}
 {{- end }}
 
 {{/* Labels of what `helm test` makes: the operator's selectors must not find it. */}}

@@ -4,7 +4,7 @@
 {{- with index . 0 -}}
 metadata:
   labels:
-    {{- include "coze-nats-operator.labelsWith" (list . (merge (dict) $shard.labels .Values.podLabels)) | nindent 4 }}
+    {{- include "coze-nats-operator.labelsWith" (list . (merge (dict) $shard.labels (include "coze-nats-operator.selectorLabels" . | fromYaml) .Values.podLabels)) | nindent 4 }}
   {{- $annotations := deepCopy .Values.podAnnotations }}
   {{- with include "coze-nats-operator.credentials" . }}
   {{- /* Credentials are read at start-up: new ones need new pods. */}}
@@ -118,6 +118,6 @@ volumeMounts:
 {{- define "coze-nats-operator.spread" -}}
 {{- $ours := dict "labelSelector" (dict "matchLabels" (include "coze-nats-operator.shardLabels" . | fromYaml)) }}
 {{- range (index . 0).Values.topologySpreadConstraints }}
-- {{ toYaml (merge (deepCopy .) $ours) | nindent 2 | trim }}
+- {{ toYaml (hasKey . "labelSelector" | ternary . (merge (deepCopy .) $ours)) | nindent 2 | trim }}
 {{- end }}
 {{- end }}
