@@ -51,7 +51,7 @@ def of_size(count: int) -> list[Key]:
         ),
         Key(
             f"rss_peak_{count}_mb",
-            "the most while they were created",
+            "the most until all were Ready; at rest it may be more",
             most={1000: 120.0, 10000: 200.0}.get(count),
         ),
         Key(

@@ -151,8 +151,8 @@ def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
         type=settings.port,
         default=settings.Settings.health_port,
         metavar="PORT",
-        help="serve /healthz and /readyz here, on all addresses in a pod and else on loopback; "
-        "0: don't (default: %(default)s)",
+        help="serve /healthz, /readyz and /metrics here, on all addresses in a pod and else on "
+        "loopback; 0: don't (default: %(default)s)",
     )
     operator.add_argument(
         "--metrics-max-objects",
