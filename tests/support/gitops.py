@@ -39,7 +39,7 @@ def built(api: KubernetesAPI, folder: Path) -> list[Json]:
 def connecting_to(
     servers: list[str], overlay: Path, folder: Path, **targets: Sequence[Json]
 ) -> None:
-    """Write a kustomization of the overlay with other servers, and no TLS; its own can't be reached.
+    """Write a kustomization of the overlay with other servers and no TLS; its own aren't there.
 
     Args:
         targets: further JSON patches, by kind.
