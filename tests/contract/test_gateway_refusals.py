@@ -15,6 +15,7 @@ from coze_nats.core.errors import (
     Rejected,
     SubjectOverlap,
 )
+from coze_nats.core.refusals import explained
 from coze_nats.jetstream.gateway import Gateway
 from support.connections import gateway_to
 
@@ -45,6 +46,60 @@ async def test_a_stream_that_the_server_refuses_is_classed_by_its_error_code(
         await jetstream.create_stream(config)
     assert err_code in {refusal.value.err_code, None}
     assert await jetstream.stream("other") is None
+
+
+OUT_OF_RANGE = {"src": "a.*", "dest": "b.{{wildcard(2)}}"}
+NO_FUNCTION = {"src": "a.*", "dest": "b.{{nonsense(1)}}"}
+WITHIN = [{"src": "a.>", "dest": "b.>"}, {"src": "a.*", "dest": "c.{{wildcard(1)}}"}]
+
+BLAMED: list[tuple[str, dict[str, Any]]] = [
+    ("subjectTransform", {"subjects": ["a.*"], "subject_transform": OUT_OF_RANGE}),
+    ("subjectTransform", {"subjects": ["a.*"], "subject_transform": NO_FUNCTION}),
+    (
+        "sources.subjectTransforms",
+        {"sources": [{"name": "orders", "subject_transforms": [OUT_OF_RANGE]}]},
+    ),
+    (
+        "sources.subjectTransforms",
+        {"sources": [{"name": "orders", "subject_transforms": [NO_FUNCTION]}]},
+    ),
+    ("sources.subjectTransforms", {"sources": [{"name": "orders", "subject_transforms": WITHIN}]}),
+    ("republish", {"subjects": ["a.*"], "republish": OUT_OF_RANGE}),
+    ("maxMsgSize", {"sources": [{"name": "orders"}], "max_msg_size": 10}),
+]
+BLAMED_AT_CREATION: list[tuple[str, dict[str, Any]]] = [
+    (
+        "mirror.subjectTransforms",
+        {"mirror": {"name": "orders", "subject_transforms": [OUT_OF_RANGE]}},
+    ),
+    (
+        "mirror.subjectTransforms",
+        {"mirror": {"name": "orders", "subject_transforms": [NO_FUNCTION]}},
+    ),
+    ("mirror.subjectTransforms", {"mirror": {"name": "orders", "subject_transforms": WITHIN}}),
+    ("maxMsgSize", {"mirror": {"name": "orders"}, "max_msg_size": 10}),
+]
+
+
+@pytest.mark.parametrize("field, config", BLAMED + BLAMED_AT_CREATION)
+async def test_a_stream_is_refused_for_good_with_the_field_that_is_wrong(
+    jetstream: Gateway, field: str, config: dict[str, Any]
+) -> None:
+    await jetstream.create_stream({**STREAM, "max_msg_size": 100})
+    with pytest.raises(Rejected) as refusal:
+        await jetstream.create_stream({"name": "other", **config})
+    assert explained(refusal.value).startswith(f"{field}: the server refuses it: ")
+
+
+@pytest.mark.parametrize("field, config", BLAMED)
+async def test_an_update_is_refused_for_good_with_the_field_that_is_wrong(
+    jetstream: Gateway, field: str, config: dict[str, Any]
+) -> None:
+    await jetstream.create_stream({**STREAM, "max_msg_size": 100})
+    await jetstream.create_stream({"name": "other"})
+    with pytest.raises(Rejected) as refusal:
+        await jetstream.update_stream({"name": "other", **config})
+    assert explained(refusal.value).startswith(f"{field}: the server refuses it: ")
 
 
 REFUSED_STREAM_UPDATES: list[tuple[dict[str, Any], int]] = [

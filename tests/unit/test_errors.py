@@ -42,6 +42,22 @@ def test_an_error_code_becomes_the_failure_that_says_what_to_do(
         assert type(from_api_error(code, "words of the server")) is failure
 
 
+@pytest.mark.parametrize(
+    "words, failure",
+    [
+        ("stream subject transform from 'a.*' to 'b.*': invalid subject", Rejected),
+        ("subject transform from 'a.*' to 'b.*' for the source: invalid subject", Rejected),
+        ("invalid subject transform source 'a..b' for the mirror: invalid subject", Rejected),
+        ("stream republish transform from 'a.*' to 'b.*': invalid subject", Rejected),
+        ("error creating store for stream: mkdir /data/subject_transform: file exists", Transient),
+    ],
+)
+def test_a_stream_that_can_not_be_created_is_refused_if_its_transform_is_the_reason(
+    words: str, failure: type[Failure]
+) -> None:
+    assert type(from_api_error(10049, words)) is failure
+
+
 def test_a_failure_shows_the_words_and_the_code_of_the_server() -> None:
     assert str(from_api_error(10059, "stream not found")) == "stream not found (10059)"
     assert str(Bug("an answer that must not be")) == "an answer that must not be"

@@ -103,10 +103,12 @@ class Bug(Failure):
     """An answer that the operator does not understand."""
 
 
+_CREATION_FAILED = 10049
+
 _CLASSES: dict[type[Failure], frozenset[int]] = {
     # 10049, 10104: the store can't be made; also for a moment after one of its name was deleted.
     Transient: frozenset(
-        {10004, 10008, 10009, 10013, 10023, 10049, 10104, 10118, 10119, 10124}
+        {10004, 10008, 10009, 10013, 10023, _CREATION_FAILED, 10104, 10118, 10119, 10124}
         | {10163, 10167, 10194, 10195, 10226}
     ),
     CapacityExceeded: frozenset({10002, 10005, 10026, 10027, 10028, 10039, 10047}),
@@ -114,6 +116,12 @@ _CLASSES: dict[type[Failure], frozenset[int]] = {
     AlreadyExists: frozenset({10058, 10148}),
     SubjectOverlap: frozenset({10065}),
 }
+_INVALID_CREATION = ("subject transform ", "republish transform ")
+"""In the words of 10049, on nats-server 2.10: it is the configuration that is wrong.
+
+Names of streams stand in these words too, but have no spaces.
+"""
+
 _FAILURES = {code: failure for failure, codes in _CLASSES.items() for code in codes}
 
 
@@ -123,4 +131,6 @@ def from_api_error(err_code: int, description: str) -> Failure:
     A code that stands in no other class is a refusal: retrying what the server has judged wrong
     would hide it from the user, and Rejected is looked at again at every resync anyway.
     """
+    if err_code == _CREATION_FAILED and any(words in description for words in _INVALID_CREATION):
+        return Rejected(description, err_code)
     return _FAILURES.get(err_code, Rejected)(description, err_code)

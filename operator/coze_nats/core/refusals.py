@@ -6,6 +6,9 @@ meant are listed: where none fits, the server's words stand alone.
 
 from coze_nats.core.errors import Failure
 
+_TRANSFORM = "use a destination that the source's wildcards allow"
+_DISTINCT = "make the sources of its transforms distinct: none may match what another matches"
+
 _BY_CODE: dict[int, tuple[str, str]] = {
     10074: ("replicas", "use 1, or connect to a NATS cluster"),
     10126: ("replicas", "use at most as many as the stream has"),
@@ -26,6 +29,14 @@ _BY_CODE: dict[int, tuple[str, str]] = {
     10113: ("maxBytes", "the account requires a limit: set maxBytes"),
     10122: ("maxBytes", "stay below the account's largest stream"),
     10123: ("placement", "change placement first, then replicas"),
+    10030: ("maxMsgSize", "use at least the origin's, or leave it out"),
+    10046: ("maxMsgSize", "use at least the largest of the origins', or leave it out"),
+    10145: ("sources", "use a valid subject in filterSubject or subjectTransforms"),
+    10146: ("sources.subjectTransforms", _TRANSFORM),
+    10147: ("sources.subjectTransforms", _DISTINCT),
+    10151: ("mirror", "use a valid subject in filterSubject or subjectTransforms"),
+    10152: ("mirror.subjectTransforms", _DISTINCT),
+    10154: ("mirror.subjectTransforms", _TRANSFORM),
     10021: ("sources.external.apiPrefix", "use the prefix of another account or domain"),
     10022: ("sources.external.deliverPrefix", "use a prefix that overlaps no stored subject"),
 }
@@ -41,10 +52,14 @@ _BY_PHRASE: tuple[tuple[str, str, str], ...] = (
     ("subjects that overlap with system api", "subjects", "set noAck: true"),
     ("capturing all subjects requires no-ack", "noAck", "set noAck: true"),
     ("capturing all subjects requires replicas", "replicas", "use 1"),
+    # nats-server 2.10 tells by words alone whose transform it is.
+    ("for the mirror: ", "mirror.subjectTransforms", _TRANSFORM),
+    ("for the source: ", "sources.subjectTransforms", _TRANSFORM),
+    ("subject transform for source: ", "sources.subjectTransforms", _TRANSFORM),
     ("republish", "republish", "use a destination outside the stream's subjects"),
     ("cycle", "sources", "remove the source that leads back to this stream"),
-    ("transform", "subjectTransform", "use a destination that the source's wildcards allow"),
-    ("mapping", "subjectTransform", "use a destination that the source's wildcards allow"),
+    ("transform", "subjectTransform", _TRANSFORM),
+    ("mapping", "subjectTransform", _TRANSFORM),
     ("discard new per subject", "discardPerSubject", "set discard: new and maxMsgsPerSubject"),
     ("invalid subject", "subjects", "use tokens joined by dots, without spaces"),
     ("limits violates consumers", "consumerLimits", "change those consumers first"),
