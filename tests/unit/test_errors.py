@@ -28,7 +28,8 @@ from coze_nats.jetstream.failures import TLSNotOffered, explain, from_request
     "failure, codes",
     [
         (Transient, [10004, 10008, 10009, 10013, 10023, 10049, 10104, 10118, 10119, 10194]),
-        (CapacityExceeded, [10002, 10005, 10026, 10027, 10028, 10039, 10047]),
+        (Transient, [10035, 10039, 10076]),
+        (CapacityExceeded, [10002, 10005, 10026, 10027, 10028, 10047]),
         (NotFound, [10014, 10059, 10149]),
         (AlreadyExists, [10058, 10148]),
         (SubjectOverlap, [10065]),

@@ -6,11 +6,10 @@ from typing import Any
 
 from coze_nats.core.conditions import Health, Outcome, conditions_of, handled_request
 from coze_nats.core.errors import (
-    CapacityExceeded,
+    NO_JETSTREAM,
     Denied,
     Failure,
     NotPermitted,
-    Rejected,
     Transient,
     Unavailable,
 )
@@ -26,8 +25,6 @@ _LIMITS = {
     "streams": "max_streams",
     "consumers": "max_consumers",
 }
-_JETSTREAM_DISABLED = frozenset({10035, 10039, 10076})
-"""`err_code`s: off for the account (two ways to say it), off for the server."""
 
 _REASONS = {
     Trouble.CREDENTIALS: Reason.CREDENTIALS_INVALID,
@@ -118,10 +115,8 @@ def without_answer(failure: Failure) -> Outcome:
             return Outcome(Health.RECONCILING, Reason.CONNECTING, "connecting anew")
         case Denied():
             return Outcome(Health.STALLED, Reason.PERMISSION_DENIED, str(failure))
-        case Transient(err_code=None):
-            # Nobody listens: also for a moment while a server starts.
-            return _jetstream_disabled(failure)
-        case CapacityExceeded() | Rejected() if failure.err_code in _JETSTREAM_DISABLED:
+        case Transient() if failure.err_code is None or failure.err_code in NO_JETSTREAM:
+            # Without a code, nobody listens: also for a moment while a server starts.
             return _jetstream_disabled(failure)
         case _:
             return Outcome(

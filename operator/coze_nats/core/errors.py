@@ -57,7 +57,7 @@ class OutcomeUnknown(Failure):
 
 
 class Transient(Failure):
-    """JetStream can't do it right now (no leader, a node down, a snapshot running)."""
+    """JetStream can't do it right now (no leader, a node down, a snapshot running, disabled)."""
 
 
 class CapacityExceeded(Failure):
@@ -104,14 +104,17 @@ class Bug(Failure):
 
 
 _CREATION_FAILED = 10049
+NO_JETSTREAM = frozenset({10035, 10039, 10076})
+"""Off for the account (two ways to say it), off for the server."""
 
 _CLASSES: dict[type[Failure], frozenset[int]] = {
     # 10049, 10104: the store can't be made; also for a moment after one of its name was deleted.
     Transient: frozenset(
         {10004, 10008, 10009, 10013, 10023, _CREATION_FAILED, 10104, 10118, 10119, 10124}
         | {10163, 10167, 10194, 10195, 10226}
+        | NO_JETSTREAM
     ),
-    CapacityExceeded: frozenset({10002, 10005, 10026, 10027, 10028, 10039, 10047}),
+    CapacityExceeded: frozenset({10002, 10005, 10026, 10027, 10028, 10047}),
     NotFound: frozenset({10014, 10059, 10149}),
     AlreadyExists: frozenset({10058, 10148}),
     SubjectOverlap: frozenset({10065}),

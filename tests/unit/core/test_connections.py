@@ -20,7 +20,6 @@ from coze_nats.core.connections import (
     without_answer,
 )
 from coze_nats.core.errors import (
-    CapacityExceeded,
     Denied,
     Failure,
     NotPermitted,
@@ -28,6 +27,7 @@ from coze_nats.core.errors import (
     Rejected,
     Transient,
     Unavailable,
+    from_api_error,
 )
 from coze_nats.core.live import Server
 from coze_nats.core.login import SECRET, Document, Value
@@ -72,8 +72,8 @@ def test_each_kind_of_trouble_has_its_reason(trouble: Trouble) -> None:
         (Denied("$JS.API.INFO"), Health.STALLED, Reason.PERMISSION_DENIED),
         (Transient("nobody answers"), Health.STALLED, Reason.JETSTREAM_DISABLED),
         (Transient("no leader", 10008), Health.RECONCILING, Reason.RETRYING),
-        (CapacityExceeded("off", 10039), Health.STALLED, Reason.JETSTREAM_DISABLED),
-        (Rejected("off", 10076), Health.STALLED, Reason.JETSTREAM_DISABLED),
+        (from_api_error(10039, "off"), Health.STALLED, Reason.JETSTREAM_DISABLED),
+        (from_api_error(10076, "off"), Health.STALLED, Reason.JETSTREAM_DISABLED),
         (Rejected("bad", 10025), Health.RECONCILING, Reason.RETRYING),
         (OutcomeUnknown("no answer"), Health.RECONCILING, Reason.RETRYING),
     ],

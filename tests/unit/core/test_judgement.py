@@ -28,6 +28,7 @@ from coze_nats.core.refusals import explained
         (Unavailable("no connection"), Health.RECONCILING, Reason.NATS_UNAVAILABLE),
         (OutcomeUnknown("no answer"), Health.RECONCILING, Reason.RETRYING),
         (Transient("no leader"), Health.RECONCILING, Reason.RETRYING),
+        (from_api_error(10039, "JetStream is off"), Health.RECONCILING, Reason.RETRYING),
         (AlreadyExists("in use"), Health.RECONCILING, Reason.RETRYING),
         (Bug("what is this"), Health.RECONCILING, Reason.RETRYING),
         (NotFound("consumer not found", 10014), Health.RECONCILING, Reason.RETRYING),
