@@ -94,6 +94,7 @@ class Reconciler:
         context.last_change = context.clock.monotonic()
         self._waiting_since: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
+        self._away_since: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> Next:
         """Gather, decide, act and report for one resource.
@@ -122,7 +123,7 @@ class Reconciler:
             outcome = await self._converger.converge(resource, desired, news)
         except Failure as failure:
             return await self._retry(resource, desired, failure, news)
-        self._failures.pop(key, None)
+        self._forget_failures(key)
         await self._context.reporter.report(resource, desired, outcome, news)
         appeared = outcome.live and outcome.live.created != resource.status.get("created")
         return Next(
@@ -191,6 +192,7 @@ class Reconciler:
             except Failure as failure:
                 return await self._retry(resource, None, failure)
             if refusal:
+                self._forget_failures(resource.key)
                 held = replace(refused(refusal, None), observed=False)
                 await self._context.reporter.report(resource, None, held)
                 return Next(after=BRAKE_INTERVAL)
@@ -218,9 +220,11 @@ class Reconciler:
             raise failure
         count = self._failures[resource.key] = self._failures.get(resource.key, 0) + 1
         if isinstance(failure, Unavailable):
-            away = self._context.clock.monotonic() - (self._session.away_since or 0.0)
+            away = self._away_for(resource.key)
             if away < AWAY_GRACE:
                 return Next(after=AWAY_GRACE - away, parked=True)
+        else:
+            self._away_since.pop(resource.key, None)
         outcome = judged(failure)
         passing = outcome.reason in (Reason.RETRYING, Reason.WAITING_FOR_STREAM)
         if passing and count <= HICCUPS and not isinstance(failure, OutcomeUnknown):
@@ -236,6 +240,15 @@ class Reconciler:
         if isinstance(failure, Unavailable):
             return Next(parked=True)
         return Next(backoff=outcome.health is Health.RECONCILING or resource.deleting)
+
+    def _away_for(self, key: Key) -> float:
+        """For how many seconds NATS has been away whenever the resource was looked at.
+
+        Sessions that are too short for a look make it no less.
+        """
+        now = self._context.clock.monotonic()
+        since = self._session.away_since
+        return now - self._away_since.setdefault(key, now if since is None else since)
 
     def _vanished_stream(self, resource: Resource, failure: Failure) -> tuple[Key, ...]:
         key = stream_key(resource)
@@ -258,4 +271,8 @@ class Reconciler:
         self._context.reporter.forget(resource.key)
         self._converger.contests.forget(resource.uid)
         self._waiting_since.pop(resource.key, None)
-        self._failures.pop(resource.key, None)
+        self._forget_failures(resource.key)
+
+    def _forget_failures(self, key: Key) -> None:
+        self._failures.pop(key, None)
+        self._away_since.pop(key, None)

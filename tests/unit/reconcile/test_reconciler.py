@@ -151,6 +151,33 @@ async def test_nats_away_for_longer_is_told_once(bench: Bench, jetstream: FakeJe
     assert bench.kubernetes.writes == 1
 
 
+async def test_sessions_that_are_too_short_for_a_look_count_as_none(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    for _ in range(2):
+        bench.session.away_since = bench.clock.monotonic()
+        bench.clock.advance(AWAY_GRACE / 2)
+        jetstream.faults.append(Unavailable("no connection"))
+        await bench.reconcile(orders)
+    assert bench.ready(orders) == ("False", "NATSUnavailable")
+
+
+@pytest.mark.parametrize("between", [None, Rejected("stream is too good", 10052)], ids=str)
+async def test_a_look_that_was_answered_ends_the_time_for_which_nats_was_away(
+    bench: Bench, jetstream: FakeJetStream, between: Failure | None
+) -> None:
+    orders = bench.stream()
+    jetstream.faults.append(Unavailable("no connection"))
+    assert await bench.reconcile(orders) == Next(after=AWAY_GRACE, parked=True)
+    if between:
+        jetstream.faults.append(between)
+    await bench.reconcile(orders)
+    bench.clock.advance(AWAY_GRACE)
+    jetstream.faults.append(Unavailable("no connection"))
+    assert await bench.reconcile(orders) == Next(after=AWAY_GRACE, parked=True)
+
+
 async def test_a_hiccup_is_nobodys_business(bench: Bench, jetstream: FakeJetStream) -> None:
     orders = bench.stream()
     for _ in range(HICCUPS):
