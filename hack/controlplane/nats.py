@@ -121,9 +121,14 @@ class NatsServer:
         """SIGKILL; the store stays for `restart`."""
         self._running().stop(signal.SIGKILL)
 
-    def restart(self, *, wipe: bool = False) -> None:
-        """Stop if it runs and start again on the same port; `wipe` empties the store between."""
+    def restart(self, *, wipe: bool = False, config: str | None = None) -> None:
+        """Stop if it runs and start again on the same port.
+
+        `wipe` empties the store between; `config` takes the place of the one that there was.
+        """
         self.halt()
+        if config is not None:
+            self._extra = config
         if wipe:
             shutil.rmtree(self.store_dir, ignore_errors=True)
         self.start()

@@ -203,6 +203,63 @@ async def test_a_release_leaves_the_runs_of_other_lanes_alone(a_bench: MakeBench
     assert bench.started == [A]
 
 
+async def test_keys_that_failed_can_be_made_ready_at_once(a_bench: MakeBench) -> None:
+    bench = a_bench()
+    await bench.add(A, B, C)
+    await bench.end(A, Next(backoff=True))
+    await bench.end(B, Next(after=15))
+    await bench.end(C, Next(parked=True))
+    bench.queue.release_failed()
+    await breathe()
+    assert bench.started == [A, B, C, A]
+
+
+async def test_a_run_after_a_failure_is_repeated_when_the_failed_are_released(
+    a_bench: MakeBench,
+) -> None:
+    bench = a_bench()
+    await bench.add(A, B)
+    await bench.end(A, Next(backoff=True))
+    await bench.add(A)
+    bench.queue.release_failed()
+    await bench.end(A, Next(backoff=True))
+    await bench.end(B)
+    assert bench.started == [A, B, A, A]
+
+
+async def test_the_failed_of_other_lanes_are_not_released(a_bench: MakeBench) -> None:
+    bench = a_bench()
+    await bench.add(A)
+    await bench.end(A, Next(backoff=True))
+    bench.queue.release_failed("another")
+    await breathe()
+    assert bench.started == [A]
+    await bench.add(A)
+    bench.queue.release_failed("another")
+    await bench.end(A)
+    assert bench.started == [A, A]
+
+
+@pytest.mark.parametrize(
+    "outcome, expected",
+    [
+        (Next(backoff=True), True),
+        (Next(parked=True), True),
+        (Next(after=60), False),
+        (Next(), False),
+    ],
+    ids=str,
+)
+async def test_only_what_failed_is_about_to_be_retried(
+    a_bench: MakeBench, outcome: Next, expected: bool
+) -> None:
+    bench = a_bench()
+    await bench.add(A)
+    assert not bench.queue.is_retrying(A)
+    await bench.end(A, outcome)
+    assert bench.queue.is_retrying(A) is expected
+
+
 async def test_a_run_can_wake_other_keys_and_itself(a_bench: MakeBench) -> None:
     bench = a_bench()
     await bench.add(A)

@@ -144,6 +144,22 @@ class KeyedQueue:
         for key in [key for key, parked_in in self._parked.items() if parked_in == lane]:
             self.add(key)
 
+    def release_failed(self, lane: Lane = None) -> None:
+        """Make every key of a lane ready that waits because it failed: what for may be over.
+
+        One that runs after a failure may be about to fail once more: it runs again.
+        """
+        self._again.update(
+            key for key, run in self._running.items() if run.lane == lane and key in self._failures
+        )
+        waiting = self._timers.keys() & self._failures.keys()
+        for key in [key for key in waiting if self._lane_of(key) == lane]:
+            self.add(key)
+
+    def is_retrying(self, key: Key) -> bool:
+        """Whether the key's last run failed, or found NATS away, so that it runs again anyway."""
+        return key in self._failures or key in self._parked
+
     def is_active(self, key: Key) -> bool:
         """Whether the key is ready or running."""
         return key in self._lanes or key in self._running

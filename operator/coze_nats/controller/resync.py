@@ -1,71 +1,46 @@
-"""The periodic comparison of a connection's resources with JetStream, by listing, never one by one.
+"""When a connection's resources are compared with JetStream, and what follows from not seeing them.
 
-It decides nothing but who is reconciled; differences are looked at again by the reconciler.
+What a comparison is, is `comparison`'s.
 """
 
 import asyncio
 import logging
 import random
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Protocol, TypeVar
 
 from coze_nats import metrics
-from coze_nats.controller.queue import KeyedQueue, Lane
-from coze_nats.core.desired import Target
-from coze_nats.core.errors import Failure, NotFound
-from coze_nats.core.live import Listing, LiveConsumer, LiveStream
-from coze_nats.core.resource import Resource
+from coze_nats.controller.comparison import Comparison, Gaps, Judge, Users
+from coze_nats.controller.queue import Clock, KeyedQueue, Lane
+from coze_nats.controller.unseen import Unseen
+from coze_nats.core.errors import Denied, Failure
+from coze_nats.core.resource import Key
 from coze_nats.ports import JetStream
 from coze_nats.reconcile import AWAY_GRACE
 
 log = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-
 QUIET = 0.5
 """How long there must be no further request before a requested round starts."""
 
+RETRY = 2.0
+"""The longest pause after a round that failed; it doubles with every further one in a row."""
+
 _JITTER = 0.1
-_LISTINGS_AT_ONCE = 8
-_ITEMS_AT_ONCE = 100
-
-Named = list[tuple[Resource, str]]
-"""Resources with the names that their streams, or consumers, have in JetStream."""
-
-Users = Callable[[], Iterable[Resource]]
-"""The resources that use the connection, as of now."""
-
-
-class Judge(Protocol):
-    """What `coze_nats.reconcile` offers to a comparison."""
-
-    async def learn(self) -> None:
-        """Find out what has to be known of the server; raises its Failure."""
-
-    def is_settled(
-        self,
-        resource: Resource,
-        live: LiveStream | LiveConsumer | None,
-        stream: LiveStream | None = None,
-    ) -> bool:
-        """Whether reconciling the resource now would do nothing, given what JetStream has."""
-
-    def target(self, resource: Resource) -> Target | None:
-        """Names in JetStream, or None when the spec doesn't tell."""
 
 
 class Resync:
-    """Enqueues the resources that are not settled: every `interval` seconds and on request.
+    """Has everything compared every `interval` seconds, and on request.
 
-    All times are in seconds.
+    Whom it doesn't get to see, because NATS is away or a list fails, is looked at one by one after
+    a while, so that each says what it sees. All times are in seconds.
 
     Attributes:
-        trouble: why the last comparison failed; "" when it didn't.
+        trouble: why the last comparison failed, or a part of it; "" when it didn't.
 
     Args:
         lane: of the queue, in which the connection's resources are.
         figures: where it is told what the lists say of streams and consumers.
+        grace: how long a resource may stay unseen.
+        retry: the longest pause after a round that failed; never longer than `interval`.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a comparison works with, and its times
@@ -80,20 +55,27 @@ class Resync:
         figures: metrics.Figures | None = None,
         quiet: float = QUIET,
         grace: float = AWAY_GRACE,
+        retry: float = RETRY,
+        clock: Clock | None = None,
     ) -> None:
         self._queue = queue
-        self._judge = judge
         self._users = users
         self._jetstream = jetstream
         self._interval = interval
         self._lane = lane
         self._figures = figures or metrics.Seen(0).of(metrics.OWN_CONNECTION, 0.0)
         self._quiet = quiet
-        self._grace = grace
+        self._retry = retry
+        self._unseen = Unseen(
+            self._look_at, clock or asyncio.get_running_loop(), grace=grace, again=interval
+        )
+        self._comparison = Comparison(queue, judge, users, jetstream, self._unseen, self._figures)
         self.trouble = ""
         self._requested = asyncio.Event()
-        self._connected = False
-        self._away_timer: asyncio.TimerHandle | None = None
+        # Something else for every session; None without one.
+        self._session: object | None = None
+        self._silent = True
+        self._failures = 0
 
     def request(self) -> None:
         """Have a round soon."""
@@ -101,51 +83,89 @@ class Resync:
 
     def connected(self) -> None:
         """NATS is there: what waited for it goes on, and everything is compared."""
-        self._connected = True
-        self._cancel_away_timer()
+        self._session = object()
+        self._unseen.hold()
         self._queue.release_parked(self._lane)
         self.request()
 
     def disconnected(self) -> None:
-        """NATS is away: if it stays so, every resource is reconciled once to say so."""
-        self._connected = False
-        self._cancel_away_timer()
-        loop = asyncio.get_running_loop()
-        self._away_timer = loop.call_later(self._grace, self._enqueue_all)
+        """NATS is away: nobody is seen until a comparison succeeds."""
+        self._session = None
+        self._silent = True
+        self._failures = 0
+        self._unseen.are(self._all())
+        self._unseen.release()
 
     def forget(self) -> None:
         """The connection is given up: nothing more is told of what is behind it."""
+        self._unseen.stop()
         self._figures.forget()
 
     async def run(self) -> None:
         """Do rounds until cancelled."""
-        if not self._connected:
+        if self._session is None:
             self.disconnected()
         try:
             while True:
                 await self._due()
-                try:
-                    await self.round()
-                    self.trouble = ""
-                except Failure as failure:
-                    self.trouble = str(failure)
-                    log.warning("Comparing with JetStream is put off: %s", failure)
-                except Exception:
-                    log.exception("Bug: comparing with JetStream failed as nobody thought of")
+                await self.round()
         finally:
-            self._cancel_away_timer()
+            self._unseen.stop()
 
     async def round(self) -> None:
-        """Compare everything once; raises the Failure of JetStream."""
-        if self._connected:
-            with self._figures.round():
-                await self._judge.learn()
-                await self._compare()
+        """Compare everything once, if there is a session; what went wrong is `trouble`."""
+        session = self._session
+        if session is None:
+            # Some may have been listed since the disconnect.
+            self._unseen.are(self._all())
+            return
+        try:
+            gaps = await self._comparison.compare()
+        except Failure as failure:
+            log.warning("Comparing with JetStream is put off: %s", failure)
+            if isinstance(failure, Denied) and await self._answers():
+                self._succeeded(session, Gaps(trouble=str(failure)))
+            else:
+                self._failed(session, str(failure))
+        except Exception:
+            log.exception("Bug: comparing with JetStream failed as nobody thought of")
+            self._failed(session, "comparing failed as nobody thought of: see the log")
+        else:
+            self._succeeded(session, gaps)
+
+    async def _answers(self) -> bool:
+        """Whether JetStream is there for a user who may not list."""
+        try:
+            await self._jetstream.account()
+        except Failure as failure:
+            log.warning("JetStream doesn't tell about the account either: %s", failure)
+            return False
+        return True
+
+    def _failed(self, session: object, trouble: str) -> None:
+        self.trouble = trouble
+        self._silent = True
+        self._unseen.are(self._all())
+        if session is self._session:
+            self._failures += 1
+            self._unseen.release()
+
+    def _succeeded(self, session: object, gaps: Gaps) -> None:
+        if session is not self._session:
+            # What it saw may be over by now, and the next session has a round of its own.
+            self._unseen.are(self._all())
+            return
+        self.trouble = gaps.trouble
+        self._failures = self._failures + 1 if gaps.trouble and gaps.keys else 0
+        self._unseen.are(gaps.keys)
+        self._unseen.release()
+        if self._silent:
+            self._silent = False
+            self._queue.release_failed(self._lane)
 
     async def _due(self) -> None:
-        jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311  spreads load
         try:
-            async with asyncio.timeout(self._interval * (1 + jitter)):
+            async with asyncio.timeout(self._pause()):
                 await self._requested.wait()
         except TimeoutError:
             return
@@ -153,70 +173,18 @@ class Resync:
             self._requested.clear()
             await asyncio.sleep(self._quiet)
 
-    async def _compare(self) -> None:
-        streams: Named = []
-        consumers: dict[str, Named] = defaultdict(list)
-        async for resource in _unhurried(self._users()):
-            if target := self._judge.target(resource):
-                stream, consumer = target
-                if consumer is None:
-                    streams.append((resource, stream))
-                else:
-                    consumers[stream].append((resource, consumer))
-        listing = await self._jetstream.streams()
-        await self._enqueue_unsettled(streams, listing)
-        slots = asyncio.Semaphore(_LISTINGS_AT_ONCE)
+    def _pause(self) -> float:
+        """Seconds until the next round, with jitter that spreads load."""
+        if not self._failures:
+            return self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+        # The exponent is bounded because 2**1024 is no float.
+        longest = min(self._interval, self._retry * 2.0 ** min(self._failures - 1, 32))
+        return longest * random.uniform(0.5, 1)  # noqa: S311
 
-        async def compare(stream: str) -> None:
-            async with slots:
-                found = await self._consumers(stream, exists=stream in listing.found)
-                if found:
-                    await self._enqueue_unsettled(
-                        consumers[stream], found, listing.found.get(stream)
-                    )
+    def _all(self) -> list[Key]:
+        return [resource.key for resource in self._users()]
 
-        await asyncio.gather(*map(compare, consumers.keys() - listing.missing))
-
-    async def _consumers(self, stream: str, *, exists: bool) -> Listing[LiveConsumer] | None:
-        """The stream's consumers; None when they can't be listed, which stops nobody else."""
-        none: Listing[LiveConsumer] = Listing({})
-        if not exists:
-            return none
-        try:
-            return await self._jetstream.consumers(stream)
-        except NotFound:
-            return none
-        except Failure as failure:
-            log.warning("Comparing the consumers of stream %s is put off: %s", stream, failure)
-            return None
-
-    async def _enqueue_unsettled(
-        self,
-        resources: Named,
-        listing: Listing[LiveStream] | Listing[LiveConsumer],
-        stream: LiveStream | None = None,
-    ) -> None:
-        async for resource, name in _unhurried(resources):
-            self._figures.saw(resource, name, listing, stream)
-            # Who is being worked on, or about to be, knows better than a list from before.
-            if name in listing.missing or self._queue.is_active(resource.key):
-                continue
-            if not self._judge.is_settled(resource, listing.found.get(name), stream):
-                self._queue.add(resource.key)
-
-    def _enqueue_all(self) -> None:
-        for resource in self._users():
-            self._queue.add(resource.key)
-
-    def _cancel_away_timer(self) -> None:
-        if self._away_timer:
-            self._away_timer.cancel()
-            self._away_timer = None
-
-
-async def _unhurried(items: Iterable[Item]) -> AsyncIterator[Item]:
-    """The items, with a pause now and then for everybody else on the event loop."""
-    for number, item in enumerate(items):
-        if number % _ITEMS_AT_ONCE == 0:
-            await asyncio.sleep(0)
-        yield item
+    def _look_at(self, key: Key) -> None:
+        """Have a resource look for itself; whose last look failed does so anyway."""
+        if not self._queue.is_retrying(key):
+            self._queue.add(key)

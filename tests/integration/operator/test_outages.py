@@ -46,6 +46,35 @@ async def test_nats_restarted_empty_gets_everything_back(
         await tenant.ready(CONSUMER, f"c{number}")
 
 
+async def test_a_server_that_comes_back_without_jetstream_leaves_nothing_ready(
+    tenant: Any, world: Any
+) -> None:
+    """It is away for less than anybody is told of, and its session is there all the time after."""
+    tenant.stream("kept", subjects=["kept"])
+    tenant.stream("unwanted", subjects=["unwanted"])
+    tenant.consumer("reader", streamRef={"name": "kept"})
+    declared = ((STREAM, "kept"), (STREAM, "unwanted"), (CONSUMER, "reader"))
+    for kind, name in declared:
+        await tenant.ready(kind, name)
+    world.nats.restart(config="jetstream: disabled")
+    try:
+        for kind, name in declared:
+            status = await tenant.reports(kind, name, "Reconciling", "Retrying")
+            assert "nobody answers on $JS.API.INFO" in status["conditions"][0]["message"]
+        versions = [tenant.get(*resource)["metadata"]["resourceVersion"] for resource in declared]
+        failures = world.operator.log.count("put off")
+        eventually(lambda: world.operator.log.count("put off") > failures + 3, 60, "more failures")
+        assert versions == [
+            tenant.get(*resource)["metadata"]["resourceVersion"] for resource in declared
+        ], "told once"
+        tenant.delete(STREAM, "unwanted")
+    finally:
+        world.nats.restart(config="")
+    await tenant.ready(STREAM, "kept")
+    await tenant.ready(CONSUMER, "reader")
+    await tenant.gone(STREAM, "unwanted")
+
+
 async def test_deletion_waits_for_nats_and_says_so(tenant: Any, world: Any) -> None:
     tenant.stream("waiting", subjects=["waiting"])
     await tenant.ready(STREAM, "waiting")
