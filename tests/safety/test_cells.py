@@ -58,6 +58,11 @@ CHANGES = (
     change("a lower maxMsgsPerSubject", DISCARDS, {"maxMsgsPerSubject": 2}, left=4),
     change("old messages give way again", DISCARDS, LOW, "discard", between=LOW | NEW, left=5),
     change("a lower maxMsgs, and new ones give way", IN_PLACE, LOW | NEW),
+    # What has no TTL stays, but messages are not read to see which have one; likewise schedules.
+    change("message TTLs", DISCARDS, {"allowMsgTtl": True}, left=MESSAGES),
+    change("delete markers", DISCARDS, {"subjectDeleteMarkerTtl": "1h"}, "allowMsgTtl",
+           left=MESSAGES),
+    change("schedules", DISCARDS, {"allowMsgSchedules": True}, left=MESSAGES),
     change("a higher maxMsgs", IN_PLACE, {"maxMsgs": 50}, before={"maxMsgs": 20}),
     change("a description", IN_PLACE, {"description": "new"}),
     change("limits again", IN_PLACE, {}, "retention", between={"retention": "interest"}),

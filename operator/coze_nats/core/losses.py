@@ -1,7 +1,8 @@
 """What changes of a stream cost: messages that go, judged by what the stream holds now.
 
 Follows what the servers' stores do on an update: with discard new, message and byte limits remove
-nothing; the limit per subject and the age always do (nats-server, server/filestore.go).
+nothing; the limit per subject and the age always do; turning on TTLs or schedules, they heed the
+headers of what is stored already (nats-server, server/filestore.go and memstore.go).
 """
 
 from dataclasses import replace
@@ -98,8 +99,22 @@ def _loss(change: FieldChange, desired: Desired, live: LiveStream) -> str:
                 f"could discard up to {live.messages:,} messages: with interest retention only "
                 "those stay that a consumer still needs"
             )
+        case "allowMsgTtl" | "allowMsgSchedules":
+            return _heeded(change, live)
         case _:
             return ""
+
+
+def _heeded(change: FieldChange, live: LiveStream) -> str:
+    # Only copies, and what an older server took in, can carry a header that is not yet heeded.
+    could = f"could discard up to {counted(live.messages, 'message')}: those that carry"
+    if change.name == "allowMsgSchedules":
+        return (
+            f"{could} a Nats-Schedule are carried out from then on, once more where it is over, "
+            "and deleted when they are done"
+        )
+    turned_on = "" if change.declared else "turned on by subjectDeleteMarkerTtl, "
+    return f"{turned_on}{could} a Nats-TTL expire from then on, at once where it is over"
 
 
 def _over_max_msgs(desired: Desired, live: LiveStream) -> str:

@@ -67,6 +67,33 @@ def losses(before: dict[str, Any], after: dict[str, Any], **state: Any) -> dict[
                 "consumer still needs"
             ),
         ),
+        (
+            {},
+            {"allowMsgTtl": True},
+            "allowMsgTtl",
+            (
+                "could discard up to 10 messages: those that carry a Nats-TTL expire from then on, "
+                "at once where it is over"
+            ),
+        ),
+        (
+            {},
+            {"subjectDeleteMarkerTtl": "1h"},
+            "allowMsgTtl",
+            (
+                "turned on by subjectDeleteMarkerTtl, could discard up to 10 messages: those that "
+                "carry a Nats-TTL expire from then on, at once where it is over"
+            ),
+        ),
+        (
+            {},
+            {"allowMsgSchedules": True},
+            "allowMsgSchedules",
+            (
+                "could discard up to 10 messages: those that carry a Nats-Schedule are carried out "
+                "from then on, once more where it is over, and deleted when they are done"
+            ),
+        ),
     ],
 )
 def test_a_change_that_discards_messages_says_how_many(
@@ -92,6 +119,9 @@ def test_a_change_that_discards_messages_says_how_many(
         ({"retention": "interest"}, {}),
         ({"discard": "new"}, {}),
         ({}, {"sealed": True}),
+        ({"allowMsgTtl": True}, {"subjectDeleteMarkerTtl": "1h"}),
+        ({"subjectDeleteMarkerTtl": "1h"}, {"subjectDeleteMarkerTtl": "2h"}),
+        ({"subjectDeleteMarkerTtl": "1h"}, {"allowMsgTtl": True}),
         ({}, {"description": "new"}),
     ],
 )
