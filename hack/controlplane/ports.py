@@ -9,6 +9,8 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which kernels take the ports of outgoing connections: a server that restarts
 # on its port must not find it taken by somebody's client (least of all its own, reconnecting).
 FIRST, LAST = 20_000, 29_999
+# Nobody listens there: it was for "discard", which is not served any more.
+NOBODY = 9
 
 _random = random.SystemRandom()
 _given: set[int] = set()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from controlplane import ports
 from controlplane.nats import NatsServer
 from coze_nats.core.errors import OutcomeUnknown, Unavailable
 from coze_nats.core.trouble import Trouble
@@ -21,8 +22,7 @@ from support.until import until
 
 RunServer = Callable[..., NatsServer]
 STREAM = {"name": "orders", "subjects": ["orders.>"], "storage": "memory"}
-# Nothing answers on it: port 9 is discard, and nobody runs that any more.
-NOBODY = "nats://127.0.0.1:9"
+NOBODY = f"nats://{ports.LOOPBACK}:{ports.NOBODY}"
 
 
 def trouble_of(connection: Connection) -> Trouble | None:

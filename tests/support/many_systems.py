@@ -47,7 +47,7 @@ async def troubles(directory: Path) -> AsyncIterator[list[Trouble]]:
         with NatsServer(config=tls_block(foreign)) as stranger:
             yield [
                 Trouble("silent", servers(f"nats://127.0.0.1:{silent.port}"), AWAY),
-                Trouble("refusing", servers(f"nats://127.0.0.1:{ports.free()}"), AWAY),
+                Trouble("refusing", servers(f"nats://{ports.LOOPBACK}:{ports.NOBODY}"), AWAY),
                 Trouble("stranger", servers(stranger.url) | {"tls": {}}, ("Stalled", "TLSFailed")),
             ]
 

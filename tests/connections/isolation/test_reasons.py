@@ -87,7 +87,7 @@ CASES = {
 def urls(estate: Estate) -> Iterator[Mapping[str, str]]:
     """Servers by what they are for."""
     with NatsServer(name="strict", config=NOT_ALL) as strict:
-        nobody = f"nats://{ports.LOOPBACK}:{ports.free()}"
+        nobody = f"nats://{ports.LOOPBACK}:{ports.NOBODY}"
         yield {"red": estate.red.url, "strict": strict.url, "none": nobody}
 
 
