@@ -221,6 +221,15 @@ SCENARIOS = {
         events={"Retained": (2, 2)},
         is_owned=False,
     ),
+    "release an interest stream and the consumer that it keeps messages for": Scenario(
+        before={ORDERS: {**PLAIN[ORDERS], "retention": "interest"}, WORK: REF},
+        meanwhile=ground.publish_and_work,
+        deleted=(ORDERS, WORK),
+        messages=len(NOT_ACKNOWLEDGED),
+        left=NOT_ACKNOWLEDGED,
+        events={"Retained": (2, 2)},
+        is_owned=False,
+    ),
     "delete an empty stream and its consumer": Scenario(
         before=PLAIN, deleted=(ORDERS, WORK), messages=None, at_most={"delete_stream": 1}
     ),

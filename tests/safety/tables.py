@@ -71,7 +71,7 @@ CONSUMER_FIELDS: dict[str, tuple[Any, ...]] = {
 }
 
 CONSUMER_POLICIES: dict[str, tuple[str | None, ...]] = {
-    "deletion": (None, "Delete", "Retain"),
+    "deletion": (None, "DeleteIfEmpty", "Delete", "Retain"),
     "adoption": (None, "IfIdentical", "Always", "Always", "Never"),
     "dataLoss": (None, "Block", "Allow"),
     "replacement": (None, "Block", "Recreate", "Recreate"),

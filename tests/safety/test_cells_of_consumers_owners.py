@@ -21,6 +21,33 @@ async def a_stream(cell: Cell) -> None:
     await cell.publish()
 
 
+async def on_interest(cell: Cell, retention: str = "interest") -> None:
+    """A stream that keeps messages for the consumer alone, which has worked off one of them."""
+    cell.declare({"retention": retention})
+    cell.declare_consumer(OURS_IS)
+    await cell.settle(cell.orders, cell.reader)
+    await cell.publish()
+    await cell.work(True, False)
+
+
+async def done_on_interest(cell: Cell) -> None:
+    cell.declare({"retention": "interest"})
+    cell.declare_consumer(OURS_IS)
+    await cell.settle(cell.orders, cell.reader)
+    await cell.publish()
+    await cell.work(*[True] * MESSAGES)
+
+
+async def on_interest_of_two(cell: Cell) -> None:
+    """Another consumer wants the same messages; it may be the next to go."""
+    await on_interest(cell)
+    await cell.foreign_consumer()
+
+
+async def on_a_work_queue(cell: Cell) -> None:
+    await on_interest(cell, "workqueue")
+
+
 async def by_hand(cell: Cell, **config: Any) -> None:
     """A consumer as the resource declares it, unless `config` differs, that has done some work."""
     await a_stream(cell)
@@ -138,16 +165,21 @@ async def test_adoption_of_a_consumer(
 # --- deletion -------------------------------------------------------------------------------------
 
 DELETED, KEPT, UNTOUCHED = "deleted", "kept without an owner", "untouched"
-DELETIONS = ("Delete", "Retain")
-DELETION: dict[Situation, tuple[str, str]] = {
-    made: (DELETED, KEPT),
-    stripped: (DELETED, KEPT),
-    absent: (UNTOUCHED, UNTOUCHED),
-    vanished: (UNTOUCHED, UNTOUCHED),
-    vanished_with_its_stream: (UNTOUCHED, UNTOUCHED),
-    without_a_stream: (UNTOUCHED, UNTOUCHED),
-    owned_by_another: (UNTOUCHED, UNTOUCHED),
-    identical: (UNTOUCHED, UNTOUCHED),
+TAKES = "deleted with all messages"
+DELETIONS = ("DeleteIfEmpty", "Delete", "Retain")
+DELETION: dict[Situation, tuple[str, str, str]] = {
+    made: (DELETED, DELETED, KEPT),
+    stripped: (DELETED, DELETED, KEPT),
+    on_interest: (KEPT, TAKES, KEPT),
+    on_interest_of_two: (KEPT, DELETED, KEPT),
+    done_on_interest: (DELETED, DELETED, KEPT),
+    on_a_work_queue: (DELETED, DELETED, KEPT),
+    absent: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
+    vanished: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
+    vanished_with_its_stream: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
+    without_a_stream: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
+    owned_by_another: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
+    identical: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
 }
 
 
@@ -177,13 +209,32 @@ async def test_deletion_of_a_consumers_resource(
         return
     assert after is not None
     assert before is not None
-    assert after.stream.messages == before.stream.messages
+    assert after.stream.messages == (0 if fate == TAKES else before.stream.messages)
     assert told == (["Retained"] if fate == KEPT else [])
-    if fate == DELETED:
+    if fate != KEPT:
         assert "reader" not in after.consumers
         return
     assert owner_of(after.consumers["reader"]) == ""
     assert position(after.consumers["reader"]) == position(before.consumers["reader"])
+
+
+@pytest.mark.parametrize("situation", [on_interest, on_interest_of_two, made, on_a_work_queue])
+@pytest.mark.parametrize("consumer_first", [True, False])
+async def test_nobodys_messages_go_when_stream_and_consumer_are_deleted_at_once(
+    cell: Cell, situation: Situation, *, consumer_first: bool
+) -> None:
+    """As when a namespace is deleted, or both are pruned."""
+    await situation(cell)
+    before = await cell.stream()
+    keys = (cell.reader, cell.orders) if consumer_first else (cell.orders, cell.reader)
+    for key in keys:
+        cell.bench.kubernetes.delete(key)
+    for key in keys:
+        await cell.bench.reconcile(key)
+        assert key not in cell.bench.kubernetes.resources
+    after = await cell.stream()
+    assert after.created == before.created
+    assert after.messages == before.messages > 0
 
 
 # --- missing --------------------------------------------------------------------------------------

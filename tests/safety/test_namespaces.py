@@ -35,7 +35,9 @@ STREAMS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
     "spent": {"policies": {"deletion": "Delete"}},
     "kept": {"policies": {"deletion": "Retain"}},
+    "wanted": {"retention": "interest"},
 }
+FULL = ("full", "spent", "kept", "wanted")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def kubernetes() -> Iterator[KubernetesAPI]:
 
 @dataclass(slots=True)
 class Namespace:
-    """A namespace with four streams, each with a consumer; two hold messages."""
+    """A namespace with streams, each with a consumer; those of FULL hold a message."""
 
     name: str
     kubernetes: KubernetesAPI
@@ -65,7 +67,7 @@ class Namespace:
         ready = ("--for=condition=Ready", "--timeout=60s", "--all")
         self.kubernetes.kubectl("wait", "-n", self.name, *ready, KINDS)
         client = await nats.connect(self.nats.url)
-        for name in ("full", "spent", "kept"):
+        for name in FULL:
             await client.jetstream().publish(name, b"precious")
         await client.close()
 
@@ -113,10 +115,14 @@ async def namespace(
 
 async def is_as_the_policies_say(jetstream: Gateway) -> None:
     streams = (await jetstream.streams()).found
-    assert {name: stream.messages for name, stream in streams.items()} == {"full": 1, "kept": 1}
+    left = {name: stream.messages for name, stream in streams.items()}
+    assert left == {"full": 1, "kept": 1, "wanted": 1}
     for name, stream in streams.items():
         assert owner_of(stream) == ""
-        assert not (await jetstream.consumers(name)).found
+        consumers = (await jetstream.consumers(name)).found
+        # Only an interest stream keeps its messages for a consumer.
+        assert set(consumers) == ({name} if name == "wanted" else set())
+        assert not any(owner_of(consumer) for consumer in consumers.values())
 
 
 async def test_everything_goes_by_its_policy(namespace: Namespace) -> None:

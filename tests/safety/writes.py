@@ -178,13 +178,13 @@ def _loses_no_message(write: Write) -> str:
     if gone.keys() != {write.target.stream}:
         return said
     stream = write.before.streams[write.target.stream]
-    if write.target.consumer is not None:
-        accepts = write.policies.data_loss == "Allow" or write.policies.position == "Reset"
-        is_interest = stream.config["retention"] == "interest"
-        return "" if is_interest and (write.desired is None or accepts) else said
+    is_consumer = write.target.consumer is not None
+    if is_consumer and stream.config["retention"] != "interest":
+        return said
     if write.desired is None:
         return "" if write.policies.deletion == "Delete" else said
-    return "" if write.policies.data_loss == "Allow" else said
+    resets = is_consumer and write.policies.position == "Reset"
+    return "" if resets or write.policies.data_loss == "Allow" else said
 
 
 def _changes_all_or_nothing(write: Write) -> str:

@@ -68,6 +68,22 @@ def with_lost_interest(
     )
 
 
+def lost_with(consumer: LiveConsumer, stream: LiveStream) -> int:
+    """How many messages could go with a consumer, at most, when it is deleted.
+
+    An interest stream deletes then what no other consumer waits for, and everything if it was the
+    last one (nats-server 2.10 to 2.15, `cleanupNoInterestMessages`). Streams of other retention
+    lose nothing. Whether others wait for the same is not asked: they may be about to go, too.
+    """
+    if stream.config.get("retention") != "interest":
+        return 0
+    # What was delivered as often as it may be is kept for the consumer, and counted nowhere.
+    may_have_given_up = consumer.config.get("max_deliver", -1) > 0 and consumer.deliveries > 0
+    if stream.consumers <= 1 or may_have_given_up:
+        return stream.messages
+    return min(consumer.pending + consumer.ack_pending, stream.messages)
+
+
 def _left_behind(subjects: Subjects, most: int = 3) -> str:
     total = counted(sum(count for _, count in subjects), "message")
     named = ", ".join(subject for subject, _ in subjects[:most])

@@ -13,7 +13,7 @@ from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange, Verdict, diff, unsupported
 from coze_nats.core.foreseen import refused_by
 from coze_nats.core.live import LiveStream, Server
-from coze_nats.core.losses import with_losses, with_lost_interest
+from coze_nats.core.losses import lost_with, with_losses, with_lost_interest
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.policies import Policies
@@ -49,12 +49,14 @@ class Plan:
     Attributes:
         steps: calls to JetStream, in order; empty when nothing is to be done or it is refused.
         changes: the fields that differ, also when the plan is refused because of them.
+        at_stake: of a deletion, how many messages go with the object, or would if it weren't kept.
     """
 
     action: Action
     steps: tuple[Step, ...] = ()
     changes: tuple[FieldChange, ...] = ()
     refusal: Refusal | None = None
+    at_stake: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,19 +247,23 @@ def _listed(changes: tuple[FieldChange, ...], most: int = 8) -> str:
 
 
 def plan_deletion(
-    target: Target,
-    live: Live | None,
-    owner: str,
-    incarnation: str = "",
-    policies: Policies = Policies(),  # noqa: B008 - frozen, so one for all calls is right
+    target: Target, live: Live | None, situation: Situation, stream: LiveStream | None = None
 ) -> Plan:
-    """What to do with the object of a resource that is being deleted; what isn't ours stays."""
-    if live is None or not is_ours(live, owner, incarnation):
+    """What to do with the object of a resource that is being deleted; what isn't ours stays.
+
+    Args:
+        stream: that a consumer is on; None: it loses nothing with the consumer.
+    """
+    if live is None or not is_ours(live, situation.owner, situation.incarnation):
         return Plan(Action.NOTHING)
-    holds_messages = isinstance(live, LiveStream) and bool(live.messages)
-    if policies.deletion == "Retain" or (policies.deletion != "Delete" and holds_messages):
-        return Plan(Action.RELEASE, (configs.released(target, live),))
-    return Plan(Action.DELETE, (Delete(target),))
+    if isinstance(live, LiveStream):
+        at_stake = live.messages
+    else:
+        at_stake = lost_with(live, stream) if stream else 0
+    policy = situation.policies.deletion
+    if policy == "Retain" or (policy != "Delete" and at_stake):
+        return Plan(Action.RELEASE, (configs.released(target, live),), at_stake=at_stake)
+    return Plan(Action.DELETE, (Delete(target),), at_stake=at_stake)
 
 
 def described(todo: Plan, target: Target) -> str:

@@ -17,7 +17,7 @@ SAFE: Mapping[str, str] = {
     "position": "Keep",
     "missing": "Recreate",
 }
-"""Where nobody says anything. For a consumer, DeleteIfEmpty means Delete: it holds no messages."""
+"""Where nobody says anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,7 @@ def in_force(
     found = {}
     for name, values in ALLOWED[kind].items():
         chosen = (declared or {}).get(name) or defaults.get(name, SAFE[name])
-        fallback = SAFE[name] if SAFE[name] in values else "Delete"
-        found[name] = chosen if chosen in values else fallback
+        found[name] = chosen if chosen in values else SAFE[name]
     return found
 
 

@@ -7,9 +7,10 @@ from coze_nats import metrics
 from coze_nats.core import names
 from coze_nats.core.desired import Target
 from coze_nats.core.errors import NotFound
-from coze_nats.core.live import LiveStream, Server
+from coze_nats.core.live import Server
 from coze_nats.core.names import Reason
-from coze_nats.core.plan import Action, Refusal, described, plan_deletion
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Action, Plan, Refusal, Situation, described, plan_deletion
 from coze_nats.core.resource import Resource
 from coze_nats.reconcile.context import Context
 from coze_nats.reconcile.performing import observe, perform
@@ -25,14 +26,12 @@ class Remover:
         self._context = context
 
     async def remove(self, resource: Resource, target: Target) -> Refusal | None:
+        situation = self._context.situation(resource, self._context.server or Server("", 0))
         try:
             live = await observe(self._context.jetstream, target)
+            todo = await self._planned(target, live, situation)
         except NotFound:
             return None
-        situation = self._context.situation(resource, self._context.server or Server("", 0))
-        todo = plan_deletion(
-            target, live, situation.owner, situation.incarnation, situation.policies
-        )
         if todo.action is Action.NOTHING:
             return None
         if self._context.rules.dry_run:
@@ -42,22 +41,46 @@ class Remover:
             )
             return None
         now = self._context.clock.monotonic()
-        loses = todo.action is Action.DELETE and isinstance(live, LiveStream) and live.messages
-        brake = self._context.brake
-        if loses and not resource.confirmed and not brake.lets_pass(now):
-            return Refusal(
-                Reason.MASS_DELETION,
-                f"more than {brake.most} streams with messages were to be deleted within a "
-                f"minute, so {target} waits for a yes: annotate this resource with "
-                f"{names.CONFIRM_DELETION_ANNOTATION}=true to delete it with its messages, or with "
-                f"{names.RELEASE_ANNOTATION}=true to keep the stream",
-            )
+        refusal = self._held_back(resource, target, todo, now)
+        if refusal:
+            return refusal
         await perform(
             self._context.jetstream, todo.steps, partial(self._context.reporter.note, resource)
         )
         self._context.last_change = now
         log.info("%s", described(todo, target))
         metrics.carried_out(resource.key, todo.action.value)
-        if todo.action is Action.RELEASE and live:
-            self._context.reporter.emit(resource, news_of_release(target, live))
+        if todo.action is Action.RELEASE:
+            self._context.reporter.emit(resource, news_of_release(target, todo.at_stake))
         return None
+
+    async def _planned(self, target: Target, live: Live | None, situation: Situation) -> Plan:
+        """The plan, made with a look at a consumer's stream: messages could go with the consumer.
+
+        Raises:
+            NotFound: the stream is gone, and the consumer with it.
+        """
+        todo = plan_deletion(target, live, situation)
+        if todo.action is not Action.DELETE or target.consumer is None:
+            return todo
+        stream = await self._context.jetstream.stream(target.stream)
+        if stream is None:
+            raise NotFound(f"{target.stream} went after its consumer was seen", NotFound.STREAM)
+        return plan_deletion(target, live, situation, stream)
+
+    def _held_back(
+        self, resource: Resource, target: Target, todo: Plan, now: float
+    ) -> Refusal | None:
+        """Why a deletion that takes messages has to wait for a yes."""
+        loses = todo.action is Action.DELETE and todo.at_stake
+        brake = self._context.brake
+        if not loses or resource.confirmed or brake.lets_pass(now):
+            return None
+        kind = "stream" if target.consumer is None else "consumer"
+        return Refusal(
+            Reason.MASS_DELETION,
+            f"more than {brake.most} streams with messages were to be deleted within a "
+            f"minute, so {target} waits for a yes: annotate this resource with "
+            f"{names.CONFIRM_DELETION_ANNOTATION}=true to delete it with its messages, or with "
+            f"{names.RELEASE_ANNOTATION}=true to keep the {kind}",
+        )

@@ -243,16 +243,32 @@ def news_of_untouched(target: Target, why: str) -> News:
     return News("Normal", EventReason.RELEASED, f"{target} is left as it is in JetStream: {why}")
 
 
-def news_of_release(target: Target, live: Live) -> News:
-    """That an object was kept, why, and how to delete it."""
-    if not isinstance(live, LiveStream):
-        command = f"nats consumer rm {target.stream} {target.consumer}"
-        message = f"{target} is kept in JetStream, without an owner; to delete it: {command}"
-        return News("Normal", EventReason.RETAINED, message)
-    holds = f" holds {counted(live.messages, 'message')} and" if live.messages else ""
+def news_of_release(target: Target, at_stake: int) -> News:
+    """That an object was kept, why, and how to delete it.
+
+    Args:
+        at_stake: how many messages would go with it, as far as that was looked at.
+    """
+    if target.consumer is not None:
+        return _news_of_released_consumer(target, at_stake)
+    holds = f" holds {counted(at_stake, 'message')} and" if at_stake else ""
     return News(
-        "Warning" if live.messages else "Normal",
+        "Warning" if at_stake else "Normal",
         EventReason.RETAINED,
         f"{target}{holds} is kept in JetStream, without an owner; to delete it with its messages: "
         f"nats stream rm {target.stream}",
+    )
+
+
+def _news_of_released_consumer(target: Target, at_stake: int) -> News:
+    command = f"nats consumer rm {target.stream} {target.consumer}"
+    kept = f"{target} is kept in JetStream, without an owner"
+    if not at_stake:
+        return News("Normal", EventReason.RETAINED, f"{kept}; to delete it: {command}")
+    return News(
+        "Warning",
+        EventReason.RETAINED,
+        f"{kept}: stream {target.stream} has interest retention, and up to "
+        f"{counted(at_stake, 'message')} would go with the consumer; to delete it with them: "
+        f"{command}, or policies.deletion: Delete beforehand",
     )

@@ -410,18 +410,18 @@ TARGET = Target("work")
 
 
 def test_an_empty_stream_of_ours_is_deleted() -> None:
-    found = plan_deletion(TARGET, a_stream({}, OURS), OWNER)
+    found = plan_deletion(TARGET, a_stream({}, OURS), situation())
     assert found == Plan(Action.DELETE, (Delete(TARGET),))
 
 
-def test_a_consumer_of_ours_is_deleted_whatever_it_holds() -> None:
+def test_a_consumer_of_ours_is_deleted() -> None:
     target = Target("work", "reader")
-    assert plan_deletion(target, a_consumer({}, OURS), OWNER).steps == (Delete(target),)
+    assert plan_deletion(target, a_consumer({}, OURS), situation()).steps == (Delete(target),)
 
 
 def test_a_stream_that_holds_messages_is_kept_without_an_owner() -> None:
     live = a_stream({}, {**OURS, "team": "a"}, messages=1)
-    found = plan_deletion(TARGET, live, OWNER)
+    found = plan_deletion(TARGET, live, situation())
     assert found.action is Action.RELEASE
     update = only_update(found)
     assert OWNER_METADATA not in update["metadata"]
@@ -430,10 +430,10 @@ def test_a_stream_that_holds_messages_is_kept_without_an_owner() -> None:
 
 
 def test_a_stream_that_lost_its_metadata_is_still_deleted_by_its_incarnation() -> None:
-    live = a_stream({}, {})
-    assert plan_deletion(TARGET, live, OWNER, CREATED).action is Action.DELETE
+    live, known = a_stream({}, {}), situation(incarnation=CREATED)
+    assert plan_deletion(TARGET, live, known).action is Action.DELETE
     bare = LiveStream({"name": "work"}, CREATED, messages=1)
-    assert plan_deletion(TARGET, bare, OWNER, CREATED).action is Action.RELEASE
+    assert plan_deletion(TARGET, bare, known).action is Action.RELEASE
 
 
 @pytest.mark.parametrize(
@@ -447,4 +447,4 @@ def test_a_stream_that_lost_its_metadata_is_still_deleted_by_its_incarnation() -
     ids=["absent", "nobody's", "another's stream", "another's consumer"],
 )
 def test_what_is_not_ours_or_not_there_is_not_touched(live: Live | None) -> None:
-    assert plan_deletion(TARGET, live, OWNER) == Plan(Action.NOTHING)
+    assert plan_deletion(TARGET, live, situation()) == Plan(Action.NOTHING)

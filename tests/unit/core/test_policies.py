@@ -18,7 +18,7 @@ from coze_nats.core.policies import (
 
 STREAM, CONSUMER = names.STREAM_KIND, names.CONSUMER_KIND
 SAFE_FOR_A_CONSUMER = {
-    "deletion": "Delete",
+    "deletion": "DeleteIfEmpty",
     "adoption": "IfIdentical",
     "replacement": "Block",
     "position": "Keep",
@@ -51,7 +51,8 @@ def test_every_policy_has_a_safe_value_that_the_models_know() -> None:
         (STREAM, {"deletion": "Retain"}, {"deletion": "Delete"}, {"deletion": "Retain"}),
         (STREAM, {"missing": "Hold"}, {"deletion": "Delete"}, {"deletion": "Delete"}),
         (CONSUMER, {}, {"deletion": "Retain"}, {"deletion": "Retain"}),
-        (CONSUMER, {}, {"deletion": "DeleteIfEmpty"}, {"deletion": "Delete"}),
+        (CONSUMER, {}, {"deletion": "Delete"}, {"deletion": "Delete"}),
+        (CONSUMER, {"deletion": "DeleteIfEmpty"}, {"deletion": "Delete"}, SAFE_FOR_A_CONSUMER),
         (CONSUMER, {}, {"position": "Reset", "dataLoss": "Allow"}, {"position": "Reset"}),
         (STREAM, {}, {"position": "Reset", "dataLoss": "Allow"}, {"dataLoss": "Allow"}),
     ],
@@ -61,7 +62,8 @@ def test_every_policy_has_a_safe_value_that_the_models_know() -> None:
         "the resource wins over the operator",
         "the operator decides what the resource leaves open",
         "the operator decides for consumers, too",
-        "a default that consumers don't have leaves them at the safe value",
+        "the operator may decide for consumers what costs messages",
+        "a consumer's resource wins over the operator",
         "a policy of streams is none of a consumer's",
         "a policy of consumers is none of a stream's",
     ],
@@ -85,9 +87,7 @@ def test_the_same_as_a_value_that_plans_are_made_from() -> None:
     assert policies_of(STREAM, declared, {}) == Policies(
         "Retain", "Never", "Allow", "Recreate", "Keep", "Hold"
     )
-    assert policies_of(CONSUMER, {"position": "Reset"}, {}) == Policies(
-        deletion="Delete", position="Reset"
-    )
+    assert policies_of(CONSUMER, {"position": "Reset"}, {}) == Policies(position="Reset")
     assert policies_of(STREAM, None, {}) == Policies()
 
 

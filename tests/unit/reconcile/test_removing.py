@@ -1,5 +1,10 @@
 """The end of a resource: what is done in JetStream, what is left alone, and when it waits."""
 
+from typing import Any
+
+import pytest
+
+from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.names import (
     CONFIRM_DELETION_ANNOTATION,
     OWNER_METADATA,
@@ -151,6 +156,127 @@ async def test_a_dry_run_lets_the_resource_go_and_says_what_it_left_undone(
     )
 
 
+# --- consumers of streams that keep messages for them ---------------------------------------------
+
+
+async def wanted(bench: Bench, jetstream: FakeJetStream, **consumer: Any) -> tuple[Key, Key]:
+    """An interest stream with five messages, and the consumer that they are kept for."""
+    orders, reader = bench.stream(retention="interest"), bench.consumer(**consumer)
+    await bench.settle(orders, reader)
+    jetstream.publish("orders", 5)
+    return orders, reader
+
+
+async def existing(jetstream: FakeJetStream) -> LiveStream:
+    found = await jetstream.stream("orders")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("stream_first", [False, True], ids=["consumer first", "stream first"])
+async def test_an_interest_stream_and_its_consumer_keep_their_messages_in_any_order(
+    bench: Bench, jetstream: FakeJetStream, *, stream_first: bool
+) -> None:
+    orders, reader = await wanted(bench, jetstream)
+    for key in (orders, reader) if stream_first else (reader, orders):
+        await delete(bench, key)
+        assert is_gone(bench, key)
+    stream, consumer = await existing(jetstream), await jetstream.consumer("orders", "reader")
+    assert stream.messages == 5
+    assert consumer is not None
+    assert consumer.pending == 5
+    assert OWNER_METADATA not in stream.config["metadata"] | consumer.config["metadata"]
+    assert [event.reason for event in bench.events(orders)] == ["Retained"]
+    (event,) = bench.events(reader)
+    assert event[1:] == (
+        "Warning",
+        "Retained",
+        (
+            "consumer reader of stream orders is kept in JetStream, without an owner: stream "
+            "orders has interest retention, and up to 5 messages would go with the consumer; to "
+            "delete it with them: nats consumer rm orders reader, or policies.deletion: Delete "
+            "beforehand"
+        ),
+    )
+
+
+async def test_a_consumer_that_was_kept_for_its_messages_is_taken_back(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = await wanted(bench, jetstream)
+    await delete(bench, reader)
+    bench.events(reader)
+    assert bench.consumer() == reader
+    await bench.settle(orders, reader)
+    assert [event.reason for event in bench.events(reader)] == ["Adopted"]
+    jetstream.deliver("orders", "reader", *[True] * 5)
+    await delete(bench, reader)
+    assert await jetstream.consumer("orders", "reader") is None
+    assert bench.events(reader) == []
+
+
+async def test_a_consumer_that_is_paused_or_suspended_is_kept_for_its_messages(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    _, reader = await wanted(bench, jetstream, pauseUntil="2199-01-01T00:00:00Z")
+    bench.consumer(pauseUntil="2199-01-01T00:00:00Z", suspend=True)
+    await delete(bench, reader)
+    kept = await jetstream.consumer("orders", "reader")
+    assert kept is not None
+    assert kept.paused
+    assert kept.pending == 5
+
+
+async def test_a_yes_to_deletion_holds_for_the_messages_of_a_consumer_as_well(
+    jetstream: FakeJetStream,
+) -> None:
+    for spec, defaults in (
+        ({"policies": {"deletion": "Delete"}}, {}),
+        ({}, {"deletion": "Delete"}),
+    ):
+        bench = Bench(jetstream, default_policies=defaults)
+        orders, reader = await wanted(bench, jetstream, **spec)
+        await delete(bench, reader)
+        assert await jetstream.consumer("orders", "reader") is None
+        await delete(bench, orders)
+
+
+class Hurried(FakeJetStream):
+    """Its streams are deleted by somebody else between a look at a consumer and the next call."""
+
+    async def consumer(self, stream: str, name: str) -> LiveConsumer | None:
+        found = await super().consumer(stream, name)
+        await self.delete_stream(stream)
+        return found
+
+
+async def test_a_consumer_whose_stream_goes_during_the_look_is_gone() -> None:
+    calm, hurried = FakeJetStream(), Hurried()
+    bench = Bench(calm)
+    _, reader = await wanted(bench, calm)
+    await hurried.create_stream((await existing(calm)).config)
+    kept = await calm.consumer("orders", "reader")
+    assert kept is not None
+    await hurried.create_consumer("orders", kept.config)
+    later = Bench(hurried, kubernetes=bench.kubernetes)
+    await delete(later, reader)
+    assert is_gone(later, reader)
+    assert later.events(reader) == []
+
+
+async def test_a_dry_run_says_of_a_consumer_that_it_would_be_let_go(
+    jetstream: FakeJetStream,
+) -> None:
+    bench = Bench(jetstream)
+    _, reader = await wanted(bench, jetstream)
+    before = await jetstream.consumer("orders", "reader")
+    dry = Bench(jetstream, kubernetes=bench.kubernetes, dry_run=True)
+    await delete(dry, reader)
+    assert await jetstream.consumer("orders", "reader") == before
+    (event,) = dry.events(reader)
+    assert event.message.endswith("without it: release consumer reader of stream orders")
+
+
 # --- the brake ------------------------------------------------------------------------------------
 
 
@@ -187,6 +313,27 @@ async def test_mass_deletion_of_streams_with_messages_waits_for_a_yes(
     bench.clock.advance(QUIET)
     await bench.reconcile(waiting)
     assert is_gone(bench, waiting)
+
+
+async def test_the_brake_stops_consumers_that_would_take_messages_along(
+    jetstream: FakeJetStream,
+) -> None:
+    bench = Bench(jetstream, most_deletions=1)
+    keys = []
+    for name in ("first", "second"):
+        orders = bench.stream(name, retention="interest")
+        reader = bench.consumer(f"{name}-reader", of=name, policies={"deletion": "Delete"})
+        await bench.settle(orders, reader)
+        jetstream.publish(name, 5)
+        keys.append(reader)
+    for key in keys:
+        await delete(bench, key)
+    assert [is_gone(bench, key) for key in keys] == [True, False]
+    assert bench.ready(keys[1]) == ("False", "MassDeletion")
+    assert bench.message(keys[1]).endswith("to keep the consumer")
+    kept = await jetstream.stream("second")
+    assert kept is not None
+    assert kept.messages == 5
 
 
 async def test_what_costs_no_messages_is_not_stopped(jetstream: FakeJetStream) -> None:

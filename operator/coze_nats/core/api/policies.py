@@ -32,9 +32,11 @@ class StreamPolicies(Model):
 class ConsumerPolicies(Model):
     """What the operator may do with the consumer. Left out: the operator's own defaults."""
 
-    deletion: Literal["Delete", "Retain"] | None = None
-    """When this resource is deleted: `Delete` deletes the consumer, `Retain` keeps it without an
-    owner. Default: Delete. Can be changed."""
+    deletion: Literal["DeleteIfEmpty", "Delete", "Retain"] | None = None
+    """When this resource is deleted: `DeleteIfEmpty` deletes the consumer, unless its stream has
+    interest retention and messages that would go with it: then it is kept without an owner;
+    `Delete` deletes it, whatever goes with it; `Retain` keeps it. Default: DeleteIfEmpty. Can be
+    changed."""
     adoption: Literal["IfIdentical", "Always", "Never"] | None = None
     """When a consumer of that name exists and nobody owns it: `IfIdentical` takes it over if it is
     as declared; `Always` takes it over and changes what differs; `Never` leaves it alone. Default:
