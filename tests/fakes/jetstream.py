@@ -48,8 +48,7 @@ class FakeJetStream:
         self.faults: deque[Failure] = deque()
         self.refusals: dict[str, Failure] = {}
         self.calls: list[str] = []
-        self._version = version
-        self._level = configs.LEVELS[version.rpartition(".")[0]]
+        self.upgrade(version)
         self._knows = knows
         self._clock = clock
         self._limits = {"file": max_storage, "memory": max_memory}
@@ -71,6 +70,11 @@ class FakeJetStream:
         sequences = found.consumers[consumer].deliver(found.messages, acknowledged)
         found.keep_needed()
         return sequences
+
+    def upgrade(self, version: str) -> None:
+        """Be a server of this released version from now on, with all that it has."""
+        self._version = version
+        self._level = configs.LEVELS[version.rpartition(".")[0]]
 
     def wipe(self) -> None:
         """Lose everything, as a server that comes back with an empty store."""

@@ -75,6 +75,10 @@ class FakeKubernetes:
         }[annotation]
         self._change(key, **{attribute: True})
 
+    def ask(self, key: Key, moment: str) -> None:
+        """Request a reconcile: set the annotation `reconcile-requested-at`."""
+        self._change(key, reconcile_requested_at=moment)
+
     def forget_status(self, key: Key) -> None:
         """Have the resource as it was before the first report, or as a backup restores it."""
         self._change(key, status={})

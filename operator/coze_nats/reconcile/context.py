@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from coze_nats.core import names
 from coze_nats.core.conditions import Health, Outcome, condition
-from coze_nats.core.desired import Desired, InvalidField
+from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.intent import Waiting, intent
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, owner_of
-from coze_nats.core.plan import Refusal, Situation
+from coze_nats.core.plan import Plan, Refusal, Situation
 from coze_nats.core.references import forbidden, has_moved, stream_key
 from coze_nats.core.remembered import is_observed, situation_of, still_good
 from coze_nats.core.resource import Key, Resource
@@ -137,6 +137,33 @@ def says(resource: Resource, reason: Reason) -> bool:
 def converged(desired: Desired, live: Live | None, warning: str = "") -> Outcome:
     message = f"{desired.target} is as declared"
     return Outcome(Health.READY, Reason.CONVERGED, message, live=live, warning=warning)
+
+
+def without_effect(live: Live, todo: Plan) -> Outcome | None:
+    """The outcome when the server was told everything and `todo` is left; None when nothing is.
+
+    What the spec leaves to the server and is still different, the server has chosen.
+    """
+    left = "; ".join(str(change) for change in todo.changes if change.declared)
+    if not left:
+        return None
+    message = (
+        f"the server took the change but not its effect ({left}): make the spec say what the "
+        "server has, or report this as a bug"
+    )
+    return Outcome(Health.STALLED, Reason.NOT_CONVERGING, message, live=live)
+
+
+def held(resource: Resource, rules: Rules, target: Target, would: str) -> Outcome | None:
+    """The outcome when somebody said that nothing shall be done; `would` is what is not."""
+    if rules.dry_run:
+        reason = Reason.DRY_RUN
+    elif resource.spec.get("suspend"):
+        reason = Reason.SUSPENDED
+    else:
+        return None
+    message = f"{target} is not as declared and is left so; without this: {would}"
+    return Outcome(Health.HELD, reason, message, todo=would)
 
 
 def refused(refusal: Refusal, live: Live | None) -> Outcome:

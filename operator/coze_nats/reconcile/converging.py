@@ -6,7 +6,7 @@ from functools import partial
 
 from coze_nats import metrics
 from coze_nats.core.capacity import shortage
-from coze_nats.core.conditions import Health, Outcome, is_known_loss, is_true
+from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.configs import pausing
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.errors import AlreadyExists, CapacityExceeded, NotFound, Rejected
@@ -14,15 +14,15 @@ from coze_nats.core.intent import target_of
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, described, has_vanished, plan
+from coze_nats.core.plan import Action, Plan, Situation, described, plan
 from coze_nats.core.references import stream_key
-from coze_nats.core.remembered import is_observed
 from coze_nats.core.resource import Resource
-from coze_nats.core.steps import Pause
+from coze_nats.reconcile.attempts import Attempt, Attempts
 from coze_nats.reconcile.contests import Contests
-from coze_nats.reconcile.context import Context, converged, managed, refused, says
+from coze_nats.reconcile.context import Context, converged, held, managed, refused, without_effect
+from coze_nats.reconcile.drifting import drifted_fields, is_drift, is_lost
 from coze_nats.reconcile.performing import observe, perform
-from coze_nats.reconcile.reporting import News, news_of, news_of_loss, news_of_move
+from coze_nats.reconcile.reporting import News, news_of, news_of_move
 from coze_nats.reconcile.surroundings import surroundings
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Converger:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.contests = Contests()
+        self._attempts = Attempts()
 
     async def converge(self, resource: Resource, desired: Desired, news: list[News]) -> Outcome:
         self._context.server = server = await self._context.jetstream.server()
@@ -65,7 +66,7 @@ class Converger:
         # An older one of this configuration can be paused otherwise, and a racer's be in its place.
         if live is None or not is_ours(live, situation.owner, situation.incarnation):
             return None
-        outcome = self._achieved(desired, live, situation)
+        outcome = self._achieved(resource, desired, live, situation)
         if outcome.health is not Health.READY or pausing(desired, live):
             return None
         return replace(outcome, warning=self._context.warning(resource, desired, None))
@@ -79,8 +80,8 @@ class Converger:
             return refused(refusal, None)
         situation = self._context.situation(resource, server, stream)
         situation, todo = await self._planned(resource, desired, live, situation)
-        lost = _is_lost(resource, desired.target, live, situation, news)
-        drifted = _drifted(resource, todo, live, situation)
+        lost = is_lost(resource, desired.target, live, situation, news)
+        drifted = drifted_fields(resource, todo, live, situation)
         metrics.drift_found(resource.key, drifted)
         outcome = await self._decided(resource, desired, live, todo, situation)
         if outcome is None:
@@ -90,8 +91,8 @@ class Converger:
             metrics.drift_repaired(resource.key, drifted)
             if todo.action is Action.UPDATE and not lost:
                 # It may have been replaced between the look and the change.
-                lost = _is_lost(resource, desired.target, live, situation, news)
-            outcome = self._achieved(desired, live, situation)
+                lost = is_lost(resource, desired.target, live, situation, news)
+            outcome = self._achieved(resource, desired, live, situation)
         elif todo.action is Action.NOTHING:
             metrics.not_held(resource.key)
         else:
@@ -185,24 +186,15 @@ class Converger:
             found = refused(todo.refusal, ours)
             return replace(found, observed=not is_remembered, todo=would if todo.changes else "")
         if todo.action is Action.NOTHING:
+            self._attempts.forget(resource.uid)
             return converged(desired, live)
-        for reason, is_held in (
-            (Reason.DRY_RUN, self._context.rules.dry_run),
-            (Reason.SUSPENDED, resource.spec.get("suspend")),
-        ):
-            if is_held:
-                message = (
-                    f"{desired.target} is not as declared and is left so; without this: {would}"
-                )
-                return Outcome(
-                    Health.HELD,
-                    reason,
-                    message,
-                    observed=not is_remembered,
-                    live=ours,
-                    todo=would,
-                )
-        if _is_drift(resource, todo) and self.contests.hold_off(
+        left_so = held(resource, self._context.rules, desired.target, would)
+        if left_so:
+            return replace(left_so, observed=not is_remembered, live=ours)
+        vain = self.in_vain(resource, live, todo)
+        if vain:
+            return vain
+        if self._is_contested(resource, live, todo) and self.contests.hold_off(
             resource, self._context.clock.monotonic()
         ):
             return Outcome(
@@ -223,6 +215,22 @@ class Converger:
                 live=ours,
             )
         return None
+
+    def in_vain(self, resource: Resource, live: Live | None, todo: Plan) -> Outcome | None:
+        """How it stands when all that is planned was tried without effect; None: it may be done."""
+        if live is None or todo.refusal:
+            return None
+        attempt = Attempt.of(resource, self._context.server, live, todo)
+        if not self._attempts.is_vain(resource.uid, attempt, self._context.clock.monotonic()):
+            return None
+        return without_effect(live, todo)
+
+    def _is_contested(self, resource: Resource, live: Live | None, todo: Plan) -> bool:
+        """Whether the plan puts right what somebody else did."""
+        if live is None:
+            return False
+        attempt = Attempt.of(resource, self._context.server, live, todo)
+        return is_drift(resource, todo) or self._attempts.was_undone(resource.uid, attempt)
 
     async def _shortage(self, desired: Desired, live: Live | None, todo: Plan) -> str:
         """Why a stream has no room; "" when it has, or needs no more than before."""
@@ -248,53 +256,30 @@ class Converger:
         log.info("%s", described(todo, desired.target))
         metrics.carried_out(resource.key, todo.action.value)
         now = self._context.clock.monotonic()
-        if _is_drift(resource, todo):
+        if self._is_contested(resource, before, todo):
             self.contests.corrected(resource, now)
         if todo.action is not Action.UPDATE:
             self._context.last_change = now
         news.extend(news_of(resource, desired.target, todo, before))
         return live
 
-    def _achieved(self, desired: Desired, live: Live | None, situation: Situation) -> Outcome:
-        # What the spec leaves to the server and is still different, the server has chosen.
-        left = [change for change in plan(desired, live, situation).changes if change.declared]
-        if not left:
-            return converged(desired, live)
-        return Outcome(
-            Health.STALLED,
-            Reason.NOT_CONVERGING,
-            f"the server took the change but not its effect ({'; '.join(map(str, left))}): "
-            "make the spec say what the server has, or report this as a bug",
-            live=live,
-        )
+    def _achieved(
+        self, resource: Resource, desired: Desired, live: Live | None, situation: Situation
+    ) -> Outcome:
+        if live is not None:
+            # As the next look will find it, unless it is Ready: that alone is compared with what
+            # the server chose before.
+            now = replace(situation, incarnation=live.created, chosen=None)
+            todo = plan(desired, live, now)
+            failure = without_effect(live, todo)
+            if failure:
+                attempt = Attempt.of(resource, self._context.server, live, todo)
+                self._attempts.failed(resource.uid, attempt, self._context.clock.monotonic())
+                return failure
+        self._attempts.forget(resource.uid)
+        return converged(desired, live)
 
-
-def _is_lost(
-    resource: Resource, target: Target, live: Live | None, situation: Situation, news: list[News]
-) -> bool:
-    """Whether the resource's stream was taken away; the first time, that is news."""
-    lost = has_vanished(live, situation) and target.consumer is None
-    if lost and not is_known_loss(resource.status):
-        news.append(news_of_loss(target, situation.last_known, is_gone=live is None))
-    return lost
-
-
-def _drifted(
-    resource: Resource, todo: Plan, live: Live | None, situation: Situation
-) -> tuple[str, ...]:
-    """The fields that somebody else changed, as metrics tell them."""
-    if has_vanished(live, situation):
-        return (metrics.EXISTENCE,)
-    if not _is_drift(resource, todo):
-        return ()
-    fields = tuple(change.name for change in todo.changes)
-    if any(isinstance(step, Pause) for step in todo.steps):
-        fields += ("pauseUntil",)
-    return fields or ("owner",)
-
-
-def _is_drift(resource: Resource, todo: Plan) -> bool:
-    """Whether the plan puts right what had been as declared, by this very spec."""
-    contested = says(resource, Reason.DRIFT_CONTESTED)
-    was_right = is_true(resource.status, "Ready") or contested
-    return todo.action is Action.UPDATE and is_observed(resource) and was_right
+    def forget(self, uid: str) -> None:
+        """The resource is gone."""
+        self.contests.forget(uid)
+        self._attempts.forget(uid)

@@ -162,11 +162,15 @@ class Reconciler:
             return says(resource, Reason.STREAM_IS_MANAGED)
         situation = self._context.situation(resource, self._context.server)
         todo = plan(desired, live, situation)
-        if todo.action is not Action.NOTHING or has_vanished(live, situation):
+        if has_vanished(live, situation):
             return False
-        warning = self._context.warning(resource, desired, stream)
-        return not self._context.reporter.would_change(
-            resource, desired, converged(desired, live, warning)
+        if todo.action is Action.NOTHING:
+            warning = self._context.warning(resource, desired, stream)
+            outcome: Outcome | None = converged(desired, live, warning)
+        else:
+            outcome = self._converger.in_vain(resource, live, todo)
+        return outcome is not None and not self._context.reporter.would_change(
+            resource, desired, outcome
         )
 
     def target(self, resource: Resource) -> Target | None:
@@ -269,7 +273,7 @@ class Reconciler:
     def _forget(self, resource: Resource) -> None:
         metrics.not_held(resource.key)
         self._context.reporter.forget(resource.key)
-        self._converger.contests.forget(resource.uid)
+        self._converger.forget(resource.uid)
         self._waiting_since.pop(resource.key, None)
         self._forget_failures(resource.key)
 

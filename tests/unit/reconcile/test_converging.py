@@ -642,17 +642,3 @@ async def test_a_consumer_is_not_replaced_by_one_that_its_stream_refuses(
     bench.consumer(deliverSubject="delivered", policies=REPLACING)
     await bench.settle(reader)
     assert bench.ready(reader) == ("True", "Converged")
-
-
-async def test_a_server_that_takes_a_change_and_not_its_effect_is_no_endless_loop() -> None:
-    class Stubborn(FakeJetStream):
-        async def update_stream(self, config: Config) -> LiveStream:
-            return await super().update_stream({**config, "max_msgs": 3})
-
-    bench = Bench(Stubborn())
-    orders = bench.stream()
-    await bench.settle(orders)
-    bench.stream(maxMsgs=5)
-    assert not (await bench.reconcile(orders)).backoff
-    assert bench.ready(orders) == ("False", "NotConverging")
-    assert "the server took the change but not its effect (maxMsgs 3 → 5)" in bench.message(orders)
