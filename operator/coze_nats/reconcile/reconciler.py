@@ -229,6 +229,8 @@ class Reconciler:
                 return Next(after=AWAY_GRACE - away, parked=True)
         else:
             self._away_since.pop(resource.key, None)
+        if isinstance(failure, OutcomeUnknown) and self._is_still_away(resource):
+            return Next(parked=True)
         outcome = judged(failure)
         passing = outcome.reason in (Reason.RETRYING, Reason.WAITING_FOR_STREAM)
         if passing and count <= HICCUPS and not isinstance(failure, OutcomeUnknown):
@@ -253,6 +255,11 @@ class Reconciler:
         now = self._context.clock.monotonic()
         since = self._session.away_since
         return now - self._away_since.setdefault(key, now if since is None else since)
+
+    def _is_still_away(self, resource: Resource) -> bool:
+        """Whether it is told already that NATS is away, and the session since then is over."""
+        is_told = says(resource, Reason.NATS_UNAVAILABLE)
+        return is_told and self._session.away_since is not None
 
     def _vanished_stream(self, resource: Resource, failure: Failure) -> tuple[Key, ...]:
         key = stream_key(resource)

@@ -163,6 +163,23 @@ async def test_sessions_that_are_too_short_for_a_look_count_as_none(
     assert bench.ready(orders) == ("False", "NATSUnavailable")
 
 
+async def test_a_short_session_is_no_news_for_who_has_said_that_nats_is_away(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    bench.session.away_since = bench.clock.monotonic()
+    bench.clock.advance(AWAY_GRACE)
+    jetstream.faults.append(Unavailable("no connection"))
+    await bench.reconcile(orders)
+    jetstream.faults.append(OutcomeUnknown("the connection broke"))
+    assert await bench.reconcile(orders) == Next(parked=True)
+    assert bench.kubernetes.writes == 1
+    bench.session.away_since = None
+    jetstream.faults.append(OutcomeUnknown("no answer in 30 s"))
+    assert await bench.reconcile(orders) == Next(backoff=True)
+    assert bench.ready(orders) == ("False", "Retrying")
+
+
 @pytest.mark.parametrize("between", [None, Rejected("stream is too good", 10052)], ids=str)
 async def test_a_look_that_was_answered_ends_the_time_for_which_nats_was_away(
     bench: Bench, jetstream: FakeJetStream, between: Failure | None
