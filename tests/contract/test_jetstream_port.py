@@ -402,6 +402,30 @@ async def test_a_mirror_follows_its_origin_in_direct_reads(port: JetStream) -> N
     assert made.config["mirror_direct"]
 
 
+async def test_all_is_republished_where_the_transform_leads(port: JetStream) -> None:
+    everywhere = {**ORDERS, "republish": {"dest": ">", "headers_only": True}}
+    transform = {"src": "orders.>", "dest": "sorted.>"}
+    for refused in (
+        everywhere,
+        {**everywhere, "subjects": ["orders.>", "more"], "subject_transform": transform},
+        {**everywhere, "subject_transform": {**transform, "src": "orders.a.>"}},
+        {**everywhere, "subject_transform": {**transform, "dest": "orders.b.>"}},
+    ):
+        with pytest.raises(Rejected) as caught:
+            await port.create_stream(refused)
+        assert caught.value.err_code == 10052
+    creation = port.create_stream({**everywhere, "subject_transform": transform})
+    if await level(port) < 1:
+        with pytest.raises(Rejected, match="cycle"):
+            await creation
+        return
+    made = (await creation).config["republish"]
+    assert made == {"src": "sorted.>", "dest": "sorted.>", "headers_only": True}
+    transform["dest"] = "again.>"
+    found = await port.update_stream({**everywhere, "subject_transform": transform})
+    assert found.config["republish"]["dest"] == "again.>"
+
+
 async def test_metadata_of_the_server_comes_back_when_it_is_left_out(port: JetStream) -> None:
     made = await port.create_stream({**ORDERS, "metadata": {"team": "a", "_nats.hint": "b"}})
     updated = await port.update_stream({**made.config, "metadata": {"team": "a"}})

@@ -13,6 +13,7 @@ import pytest
 
 from controlplane.nats import NatsServer
 from coze_nats.core.desired import Desired
+from coze_nats.core.errors import Rejected
 from coze_nats.core.fields import in_spec_terms
 from coze_nats.core.live import Config
 from coze_nats.core.plan import Action, Plan, Situation, plan
@@ -22,7 +23,7 @@ from coze_nats.jetstream.options import ConnectionOptions
 from coze_nats.ports import JetStream
 from coze_nats.reconcile.performing import observe
 from support.connections import PatientGateway
-from support.convergence import OWNER, apply, consumer, stream
+from support.convergence import OWNER, apply, consumer, planned, stream
 
 LIMITS = {"max_ack_pending": 100, "duplicate_window": "30s", "max_request_batch": 10}
 
@@ -124,6 +125,56 @@ async def test_a_stream_that_somebody_else_made_so_is_adopted(jetstream: Gateway
     assert found.live is not None
     for key in found.before.config.keys() - {"metadata"}:
         assert found.live.config[key] == found.before.config[key]
+
+
+MAPPED = {"source": "in.>", "destination": "out.>"}
+
+
+@pytest.mark.parametrize(
+    "spec, source",
+    [
+        ({"subjects": ["in.>"], "republish": {"destination": ">"}}, "in.>"),
+        ({"subjects": ["in.>"], "republish": {"source": ">", "destination": ">"}}, "in.>"),
+        ({"republish": {"destination": ">", "headersOnly": True}}, "work"),
+    ],
+    ids=["one subject", "a source", "its name"],
+)
+async def test_what_is_transformed_is_republished_as_the_server_says_it(
+    jetstream: Gateway, spec: dict[str, Any], source: str
+) -> None:
+    def declared(destination: str) -> Desired:
+        to = source.replace("in", destination).replace("work", destination)
+        return stream("work", {**spec, "subjectTransform": {"source": source, "destination": to}})
+
+    if (await jetstream.server()).api_level < 1:
+        with pytest.raises(Rejected, match="cycle"):
+            await apply(jetstream, declared("out"))
+        return
+    for destination in ("out", "elsewhere"):
+        found = await apply(jetstream, declared(destination))
+        assert found.left == ()
+        assert found.live is not None
+        to = found.live.config["subject_transform"]["dest"]
+        assert to.startswith(destination)
+        republish = found.live.config["republish"]
+        assert (republish["src"], republish["dest"]) == (to, to)
+        assert (await planned(jetstream, declared(destination))).action is Action.NOTHING
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"subjects": ["in.>"]},
+        {"subjects": ["in.>"], "subjectTransform": {**MAPPED, "source": "in.a.>"}},
+        {"subjects": ["in.>", "a"], "subjectTransform": MAPPED},
+    ],
+    ids=["no transform", "of other subjects", "of a part"],
+)
+async def test_otherwise_what_is_republished_on_every_subject_comes_back(
+    jetstream: Gateway, spec: dict[str, Any]
+) -> None:
+    with pytest.raises(Rejected, match="cycle"):
+        await apply(jetstream, stream("work", {**spec, "republish": {"destination": ">"}}))
 
 
 async def test_sampling_ends_when_its_field_is_removed(

@@ -7,6 +7,7 @@ checkConsumerCfg, checkNewConsumerConfig) and independent of the operator's own 
 from typing import Any
 
 from coze_nats.core.errors import from_api_error
+from fakes.store import overlap
 
 Json = dict[str, Any]
 
@@ -102,6 +103,7 @@ def complete_stream(
     if config.get("persist_mode") == "default":
         del config["persist_mode"]
     _complete_objects(config)
+    _complete_republish(config, level)
     _judge_stream(config)
     config = _compact(config, always)
     return _with_server_metadata(config, version, level, _stream_requires(config))
@@ -111,8 +113,19 @@ def _complete_objects(config: Json) -> None:
     for source in (config.get("mirror"), *config.get("sources", ())):
         if source and "external" in source:
             source["external"].setdefault("deliver", "")
-    if config.get("republish"):
-        config["republish"] = _compact({"src": ">", **config["republish"]}, {})
+
+
+def _complete_republish(config: Json, level: int) -> None:
+    if not config.get("republish"):
+        return
+    found = config["republish"] = _compact({"src": ">", **config["republish"]}, {})
+    transform = config.get("subject_transform") or {}
+    is_all = (found["src"], found["dest"]) == (">", ">")
+    if is_all and level >= 1 and config.get("subjects") == [transform.get("src")]:
+        found |= {"src": transform["dest"], "dest": transform["dest"]}
+    tokens = found["dest"].split(".")
+    if any(overlap(tokens, subject.split(".")) for subject in config.get("subjects", ())):
+        raise from_api_error(10052, "stream configuration for republish destination forms a cycle")
 
 
 def _stream_requires(config: Json) -> int:

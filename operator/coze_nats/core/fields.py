@@ -17,6 +17,9 @@ from coze_nats.core.live import Config
 Defaults = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 """Declared config (wire) → the values that the server may choose where the spec says nothing."""
 
+Rewritten = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+"""Declared config (wire) with the field → the other values that the server may make of its own."""
+
 
 class Change(Enum):
     """How NATS takes a change of a field."""
@@ -43,6 +46,7 @@ class Field:
         defaults: which values the server may choose when the spec says nothing; the first is usual.
         level: the API level that a value needs; 0 is nats-server 2.10.
         removal: what is sent to remove a value where leaving the key out has no effect.
+        rewritten: what the server may make of a declared value and means the same by.
     """
 
     name: str
@@ -53,11 +57,12 @@ class Field:
     change: Change = Change.IN_PLACE
     level: Callable[[Any], int] = lambda _: 0
     removal: Any = None
+    rewritten: Rewritten = lambda _: ()
 
     def acceptable(self, declared: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values (wire) that are right, given all that is declared."""
+        """The values (wire) that are right, given all that is declared; the first is meant."""
         if self.wire in declared:
-            return (declared[self.wire],)
+            return (declared[self.wire], *self.rewritten(declared))
         return (self.absent,) if self.defaults is None else self.defaults(declared)
 
     def canonical(self, value: Any) -> Any:
@@ -107,6 +112,19 @@ def _source_level(sources: Any) -> int:
 def _subjects(declared: Mapping[str, Any]) -> tuple[Any, ...]:
     copies = "mirror" in declared or "sources" in declared
     return (None,) if copies else ([declared["name"]],)
+
+
+def _republish(declared: Mapping[str, Any]) -> tuple[Any, ...]:
+    """From 2.11 on, all (> to >) is what the transform of the only subject makes of it.
+
+    Servers before refuse that as a cycle, as all do without such a transform.
+    """
+    asked, transform = declared["republish"], declared.get("subject_transform")
+    is_all = asked.get("src", ">") == asked["dest"] == ">"
+    subjects = declared.get("subjects") or _subjects(declared)[0]
+    if not is_all or transform is None or subjects != [transform["src"]]:
+        return ()
+    return ({**asked, "src": transform["dest"], "dest": transform["dest"]},)
 
 
 def _duplicate_window(declared: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -165,6 +183,7 @@ STREAM_FIELDS: tuple[Field, ...] = (
             Member("destination", "dest"),
             Member("headersOnly", "headers_only", default=False),
         ),
+        rewritten=_republish,
     ),
     Field("firstSequence", "first_seq", absent=0, change=Change.ONCE),
     Field("sealed", "sealed", absent=False, change=Change.ON_ONLY),

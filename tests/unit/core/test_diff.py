@@ -12,6 +12,10 @@ from support.convergence import consumer, stream
 NEWEST = Server("2.15.1", 5)
 OLDEST = Server("2.10.26", 0)
 Spec = dict[str, Any]
+TRANSFORMED: Spec = {
+    "subjects": ["in.>"],
+    "subjectTransform": {"source": "in.>", "destination": "out.>"},
+}
 
 
 def live_stream(spec: Spec, server: Server = NEWEST, **by_hand: Any) -> dict[str, Any]:
@@ -78,6 +82,18 @@ def consumer_changes(before: Spec, after: Spec, **by_hand: Any) -> tuple[FieldCh
         ({"allowMsgSchedules": True}, {}),
         ({"sources": [{"name": "a"}, {"name": "b"}]}, {"sources": [{"name": "b"}, {"name": "a"}]}),
         ({}, {"metadata": {"_nats.ver": "3", "coze.dev/note": "x"}}),
+        ({**TRANSFORMED, "republish": {"destination": ">"}}, {}),
+        (
+            {**TRANSFORMED, "republish": {"source": ">", "destination": ">", "headersOnly": True}},
+            {"republish": {"src": "out.>", "dest": "out.>", "headers_only": True}},
+        ),
+        (
+            {
+                "subjectTransform": {"source": "work", "destination": "out"},
+                "republish": {"destination": ">"},
+            },
+            {"republish": {"src": "out", "dest": "out"}},
+        ),
     ],
 )
 def test_what_means_the_same_is_no_difference(spec: Spec, by_hand: Spec) -> None:
@@ -102,6 +118,31 @@ def test_what_means_the_same_is_no_difference(spec: Spec, by_hand: Spec) -> None
 )
 def test_what_means_the_same_for_a_consumer_is_no_difference(spec: Spec, by_hand: Spec) -> None:
     assert consumer_changes(spec, spec, **by_hand) == ()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"republish": {"destination": ">"}, "subjectTransform": None},
+        {"republish": {"destination": ">"}, "subjects": ["in.>", "also"]},
+        {"republish": {"destination": ">"}, "subjects": ["in.a.>"]},
+        {"republish": {"destination": ">"}, "subjects": None, "mirror": {"name": "far"}},
+        {
+            "republish": {"destination": ">"},
+            "subjectTransform": TRANSFORMED["subjectTransform"] | {"destination": "other.>"},
+        },
+        {"republish": {"destination": ">", "source": "in.>"}},
+        {"republish": {"destination": "again.>"}},
+        {"republish": {"destination": ">", "headersOnly": True}},
+    ],
+    ids=str,
+)
+def test_a_republish_that_the_server_would_not_say_so_is_a_difference(spec: Spec) -> None:
+    declared = {key: value for key, value in (TRANSFORMED | spec).items() if value is not None}
+    changes = stream_changes({}, declared, republish={"src": "out.>", "dest": "out.>"})
+    (change,) = (change for change in changes if change.name == "republish")
+    assert change.after == {key: value for key, value in spec["republish"].items() if value}
+    assert change.declared
 
 
 def test_what_the_server_chose_for_this_very_spec_is_no_difference() -> None:

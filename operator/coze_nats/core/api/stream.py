@@ -59,7 +59,8 @@ class Republish(Model):
     source: Subject | None = None
     """Which stored subjects are published again; left out: all of them."""
     destination: Mapping
-    """Where to; must not lead back into the stream."""
+    """Where to; must not lead back into the stream. `>` from `>` is the destination of the stream's
+    subjectTransform, if that is of its only subject (2.11+)."""
     headers_only: bool | None = None
     """Whether only headers are published, with the size in `Nats-Msg-Size`. Default: false."""
 
