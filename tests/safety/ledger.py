@@ -99,9 +99,8 @@ class Ledger:
             self._known[resource.uid] = status["created"]
             if self._untold.get(resource.uid) == status["created"]:
                 del self._untold[resource.uid]
-        elif (
-            ready.get("reason") in _LETS_GO
-            or self._cluster.policies(resource).missing == "Recreate"
+        elif self._cluster.policies(resource).missing == "Recreate" or (
+            ready.get("reason") in _LETS_GO and not self.is_robbed(resource)
         ):
             self._known.pop(resource.uid, None)
 

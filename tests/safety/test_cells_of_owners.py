@@ -290,7 +290,7 @@ async def test_a_stream_that_went_behind_the_operators_back(
         assert await cell.owner_of_stream() == cell.owner
     else:
         assert after == before
-    if reason == "Missing":
+    if policy == "Hold":
         assert status["created"] == was["created"]
     told = [event.reason for event in cell.bench.events(cell.orders)]
     assert told.count("DataLossDetected") == 1

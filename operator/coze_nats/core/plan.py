@@ -98,6 +98,17 @@ def has_vanished(live: Live | None, situation: Situation) -> bool:
     return live is None or live.created != situation.incarnation
 
 
+def stays_known(live: Live | None, situation: Situation) -> bool:
+    """Whether a status goes on telling of what this resource owned, while nothing is done.
+
+    Or the next look would find nothing missing. With `missing: Hold` that holds also while another
+    one is in its place, whosever that is: when it goes, there is still something to be restored.
+    """
+    if live is None:
+        return bool(situation.incarnation)
+    return situation.policies.missing == "Hold" and has_vanished(live, situation)
+
+
 def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     """How to bring JetStream to what is desired."""
     lacking = unsupported(desired, situation.server)

@@ -14,7 +14,7 @@ from coze_nats.core.intent import target_of
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, described, plan
+from coze_nats.core.plan import Action, Plan, Situation, described, plan, stays_known
 from coze_nats.core.references import stream_key
 from coze_nats.core.resource import Resource
 from coze_nats.reconcile.attempts import Attempt, Attempts
@@ -76,9 +76,9 @@ class Converger:
     ) -> Outcome:
         """What came of the difference between what is there and what is desired."""
         live, stream = await self._observed(resource, desired.target)
-        if stream and (refusal := managed(stream)):
-            return refused(refusal, None)
         situation = self._context.situation(resource, server, stream)
+        if stream and (refusal := managed(stream)):
+            return replace(refused(refusal, None), observed=not stays_known(live, situation))
         situation, todo = await self._planned(resource, desired, live, situation)
         lost = is_lost(resource, desired.target, live, situation, news)
         drifted = drifted_fields(resource, todo, live, situation)
@@ -179,10 +179,8 @@ class Converger:
         """How it stands when nothing is done; None when something is to be done, and may be."""
         ours = live if live and is_ours(live, situation.owner, situation.incarnation) else None
         would = described(todo, desired.target)
-        # What was there stays in status, or the next look would find nothing missing.
-        is_remembered = live is None and bool(situation.incarnation)
+        is_remembered = stays_known(live, situation)
         if todo.refusal:
-            is_remembered = is_remembered or todo.refusal.reason is Reason.MISSING
             found = refused(todo.refusal, ours)
             return replace(found, observed=not is_remembered, todo=would if todo.changes else "")
         if todo.action is Action.NOTHING:

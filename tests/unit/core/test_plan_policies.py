@@ -17,6 +17,7 @@ from coze_nats.core.plan import (
     has_vanished,
     plan,
     plan_deletion,
+    stays_known,
 )
 from coze_nats.core.policies import Policies
 from coze_nats.core.replacing import Surroundings
@@ -552,6 +553,41 @@ def test_a_consumer_that_gives_nothing_up_goes_when_it_is_done() -> None:
 def test_a_consumer_of_a_stream_that_is_not_known_to_lose_anything_goes() -> None:
     found = plan_deletion(TARGET, a_consumer({}, pending=3), leaving("DeleteIfEmpty"))
     assert (found.action, found.at_stake) == (Action.DELETE, 0)
+
+
+# --- what a status goes on telling ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "live, incarnation, recreated, held",
+    [
+        (None, "", False, False),
+        (None, CREATED, True, True),
+        (a_stream({}, OURS), CREATED, False, False),
+        (a_stream({}, OTHERS), CREATED, False, False),
+        (a_stream({}, OURS, ANOTHER), CREATED, False, True),
+        (a_stream({}, NOBODYS, ANOTHER), CREATED, False, True),
+        (a_stream({}, OTHERS, ANOTHER), CREATED, False, True),
+        (a_stream({}, OTHERS, ANOTHER), "", False, False),
+    ],
+    ids=[
+        "nothing, and nothing known",
+        "gone",
+        "as known",
+        "given to another owner",
+        "replaced, with our mark",
+        "replaced, without an owner",
+        "replaced by another's",
+        "another's, and nothing known",
+    ],
+)
+def test_what_vanished_is_told_of_until_it_may_be_forgotten(
+    live: Live | None, incarnation: str, *, recreated: bool, held: bool
+) -> None:
+    for missing, expected in (("Recreate", recreated), ("Hold", held)):
+        policies = Policies(missing=missing)
+        situation = Situation(OWNER, SERVER, policies=policies, incarnation=incarnation)
+        assert stays_known(live, situation) is expected
 
 
 # --- what a plan says of itself -------------------------------------------------------------------

@@ -470,6 +470,63 @@ async def test_who_waits_adopts_what_its_owner_let_go(
     assert {event.reason for event in bench.events(rival)} == {"Adopted", "Recovered"}
 
 
+async def test_what_is_missing_is_held_also_after_anothers_took_its_place_and_went(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(policies={"missing": "Hold"})
+    await bench.settle(orders)
+    created = bench.status(orders)["created"]
+    config = (await live(jetstream)).config
+    await jetstream.delete_stream("orders")
+    await jetstream.create_stream({**config, "metadata": {OWNER_METADATA: "elsewhere/shop/orders"}})
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("False", "OwnedByAnother")
+    assert bench.status(orders)["created"] == created
+    assert "DataLossDetected" in [event.reason for event in bench.events(orders)]
+
+    await jetstream.delete_stream("orders")
+    bench.restart()
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("False", "Missing")
+    assert await jetstream.stream("orders") is None
+    assert "DataLossDetected" not in [event.reason for event in bench.events(orders)]
+
+    bench.stream(policies={"missing": "Recreate"})
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_what_somebody_gave_to_another_owner_is_not_held_when_it_goes(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream(policies={"missing": "Hold"})
+    await bench.settle(orders)
+    config = (await live(jetstream)).config
+    await jetstream.update_stream({**config, "metadata": {OWNER_METADATA: "elsewhere/shop/orders"}})
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("False", "OwnedByAnother")
+    await jetstream.delete_stream("orders")
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_a_missing_consumer_is_held_also_after_its_stream_was_managed_by_another(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "orders", "subjects": ["orders"]})
+    config = (await live(jetstream)).config
+    reader = bench.consumer(streamName="orders", policies={"missing": "Hold"})
+    await bench.settle(reader)
+    await jetstream.delete_consumer("orders", "reader")
+    owned = {**config["metadata"], OWNER_METADATA: "elsewhere/shop/orders"}
+    await jetstream.update_stream({**config, "metadata": owned})
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("False", "StreamIsManaged")
+    await jetstream.update_stream(config)
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("False", "Missing")
+
+
 async def test_of_several_who_would_adopt_the_first_by_name_does(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
