@@ -197,7 +197,7 @@ async def test_what_somebody_deleted_is_held_until_told_and_the_loss_is_on_recor
     tenant.stream("robbed", subjects=["robbed"], policies={"missing": "Recreate"})
     status = await tenant.ready(STREAM, "robbed")
     assert (await stream_of(jetstream, "robbed")).created == status["created"] != loss["created"]
-    assert status["dataLoss"] == loss
+    assert status["dataLoss"] == {**loss, "successor": status["created"]}
     assert len(tenant.told("robbed", "DataLossDetected")) == 1
 
 
