@@ -47,6 +47,7 @@ _CHANGES = {
     Change.MIRROR: "removal only, 2.12+",
     Change.MAX_CONSUMERS: "yes, 2.12+",
     Change.PRESENCE: "yes, but not added or removed",
+    Change.SOURCES: "yes, but not the start of one",
 }
 
 _DURATIONS = (types.Age, types.AtLeast1ms, types.AtLeast100ms, types.AtLeast1s, types.From1sTo5m)

@@ -502,6 +502,9 @@ async def test_a_stream_tells_what_it_holds(port: JetStream, publish: Publish) -
     assert (full.messages, full.subjects) == (3, 2)
     assert full.bytes > 300
     assert full.first_time > full.created
+    assert (full.first_sequence, full.last_sequence) == (1, 3)
+    await port.update_stream({**ORDERS, "max_msgs": 2})
+    assert (await the_stream(port)).first_sequence == 2
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ class StoredStream:
             messages=len(self.messages),
             bytes=size_of(self.messages),
             first_time=first_time,
+            first_sequence=self.messages[0].sequence if self.messages else self.last_sequence + 1,
             last_sequence=self.last_sequence,
             subjects=len({each.subject for each in self.messages}),
             consumers=len(self.consumers),

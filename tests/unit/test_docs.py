@@ -30,6 +30,7 @@ SAYS = {
     Change.MIRROR: "Can't be added or changed",
     Change.MAX_CONSUMERS: "Can be changed on nats-server 2.12 and newer",
     Change.PRESENCE: "not added or removed",
+    Change.SOURCES: "Can be changed, but not where a source starts that stays",
 }
 UNSAID = {"mirrorDirect", "name"}
 """The origin decides the first; the second is the table's word for a consumer made ephemeral."""

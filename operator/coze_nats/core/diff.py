@@ -13,6 +13,7 @@ from coze_nats.core import names
 from coze_nats.core.desired import Desired
 from coze_nats.core.fields import LEVEL_2_12, Change, Field, in_spec_terms, version_of
 from coze_nats.core.live import Config, Server
+from coze_nats.core.sources import moved_starts
 
 
 class Verdict(Enum):
@@ -176,5 +177,10 @@ def _judged(  # noqa: PLR0911 - one line per rule reads as the table that it is
             )
         case Change.PRESENCE if not (before and after):
             return Verdict.IMMUTABLE, "NATS can't turn a pull consumer into a push consumer or back"
+        case Change.SOURCES if moved := moved_starts(before or (), after or ()):
+            return (
+                Verdict.IMMUTABLE,
+                f"where {', '.join(moved)} starts has an effect only when the source is added",
+            )
         case _:
             return _IN_PLACE

@@ -33,6 +33,7 @@ class Change(Enum):
     MIRROR = "can be removed on nats-server 2.12 and newer, not added or changed"
     MAX_CONSUMERS = "can be changed on nats-server 2.12 and newer"
     PRESENCE = "can be changed, not added or removed"
+    SOURCES = "can be changed, but not where a source starts that stays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,13 @@ STREAM_FIELDS: tuple[Field, ...] = (
         object_of(Member("cluster", "cluster"), Member("tags", "tags", codec.STRINGS)),
     ),
     Field("mirror", "mirror", _SOURCE, change=Change.MIRROR, level=_source_level),
-    Field("sources", "sources", list_of(_SOURCE, ordered=False), level=_source_level),
+    Field(
+        "sources",
+        "sources",
+        list_of(_SOURCE, ordered=False),
+        change=Change.SOURCES,
+        level=_source_level,
+    ),
     Field("subjectTransform", "subject_transform", _TRANSFORM),
     Field(
         "republish",

@@ -69,6 +69,7 @@ class LiveStream:
     Attributes:
         created: RFC 3339; a stream that was deleted and made again has another one.
         first_time: RFC 3339 time of the oldest message; meaningless when there are no messages.
+        first_sequence: sequence of the oldest message; meaningless when there are no messages.
         last_sequence: sequence of the newest message that there ever was.
         subjects: how many distinct subjects hold messages.
         consumers: how many consumers the stream has.
@@ -81,6 +82,7 @@ class LiveStream:
     messages: int = 0
     bytes: int = 0
     first_time: str = ""
+    first_sequence: int = 0
     last_sequence: int = 0
     subjects: int = 0
     consumers: int = 0
@@ -102,6 +104,7 @@ class LiveStream:
             messages=state.get("messages", 0),
             bytes=state.get("bytes", 0),
             first_time=state.get("first_ts", ""),
+            first_sequence=state.get("first_seq", 0),
             last_sequence=state.get("last_seq", 0),
             subjects=state.get("num_subjects", 0),
             consumers=state.get("consumer_count", 0),

@@ -11,6 +11,7 @@ from coze_nats.core.codec import InvalidValue, format_duration, instant_ns
 from coze_nats.core.desired import Desired
 from coze_nats.core.diff import FieldChange, Verdict
 from coze_nats.core.live import LiveConsumer, LiveStream
+from coze_nats.core.sources import copied_again
 from coze_nats.core.subjects import dropped, filters_of
 
 Subjects = tuple[tuple[str, int], ...]
@@ -98,7 +99,9 @@ def _judged(change: FieldChange, desired: Desired, live: LiveStream) -> FieldCha
     return replace(change, verdict=Verdict.LOSES_DATA, why=why) if why else change
 
 
-def _loss(change: FieldChange, desired: Desired, live: LiveStream) -> str:
+def _loss(  # noqa: PLR0911 - one case per field reads as the table that it is
+    change: FieldChange, desired: Desired, live: LiveStream
+) -> str:
     match change.name:
         case "maxMsgs":
             return _over_max_msgs(desired, live)
@@ -115,10 +118,30 @@ def _loss(change: FieldChange, desired: Desired, live: LiveStream) -> str:
                 f"could discard up to {live.messages:,} messages: with interest retention only "
                 "those stay that a consumer still needs"
             )
+        case "sources":
+            return _copied_again(desired, live)
         case "allowMsgTtl" | "allowMsgSchedules":
             return _heeded(change, live)
         case _:
             return ""
+
+
+def _copied_again(desired: Desired, live: LiveStream) -> str:
+    before = live.config.get("sources") or ()
+    found = next(item for item in desired.fields if item.wire == "sources")
+    after = found.codec.merged(before, desired.declared.get("sources")) or ()
+    again = copied_again(before, live.config.get("mirror"), after, live.first_sequence)
+    if not again:
+        return ""
+    limits = ("maxMsgs", "max_msgs"), ("maxBytes", "max_bytes")
+    gives_way = desired.after("discard") == "old"
+    tight = [name for name, wire in limits if gives_way and desired.after(wire) > 0]
+    tight += ["maxMsgsPerSubject"] if desired.after("max_msgs_per_subject") > 0 else []
+    evicting = f"; by {' and '.join(tight)} older messages would give way" if tight else ""
+    return (
+        f"could copy {', '.join(again)}, so that messages of the {live.messages:,} that are there "
+        f"would be there twice{evicting}"
+    )
 
 
 def _heeded(change: FieldChange, live: LiveStream) -> str:

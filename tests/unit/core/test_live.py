@@ -16,6 +16,7 @@ def test_a_stream_is_read_from_its_info() -> None:
         "state": {
             "messages": 3,
             "bytes": 300,
+            "first_seq": 4,
             "first_ts": "2026-02-01T00:00:00Z",
             "num_subjects": 2,
             "consumer_count": 1,
@@ -30,6 +31,7 @@ def test_a_stream_is_read_from_its_info() -> None:
         messages=3,
         bytes=300,
         first_time="2026-02-01T00:00:00Z",
+        first_sequence=4,
         subjects=2,
         consumers=1,
         raft=Raft("n1", ("n2", "n3")),

@@ -131,6 +131,42 @@ def test_a_change_that_keeps_all_messages_is_let_through(
     assert losses(before, after) == {}
 
 
+@pytest.mark.parametrize(
+    "limits, evicting",
+    [
+        ({}, ""),
+        ({"maxMsgs": 20}, "; by maxMsgs older messages would give way"),
+        ({"maxMsgs": 20, "discard": "new"}, ""),
+        (
+            {"maxMsgs": 20, "maxBytes": 9999, "maxMsgsPerSubject": 20},
+            "; by maxMsgs and maxBytes and maxMsgsPerSubject older messages would give way",
+        ),
+    ],
+)
+def test_a_source_that_is_copied_again_says_what_becomes_of_the_rest(
+    limits: dict[str, Any], evicting: str
+) -> None:
+    before = {"sources": [{"name": "a"}, {"name": "b"}], **limits}
+    after = {"sources": [{"name": "a", "filterSubject": "a.*"}, {"name": "b"}], **limits}
+    assert losses(before, after) == {
+        "sources": (
+            "could copy a again from the start, so that messages of the 10 that are there would be "
+            f"there twice{evicting}"
+        )
+    }
+    assert losses(before, after, first_sequence=2) == {}
+    assert losses(before, {"sources": [{"name": "b"}], **limits}) == {}
+
+
+def test_a_source_that_stays_is_compared_as_it_is_sent() -> None:
+    """Transforms in another order are no difference, so NATS is not sent the other order."""
+    transforms = [{"source": f"{each}.*", "destination": each} for each in "xy"]
+    before = {"sources": [{"name": "a", "subjectTransforms": transforms}, {"name": "b"}]}
+    after = {"sources": [{"name": "a", "subjectTransforms": transforms[::-1]}]}
+    assert losses(before, after) == {}
+    assert losses(before, {}) == {}
+
+
 def test_an_empty_stream_has_nothing_to_lose() -> None:
     assert losses({}, {"maxMsgs": 1, "maxAge": "1s", "retention": "interest"}, messages=0) == {}
 

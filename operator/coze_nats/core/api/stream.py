@@ -136,10 +136,11 @@ class Source(Model):
     name: Name
     """Name of the origin stream."""
     opt_start_seq: Sequence | None = None
-    """First sequence to copy. Excludes optStartTime. Default: the first that there is."""
+    """First sequence to copy. Counts when the source is added, and can't be moved afterwards.
+    Excludes optStartTime. Default: the first that there is."""
     opt_start_time: Instant | None = None
-    """Copy only messages from this time on, such as `2026-01-31T12:00:00Z`. Excludes
-    optStartSeq."""
+    """Copy only messages from this time on, such as `2026-01-31T12:00:00Z`. Counts when the source
+    is added, and can't be moved afterwards. Excludes optStartSeq."""
     filter_subject: Subject | None = None
     """Copy only messages on these subjects; wildcards allowed. Excludes subjectTransforms.
     Default: all."""
@@ -260,7 +261,8 @@ class StreamSpec(Model):
         ]
         | None
     ) = None
-    """Streams whose messages are copied into this one. Excludes mirror. Can be changed."""
+    """Streams whose messages are copied into this one. Excludes mirror. Can be changed, but not
+    where a source starts that stays; one with another filter is another source."""
     subject_transform: SubjectTransform | None = None
     """Rewrites the subjects of messages before they are stored. Can be changed."""
     republish: Republish | None = None
