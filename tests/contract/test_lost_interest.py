@@ -128,3 +128,19 @@ async def test_what_goes_with_a_consumer_is_foreseen(
     after = await jetstream.stream("held")
     assert after
     assert before.messages - after.messages == end.gone
+
+
+async def test_what_is_kept_goes_with_a_consumer_that_nats_removes(
+    jetstream: Gateway, traffic: Traffic
+) -> None:
+    held = {"subjects": ["held.*"], "retention": "interest", "storage": "memory"}
+    await apply(jetstream, stream("held", held))
+    await apply(jetstream, consumer("held", "work", {}))
+    await traffic.publish("held.a", "held.b")
+    await apply(jetstream, consumer("held", "work", {"inactiveThreshold": "100ms"}))
+
+    async def is_empty() -> bool:
+        found = await jetstream.stream("held")
+        return found is not None and found.messages == found.consumers == 0
+
+    await eventually_async(is_empty)
