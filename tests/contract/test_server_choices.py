@@ -13,8 +13,8 @@ import pytest
 
 from controlplane.nats import NatsServer
 from coze_nats.core.desired import Desired
+from coze_nats.core.diff import choices
 from coze_nats.core.errors import Rejected
-from coze_nats.core.fields import in_spec_terms
 from coze_nats.core.live import Config
 from coze_nats.core.plan import Action, Plan, Situation, plan
 from coze_nats.jetstream.connection import Connection
@@ -22,6 +22,7 @@ from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
 from coze_nats.ports import JetStream
 from coze_nats.reconcile.performing import observe
+from support.bench import Bench
 from support.connections import PatientGateway
 from support.convergence import OWNER, apply, consumer, planned, stream
 
@@ -43,7 +44,7 @@ async def limited(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Gate
 
 async def remembering(jetstream: JetStream, desired: Desired, config: Config) -> Plan:
     """The plan when `config` is what the object was left with when this spec last converged."""
-    chosen = in_spec_terms(desired.fields, config)
+    chosen = choices(desired, config)
     situation = Situation(OWNER, await jetstream.server(), chosen=chosen)
     return plan(desired, await observe(jetstream, desired.target), situation)
 
@@ -76,13 +77,49 @@ async def test_a_server_with_limits_for_consumers_chooses_those(limited: Gateway
     await expect_choice(limited, desired, max_ack_pending=100, max_batch=10)
 
 
+async def test_what_a_server_with_limits_chose_is_right_whatever_becomes_of_the_spec(
+    limited: Gateway,
+) -> None:
+    bench = Bench(limited)
+    keys = orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(*keys)
+    assert bench.status(orders)["chosen"] == {"duplicateWindow": "30s"}
+    assert bench.status(reader)["chosen"] == {"maxAckPending": 100, "maxBatch": 10}
+    bench.stream(suspend=True)
+    bench.consumer(suspend=True)
+    for _ in range(2):
+        await bench.settle(*keys)
+        assert [bench.ready(key) for key in keys] == [("True", "Converged")] * 2
+        bench.restart()
+
+
+async def test_what_a_suspended_resource_no_longer_declares_is_not_what_the_server_chose(
+    limited: Gateway,
+) -> None:
+    bench = Bench(limited)
+    orders, reader = bench.stream(), bench.consumer(maxAckPending=50)
+    await bench.settle(orders, reader)
+    assert bench.status(reader)["chosen"] == {"maxBatch": 10}
+    bench.consumer(suspend=True)
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("False", "Suspended")
+    assert bench.status(reader)["plan"].endswith(": maxAckPending 50 → 1000")
+    assert bench.status(reader)["chosen"] == {"maxBatch": 10}
+    bench.consumer()
+    await bench.settle(reader)
+    assert bench.status(reader)["chosen"] == {"maxAckPending": 100, "maxBatch": 10}
+
+
 @pytest.mark.parametrize("policy", ["explicit", "none"])
 async def test_the_limits_of_a_stream_are_its_consumers_defaults(
     jetstream: Gateway, policy: str
 ) -> None:
     limits = {"maxAckPending": 50, "inactiveThreshold": "1h"}
     await apply(jetstream, stream("work", {"consumerLimits": limits}))
-    desired = consumer("work", "reader", {"ackPolicy": policy})
+    wire = {"max_ack_pending": 50, "inactive_threshold": 3600 * 10**9}
+    desired = consumer("work", "reader", {"ackPolicy": policy}).under(wire)
+    assert (await apply(jetstream, desired)).live is not None
+    assert (await planned(jetstream, desired)).changes == ()
     await expect_choice(jetstream, desired, max_ack_pending=50, inactive_threshold=3600 * 10**9)
 
 

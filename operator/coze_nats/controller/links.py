@@ -24,9 +24,10 @@ from coze_nats.core.references import (
     not_ready,
     stream_key,
 )
+from coze_nats.core.remembered import says
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import Endpoint
-from coze_nats.reconcile import Reconciler, says
+from coze_nats.reconcile import Reconciler
 
 log = logging.getLogger(__name__)
 

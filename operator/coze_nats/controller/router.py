@@ -7,8 +7,9 @@ from coze_nats.controller.links import Link, Links
 from coze_nats.controller.queue import Lane
 from coze_nats.core import names
 from coze_nats.core.references import Obstacle
+from coze_nats.core.remembered import says
 from coze_nats.core.resource import Key, Resource
-from coze_nats.reconcile import Next, Reporter, deletion_waits, news_of_untouched, says
+from coze_nats.reconcile import Next, Reporter, deletion_waits, news_of_untouched
 
 
 class Router:

@@ -5,7 +5,7 @@ times and no counters, so that an unchanged situation is an unchanged status.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -44,6 +44,7 @@ class Outcome:
         todo: what would be done, were it not held back or refused.
         warning: what is wrong although the resource is as declared.
         lost: the resource's object was found gone, or another one, behind the operator's back.
+        chosen: of an object that is as declared, what the server chose: see `core.diff.choices`.
     """
 
     health: Health
@@ -54,6 +55,7 @@ class Outcome:
     todo: str = ""
     warning: str = ""
     lost: bool = False
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
 def timestamp(now_ns: int) -> str:
@@ -136,6 +138,10 @@ def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
     """What status remembers beyond the present."""
     previous = resource.status
     found = handled_request(resource, outcome)
+    is_ready = outcome.health is Health.READY
+    chosen = outcome.chosen if is_ready else previous.get("chosen")
+    if chosen:
+        found["chosen"] = chosen
     loss = previous.get("dataLoss")
     if outcome.lost and not is_known_loss(previous):
         loss = {

@@ -5,13 +5,13 @@ the rest is known to `core.fields`, and what is really there to `core.live`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
 
 from coze_nats.core.api.consumer import ConsumerSpec
 from coze_nats.core.api.stream import StreamSpec
 from coze_nats.core.codec import InvalidValue, utc_instant
-from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Field
+from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Field, inherited
 from coze_nats.core.live import Config
 
 
@@ -40,6 +40,7 @@ class Desired:
         declared: the declared config on the wire, identity included, metadata excluded.
         metadata: the user's metadata.
         pause_until: RFC 3339; consumers only.
+        inherited: what a consumer that doesn't declare it gets from its stream (wire).
     """
 
     target: Target
@@ -47,11 +48,21 @@ class Desired:
     declared: Config
     metadata: Mapping[str, str] = field(default_factory=dict)
     pause_until: str | None = None
+    inherited: Config = field(default_factory=dict)
+
+    def acceptable(self, item: Field) -> tuple[Any, ...]:
+        """The values (wire) that are right for a field."""
+        if item.wire in self.inherited:
+            return (self.inherited[item.wire],)
+        return item.acceptable(self.declared)
 
     def after(self, wire: str) -> Any:
         """The value (wire) that a field will have: the declared one, or the usual default."""
-        found = next(item for item in self.fields if item.wire == wire)
-        return found.acceptable(self.declared)[0]
+        return self.acceptable(next(item for item in self.fields if item.wire == wire))[0]
+
+    def under(self, limits: Config | None) -> Self:
+        """The same consumer, of a stream with these `consumer_limits`."""
+        return replace(self, inherited=inherited(self.declared, limits or {}))
 
 
 def _encoded(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,14 @@ A comparison that never lies: where the spec says nothing, every value that the 
 chosen is right; times are compared as instants; subjects, filters and sources as sets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from coze_nats.core import names
 from coze_nats.core.desired import Desired
-from coze_nats.core.fields import LEVEL_2_12, Change, Field, in_spec_terms, version_of
+from coze_nats.core.fields import LEVEL_2_12, Change, Field, version_of
 from coze_nats.core.live import Config, Server
 from coze_nats.core.sources import moved_starts
 
@@ -95,22 +95,15 @@ def diff(
     """All fields in which `live` is not as desired, ownership and pause excluded.
 
     Args:
-        chosen: the effective config, in the spec's terms, that the server was left with when this
-            very spec last converged: where the spec says nothing, what the server chose is right.
+        chosen: what `choices` were when the object was last as desired: they are right, too.
     """
-    effective = in_spec_terms(desired.fields, live)
-    found = []
-    for item in desired.fields:
-        declared = item.wire in desired.declared
-        if _matches(item, desired, live):
-            continue
-        if (
-            not declared
-            and chosen is not None
-            and chosen.get(item.name) == effective.get(item.name)
-        ):
-            continue
-        found.append(_change(item, desired, live, server))
+    mine = choices(desired, live) if chosen else {}
+    right = {name for name, value in (chosen or {}).items() if mine.get(name) == value}
+    found = [
+        _change(item, desired, live, server)
+        for item in _differing(desired, live)
+        if item.name not in right
+    ]
     if own_metadata(live.get("metadata")) != desired.metadata:
         found.append(
             FieldChange(
@@ -123,14 +116,31 @@ def diff(
     return tuple(found)
 
 
+def choices(desired: Desired, live: Config) -> dict[str, Any]:
+    """What the server has, in the spec's terms, where the spec says nothing and it isn't usual.
+
+    Of an object that is as desired, this is what the server chose, having limits of its own.
+    """
+    found = {
+        item.name: _in_spec_terms(item, live.get(item.wire, item.absent))
+        for item in _differing(desired, live)
+        if item.wire not in desired.declared and item.wire not in desired.inherited
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _differing(desired: Desired, live: Config) -> Iterator[Field]:
+    return (item for item in desired.fields if not _matches(item, desired, live))
+
+
 def _matches(item: Field, desired: Desired, live: Config) -> bool:
     have = item.canonical(live.get(item.wire))
-    return any(have == item.canonical(value) for value in item.acceptable(desired.declared))
+    return any(have == item.canonical(value) for value in desired.acceptable(item))
 
 
 def _change(item: Field, desired: Desired, live: Config, server: Server) -> FieldChange:
     declared = item.wire in desired.declared
-    before, after = live.get(item.wire, item.absent), item.acceptable(desired.declared)[0]
+    before, after = live.get(item.wire, item.absent), desired.acceptable(item)[0]
     verdict, why = _judged(item, before, after, declared=declared, server=server)
     return FieldChange(
         item.name,

@@ -110,6 +110,13 @@ def _source_level(sources: Any) -> int:
     return 4 if any("consumer" in source for source in found) else 0
 
 
+CONSUMER_LIMITS = object_of(
+    Member("inactiveThreshold", "inactive_threshold", codec.DURATION),
+    Member("maxAckPending", "max_ack_pending"),
+)
+"""A stream's upper bounds for its consumers, by the names that the fields have there, too."""
+
+
 def _subjects(declared: Mapping[str, Any]) -> tuple[Any, ...]:
     copies = "mirror" in declared or "sources" in declared
     return (None,) if copies else ([declared["name"]],)
@@ -254,14 +261,7 @@ STREAM_FIELDS: tuple[Field, ...] = (
         change=Change.IMMUTABLE,
         level=lambda value: 0 if value == "default" else 2,
     ),
-    Field(
-        "consumerLimits",
-        "consumer_limits",
-        object_of(
-            Member("inactiveThreshold", "inactive_threshold", codec.DURATION),
-            Member("maxAckPending", "max_ack_pending"),
-        ),
-    ),
+    Field("consumerLimits", "consumer_limits", CONSUMER_LIMITS),
 )
 
 
@@ -277,6 +277,17 @@ def _ack_wait(declared: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _max_ack_pending(declared: Mapping[str, Any]) -> tuple[Any, ...]:
     return (0,) if declared["ack_policy"] == "none" else (1000,)
+
+
+def inherited(declared: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
+    """What the server takes from the stream's `consumer_limits` for a declared consumer (wire).
+
+    A push consumer without acknowledgements can't have a maxAckPending; one that was there before
+    the stream had a limit stays without.
+    """
+    takes_none = declared["ack_policy"] == "none" and "deliver_subject" in declared
+    wires = ("inactive_threshold",) if takes_none else ("inactive_threshold", "max_ack_pending")
+    return {wire: limits[wire] for wire in wires if limits.get(wire) and wire not in declared}
 
 
 def _max_waiting(declared: Mapping[str, Any]) -> tuple[Any, ...]:

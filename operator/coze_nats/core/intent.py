@@ -17,6 +17,8 @@ from coze_nats.core.desired import (
     desired_consumer,
     desired_stream,
 )
+from coze_nats.core.fields import CONSUMER_LIMITS
+from coze_nats.core.live import Config
 from coze_nats.core.names import Reason
 from coze_nats.core.references import missing_stream, stream_key
 from coze_nats.core.resource import Resource
@@ -49,6 +51,8 @@ def intent(
 ) -> Desired | Waiting:
     """What the resource desires.
 
+    What a consumer gets from a stream that no CozeStream stands for is left open here.
+
     Args:
         stream: the CozeStream that `stream_key` names, if it exists.
         default_replicas: the operator's replicas for a stream that names none.
@@ -67,10 +71,18 @@ def intent(
     found = _stream_of(consumer.stream_ref.name, stream)
     if isinstance(found, Waiting):
         return found
-    return desired_consumer(resource.key.name, consumer, found)
+    desired = desired_consumer(resource.key.name, consumer, stream_name(found))
+    return desired.under(consumer_limits(found.status))
 
 
-def _stream_of(name: str, stream: Resource | None) -> str | Waiting:
+def consumer_limits(status: Mapping[str, Any]) -> Config:
+    """The `consumer_limits` (wire) that a stream had when its CozeStream's status was written."""
+    effective = status.get("effective") or {}
+    limits: Config = CONSUMER_LIMITS.encode(effective.get("consumerLimits") or {})
+    return limits
+
+
+def _stream_of(name: str, stream: Resource | None) -> Resource | Waiting:
     if stream is None:
         nowhere = missing_stream(name)
         return Waiting(nowhere.reason, nowhere.message)
@@ -82,7 +94,7 @@ def _stream_of(name: str, stream: Resource | None) -> str | Waiting:
         return Waiting(
             Reason.WAITING_FOR_STREAM, f"streamRef: CozeStream {name} is not there yet{why}"
         )
-    return stream_name(stream)
+    return stream
 
 
 def stream_name(stream: Resource) -> str:

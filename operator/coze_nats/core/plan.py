@@ -10,7 +10,7 @@ from typing import Any
 
 from coze_nats.core import configs, replacing
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.diff import FieldChange, Verdict, diff, unsupported
+from coze_nats.core.diff import FieldChange, Verdict, choices, diff, unsupported
 from coze_nats.core.foreseen import refused_by
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.losses import lost_with, with_losses, with_lost_interest
@@ -82,7 +82,7 @@ class Situation:
     incarnation: str = ""
     last_known: str = ""
     replacing: Replacement | None = None
-    chosen: Mapping[str, Any] | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
     claimant: str = ""
     around: Surroundings = field(default_factory=Surroundings)
 
@@ -134,6 +134,11 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     if is_ours(live, situation.owner, situation.incarnation):
         return _changed(Action.UPDATE, desired, live, changes, situation)
     return _adopted(desired, live, changes, situation)
+
+
+def chosen_by_server(desired: Desired, live: Live) -> dict[str, Any]:
+    """What the server chose for an object that is as desired: see `core.diff.choices`."""
+    return choices(desired, configs.kept_start(desired, live.config))
 
 
 def _held(desired: Desired, live: Live | None, situation: Situation) -> Plan:

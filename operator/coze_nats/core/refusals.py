@@ -7,6 +7,7 @@ meant are listed: where none fits, the server's words stand alone.
 from coze_nats.core.errors import Failure
 
 _TRANSFORM = "use a destination that the source's wildcards allow"
+_CONSUMERS_FIRST = "declare values within the limits on those consumers first"
 _DISTINCT = "make the sources of its transforms distinct: none may match what another matches"
 
 _BY_CODE: dict[int, tuple[str, str]] = {
@@ -62,7 +63,7 @@ _BY_PHRASE: tuple[tuple[str, str, str], ...] = (
     ("mapping", "subjectTransform", _TRANSFORM),
     ("discard new per subject", "discardPerSubject", "set discard: new and maxMsgsPerSubject"),
     ("invalid subject", "subjects", "use tokens joined by dots, without spaces"),
-    ("limits violates consumers", "consumerLimits", "change those consumers first"),
+    ("limits violates consumers", "consumerLimits", _CONSUMERS_FIRST),
     ("idle heartbeat", "idleHeartbeat", "use at least 100ms"),
     ("max request expires", "maxExpires", "use at least 1ms"),
     ("max request batch", "maxBatch", "stay within the server's limit"),

@@ -5,11 +5,14 @@ from typing import Any
 
 from coze_nats.core import names
 from coze_nats.core.codec import instant_ns
-from coze_nats.core.conditions import is_true
+from coze_nats.core.conditions import condition, is_true
+from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, in_spec_terms
 from coze_nats.core.intent import stream_name
-from coze_nats.core.live import Server
+from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.losses import counted
-from coze_nats.core.plan import Situation
+from coze_nats.core.names import Reason
+from coze_nats.core.ownership import Live
+from coze_nats.core.plan import Action, Plan, Situation
 from coze_nats.core.policies import policies_of
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Replacement
@@ -32,7 +35,6 @@ def situation_of(
         defaults: the operator's policies for resources that name none.
     """
     status = resource.status
-    as_it_was = is_true(status, "Ready") and is_observed(resource)
     is_gone = stream is not None and went_with(stream, status)
     under_way = still_good(replacement_of(status), stream.status if stream else {})
     return Situation(
@@ -42,13 +44,38 @@ def situation_of(
         incarnation="" if is_gone else status.get("created", ""),
         last_known=_last_known(resource),
         replacing=None if is_gone else under_way,
-        chosen=status.get("effective", {}) if as_it_was else None,
+        chosen=status.get("chosen", {}),
     )
 
 
 def is_observed(resource: Resource) -> bool:
     """Whether the status is about the spec of now."""
     return bool(resource.status.get("observedGeneration") == resource.generation)
+
+
+def says(resource: Resource, reason: Reason) -> bool:
+    """Whether the status gives that reason, and is about the spec of now."""
+    ready = condition(resource.status, "Ready") or {}
+    return ready.get("reason") == reason and is_observed(resource)
+
+
+def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:
+    """Whether the plan puts right what had been as declared, by this very spec.
+
+    Where nobody touched the object, it is what it inherits from its stream that has changed.
+    """
+    if todo.action is not Action.UPDATE or not is_observed(resource):
+        return False
+    if not is_true(resource.status, "Ready"):
+        return says(resource, Reason.DRIFT_CONTESTED)
+    if live is None or not todo.changes:
+        return True
+    fields = STREAM_FIELDS if isinstance(live, LiveStream) else CONSUMER_FIELDS
+    now, before = in_spec_terms(fields, live.config), resource.status.get("effective", {})
+    return any(
+        change.declared or now.get(change.name) != before.get(change.name)
+        for change in todo.changes
+    )
 
 
 def replacement_of(status: Mapping[str, Any]) -> Replacement | None:

@@ -6,7 +6,7 @@ is reached through `coze_nats.ports`, and when a resource is due is the queue's 
 """
 
 from coze_nats.reconcile.brake import Brake
-from coze_nats.reconcile.context import Context, Rules, deletion_waits, says
+from coze_nats.reconcile.context import Context, Rules, deletion_waits
 from coze_nats.reconcile.reconciler import AWAY_GRACE, Next, Reconciler
 from coze_nats.reconcile.reporting import Reporter, news_of_untouched
 
@@ -20,5 +20,4 @@ __all__ = [
     "Rules",
     "deletion_waits",
     "news_of_untouched",
-    "says",
 ]

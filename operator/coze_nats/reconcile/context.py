@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from coze_nats.core import names
-from coze_nats.core.conditions import Health, Outcome, condition
+from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
-from coze_nats.core.intent import Waiting, intent
+from coze_nats.core.fields import CONSUMER_LIMITS
+from coze_nats.core.intent import Waiting, consumer_limits, intent
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, owner_of
-from coze_nats.core.plan import Plan, Refusal, Situation
+from coze_nats.core.plan import Plan, Refusal, Situation, chosen_by_server
 from coze_nats.core.references import forbidden, has_moved, stream_key
-from coze_nats.core.remembered import is_observed, situation_of, still_good
+from coze_nats.core.remembered import situation_of, still_good
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.warnings import filter_warning
 from coze_nats.ports import JetStream, Resources
@@ -129,14 +130,16 @@ def managed(stream: LiveStream) -> Refusal | None:
     )
 
 
-def says(resource: Resource, reason: Reason) -> bool:
-    ready = condition(resource.status, "Ready") or {}
-    return ready.get("reason") == reason and is_observed(resource)
-
-
-def converged(desired: Desired, live: Live | None, warning: str = "") -> Outcome:
+def converged(
+    desired: Desired, live: Live | None, todo: Plan, situation: Situation, warning: str = ""
+) -> Outcome:
+    """That an object is as declared: what the plan for it would still change is not."""
     message = f"{desired.target} is as declared"
-    return Outcome(Health.READY, Reason.CONVERGED, message, live=live, warning=warning)
+    some_was_chosen = bool(todo.changes or situation.chosen)
+    chosen = chosen_by_server(desired, live) if live and some_was_chosen else {}
+    return Outcome(
+        Health.READY, Reason.CONVERGED, message, live=live, warning=warning, chosen=chosen
+    )
 
 
 def without_effect(live: Live, todo: Plan) -> Outcome | None:
@@ -177,3 +180,13 @@ def deletion_waits(outcome: Outcome) -> Outcome:
         f"annotate it with {names.RELEASE_ANNOTATION}=true"
     )
     return replace(outcome, message=message)
+
+
+def concerns_consumers(stream: Resource, outcome: Outcome) -> bool:
+    """Whether the stream, or what its consumers get from it, isn't what its status tells."""
+    live = outcome.live
+    if not isinstance(live, LiveStream):
+        return False
+    limits = CONSUMER_LIMITS.canonical(live.config.get("consumer_limits") or {})
+    known = CONSUMER_LIMITS.canonical(consumer_limits(stream.status))
+    return live.created != stream.status.get("created") or limits != known

@@ -16,11 +16,12 @@ from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Situation, described, plan, stays_known
 from coze_nats.core.references import stream_key
+from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Resource
 from coze_nats.reconcile.attempts import Attempt, Attempts
 from coze_nats.reconcile.contests import Contests
 from coze_nats.reconcile.context import Context, converged, held, managed, refused, without_effect
-from coze_nats.reconcile.drifting import drifted_fields, is_drift, is_lost
+from coze_nats.reconcile.drifting import drifted_fields, is_lost
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
 from coze_nats.reconcile.surroundings import surroundings
@@ -79,6 +80,8 @@ class Converger:
         situation = self._context.situation(resource, server, stream)
         if stream and (refusal := managed(stream)):
             return replace(refused(refusal, None), observed=not stays_known(live, situation))
+        if stream:
+            desired = desired.under(stream.config.get("consumer_limits"))
         situation, todo = await self._planned(resource, desired, live, situation)
         lost = is_lost(resource, desired.target, live, situation, news)
         drifted = drifted_fields(resource, todo, live, situation)
@@ -164,7 +167,10 @@ class Converger:
                 continue
             wanted = context.intent(other)
             situation = context.situation(other, context.server or Server("", 0))
-            if isinstance(wanted, Desired) and plan(wanted, live, situation).action is Action.ADOPT:
+            if not isinstance(wanted, Desired):
+                continue
+            wanted = replace(wanted, inherited=desired.inherited)
+            if plan(wanted, live, situation).action is Action.ADOPT:
                 return context.owner(other.key)
         return ""
 
@@ -185,7 +191,7 @@ class Converger:
             return replace(found, observed=not is_remembered, todo=would if todo.changes else "")
         if todo.action is Action.NOTHING:
             self._attempts.forget(resource.uid)
-            return converged(desired, live)
+            return converged(desired, live, todo, situation)
         left_so = held(resource, self._context.rules, desired.target, would)
         if left_so:
             return replace(left_so, observed=not is_remembered, live=ours)
@@ -228,7 +234,7 @@ class Converger:
         if live is None:
             return False
         attempt = Attempt.of(resource, self._context.server, live, todo)
-        return is_drift(resource, todo) or self._attempts.was_undone(resource.uid, attempt)
+        return is_drift(resource, todo, live) or self._attempts.was_undone(resource.uid, attempt)
 
     async def _shortage(self, desired: Desired, live: Live | None, todo: Plan) -> str:
         """Why a stream has no room; "" when it has, or needs no more than before."""
@@ -264,18 +270,15 @@ class Converger:
     def _achieved(
         self, resource: Resource, desired: Desired, live: Live | None, situation: Situation
     ) -> Outcome:
-        if live is not None:
-            # As the next look will find it, unless it is Ready: that alone is compared with what
-            # the server chose before.
-            now = replace(situation, incarnation=live.created, chosen=None)
-            todo = plan(desired, live, now)
-            failure = without_effect(live, todo)
-            if failure:
-                attempt = Attempt.of(resource, self._context.server, live, todo)
-                self._attempts.failed(resource.uid, attempt, self._context.clock.monotonic())
-                return failure
+        # As the next look will find it.
+        todo = plan(desired, live, replace(situation, incarnation=live.created if live else ""))
+        failure = without_effect(live, todo) if live else None
+        if live and failure:
+            attempt = Attempt.of(resource, self._context.server, live, todo)
+            self._attempts.failed(resource.uid, attempt, self._context.clock.monotonic())
+            return failure
         self._attempts.forget(resource.uid)
-        return converged(desired, live)
+        return converged(desired, live, todo, situation)
 
     def forget(self, uid: str) -> None:
         """The resource is gone."""

@@ -1,15 +1,13 @@
 """What somebody else did to the object of a resource, told by its status and its plan."""
 
 from coze_nats import metrics
-from coze_nats.core.conditions import is_known_loss, is_true
+from coze_nats.core.conditions import is_known_loss
 from coze_nats.core.desired import Target
-from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
-from coze_nats.core.plan import Action, Plan, Situation, has_vanished
-from coze_nats.core.remembered import is_observed
+from coze_nats.core.plan import Plan, Situation, has_vanished
+from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Pause
-from coze_nats.reconcile.context import says
 from coze_nats.reconcile.reporting import News, news_of_loss
 
 
@@ -29,16 +27,9 @@ def drifted_fields(
     """The fields that somebody else changed, as metrics tell them."""
     if has_vanished(live, situation):
         return (metrics.EXISTENCE,)
-    if not is_drift(resource, todo):
+    if not is_drift(resource, todo, live):
         return ()
     fields = tuple(change.name for change in todo.changes)
     if any(isinstance(step, Pause) for step in todo.steps):
         fields += ("pauseUntil",)
     return fields or ("owner",)
-
-
-def is_drift(resource: Resource, todo: Plan) -> bool:
-    """Whether the plan puts right what had been as declared, by this very spec."""
-    contested = says(resource, Reason.DRIFT_CONTESTED)
-    was_right = is_true(resource.status, "Ready") or contested
-    return todo.action is Action.UPDATE and is_observed(resource) and was_right

@@ -28,16 +28,17 @@ from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, has_vanished, plan
 from coze_nats.core.references import stream_key
+from coze_nats.core.remembered import says
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import Session
 from coze_nats.reconcile import culprits
 from coze_nats.reconcile.context import (
     Context,
+    concerns_consumers,
     converged,
     deletion_waits,
     managed,
     refused,
-    says,
 )
 from coze_nats.reconcile.converging import Converger
 from coze_nats.reconcile.removing import Remover
@@ -125,9 +126,8 @@ class Reconciler:
             return await self._retry(resource, desired, failure, news)
         self._forget_failures(key)
         await self._context.reporter.report(resource, desired, outcome, news)
-        appeared = outcome.live and outcome.live.created != resource.status.get("created")
         return Next(
-            wake=self._dependents(resource) if appeared else (),
+            wake=self._dependents(resource) if concerns_consumers(resource, outcome) else (),
             backoff=outcome.health is Health.RECONCILING,
             after=self._converger.contests.hold_off(resource, self._context.clock.monotonic())
             or None,
@@ -158,15 +158,17 @@ class Reconciler:
             return says(resource, Reason.INVALID_SPEC)
         if isinstance(desired, Waiting):
             return says(resource, desired.reason)
-        if resource.spec.get("streamName") and stream and managed(stream):
-            return says(resource, Reason.STREAM_IS_MANAGED)
+        if resource.spec.get("streamName") and stream:
+            if managed(stream):
+                return says(resource, Reason.STREAM_IS_MANAGED)
+            desired = desired.under(stream.config.get("consumer_limits"))
         situation = self._context.situation(resource, self._context.server)
         todo = plan(desired, live, situation)
         if has_vanished(live, situation):
             return False
         if todo.action is Action.NOTHING:
             warning = self._context.warning(resource, desired, stream)
-            outcome: Outcome | None = converged(desired, live, warning)
+            outcome: Outcome | None = converged(desired, live, todo, situation, warning)
         else:
             outcome = self._converger.in_vain(resource, live, todo)
         return outcome is not None and not self._context.reporter.would_change(

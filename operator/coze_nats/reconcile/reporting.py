@@ -26,6 +26,7 @@ from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, Plan
 from coze_nats.core.policies import in_force
 from coze_nats.core.references import as_status
+from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.steps import Replacement
 from coze_nats.ports import Kubernetes, Resources
@@ -177,7 +178,7 @@ def news_of(resource: Resource, target: Target, done: Plan, before: Live | None)
     """What a plan that was carried out did without being asked, and what it cost."""
     if done.action is Action.REPLACE:
         return [_news_of_replacement(target, done, before)]
-    return [*_news_of_action(resource, target, done), *_news_of_costs(target, done)]
+    return [*_news_of_action(resource, target, done, before), *_news_of_costs(target, done)]
 
 
 def _news_of_replacement(target: Target, done: Plan, before: Live | None) -> News:
@@ -188,7 +189,9 @@ def _news_of_replacement(target: Target, done: Plan, before: Live | None) -> New
     return News("Warning" if held else "Normal", EventReason.REPLACED, message)
 
 
-def _news_of_action(resource: Resource, target: Target, done: Plan) -> list[News]:
+def _news_of_action(
+    resource: Resource, target: Target, done: Plan, live: Live | None
+) -> list[News]:
     before = resource.status
     if done.action is Action.ADOPT:
         changed = f", and was changed: {'; '.join(map(str, done.changes))}" if done.changes else ""
@@ -198,8 +201,7 @@ def _news_of_action(resource: Resource, target: Target, done: Plan) -> list[News
         lost = "empty" if target.consumer is None else "and starts anew"
         message = f"{target} had vanished from JetStream and was created again, {lost}"
         return [News("Warning", EventReason.RECREATED, message)]
-    same_spec = before.get("observedGeneration") == resource.generation
-    if done.action is Action.UPDATE and same_spec and is_true(before, "Ready"):
+    if is_true(before, "Ready") and is_drift(resource, done, live):
         what = "; ".join(map(str, done.changes)) or "its owner or its pause"
         return [News("Normal", EventReason.DRIFT_CORRECTED, f"put right in JetStream: {what}")]
     return []

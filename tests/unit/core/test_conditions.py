@@ -298,6 +298,25 @@ def test_a_loss_is_known_by_what_was_lost(status: Status, known: bool) -> None:
     assert is_known_loss(status) is known
 
 
+# --- what the server chose ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "outcome, chosen",
+    [
+        (READY, None),
+        (replace(READY, chosen={"maxBatch": 10}), {"maxBatch": 10}),
+        (SUSPENDED, {"maxBatch": 5}),
+        (STALLED, {"maxBatch": 5}),
+        (AWAY, {"maxBatch": 5}),
+    ],
+)
+def test_what_the_server_chose_is_told_when_ready_and_stays_until_the_next_time(
+    outcome: Outcome, chosen: Status | None
+) -> None:
+    assert after(outcome, {"chosen": {"maxBatch": 5}}).get("chosen") == chosen
+
+
 # --- worth an event ------------------------------------------------------------------------------
 
 

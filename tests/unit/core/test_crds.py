@@ -65,7 +65,7 @@ def test_a_resource_that_nobody_has_seen_is_about_no_generation(definition: Defi
 
 
 @all_kinds
-def test_unknown_fields_are_pruned_but_in_the_effective_configuration(
+def test_unknown_fields_are_pruned_but_in_what_is_effective_or_chosen(
     definition: Definition,
 ) -> None:
     kept = [
@@ -74,7 +74,7 @@ def test_unknown_fields_are_pruned_but_in_the_effective_configuration(
         if found.get("x-kubernetes-preserve-unknown-fields")
     ]
     has_effective = "effective" in definition.status.model_fields
-    assert kept == ([".status.effective"] if has_effective else [])
+    assert kept == ([".status.effective", ".status.chosen"] if has_effective else [])
 
 
 @all_kinds

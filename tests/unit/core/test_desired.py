@@ -217,6 +217,13 @@ def test_a_spec_that_the_schema_forbids_is_refused_here_too(spec: dict[str, Any]
         StreamSpec.model_validate(spec)
 
 
+def test_what_a_consumer_leaves_out_will_be_its_streams_limit_or_the_usual_default() -> None:
+    desired = consumer("work", "reader", {})
+    assert desired.after("max_ack_pending") == 1000
+    assert desired.under({"max_ack_pending": 50}).after("max_ack_pending") == 50
+    assert desired.under({"max_ack_pending": 50}).under(None) == desired
+
+
 def test_a_consumer_without_acknowledgements_may_say_so() -> None:
     spec = ConsumerSpec.model_validate({"streamName": "a", "ackPolicy": "none"})
     assert desired_consumer("reader", spec, "a").declared["ack_policy"] == "none"

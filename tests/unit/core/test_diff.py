@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.diff import FieldChange, Verdict, diff, own_metadata, unsupported
+from coze_nats.core.diff import FieldChange, Verdict, choices, diff, own_metadata, unsupported
 from coze_nats.core.live import Server
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import consumer, stream
@@ -158,6 +158,24 @@ def test_what_is_declared_counts_whatever_the_server_chose() -> None:
         spec, spec, chosen={"duplicateWindow": "1m"}, duplicate_window=60 * 10**9
     )
     assert [str(change) for change in changes] == ["duplicateWindow 1m → 2m"]
+
+
+def test_what_a_server_chose_is_what_the_spec_leaves_out_and_is_not_usual() -> None:
+    by_hand: Spec = {"duplicate_window": 60 * 10**9, "max_msgs": 7}
+    assert choices(stream("work", {"maxMsgs": 5}), live_stream({}, **by_hand)) == {
+        "duplicateWindow": "1m"
+    }
+    assert choices(stream("work", {}), live_stream({})) == {}
+
+
+def test_what_a_consumer_gets_from_its_stream_is_right_and_nothing_else_is() -> None:
+    desired = consumer("work", "reader", {}).under({"max_ack_pending": 50})
+    live = live_consumer({}, max_ack_pending=50)
+    assert diff(desired, live, NEWEST) == ()
+    assert choices(desired, live) == {}
+    for_once = live_consumer({}, max_ack_pending=1000)
+    (change,) = diff(desired, for_once, NEWEST, {"maxAckPending": 1000})
+    assert str(change) == "maxAckPending 1000 → 50"
 
 
 # --- differences ----------------------------------------------------------------------------------

@@ -63,6 +63,36 @@ def test_a_consumer_of_a_resource_uses_its_stream_once_it_is_there(spec: Spec, n
 
 
 @pytest.mark.parametrize(
+    "spec, inherited",
+    [
+        ({}, {"max_ack_pending": 50, "inactive_threshold": 3600 * 10**9}),
+        ({"maxAckPending": 10}, {"inactive_threshold": 3600 * 10**9}),
+        ({"maxAckPending": 10, "inactiveThreshold": "1m"}, {}),
+        (
+            {"ackPolicy": "none"},
+            {"max_ack_pending": 50, "inactive_threshold": 3600 * 10**9},
+        ),
+        ({"ackPolicy": "none", "deliverSubject": "a"}, {"inactive_threshold": 3600 * 10**9}),
+    ],
+    ids=[
+        "all of it",
+        "what it doesn't declare",
+        "nothing",
+        "a pull consumer without acknowledgements",
+        "a push consumer without acknowledgements",
+    ],
+)
+def test_a_consumer_gets_what_it_leaves_out_from_its_streams_limits(
+    spec: Spec, inherited: Spec
+) -> None:
+    limits = {"maxAckPending": 50, "inactiveThreshold": "1h"}
+    stream = a_stream(created="then", effective={"consumerLimits": limits})
+    desired = intent(a_consumer({**REFERRING.spec, **spec}), stream, None)
+    assert not isinstance(desired, Waiting)
+    assert desired.inherited == inherited
+
+
+@pytest.mark.parametrize(
     "stream, message",
     [
         (None, "there is no CozeStream orders in this namespace: apply it, or correct the name"),

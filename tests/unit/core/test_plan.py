@@ -7,9 +7,9 @@ import pytest
 
 from coze_nats.core.desired import Target
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
-from coze_nats.core.names import OWNER_METADATA, Reason
+from coze_nats.core.names import OWNER_METADATA, START_METADATA, Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, plan, plan_deletion
+from coze_nats.core.plan import Action, Plan, Situation, chosen_by_server, plan, plan_deletion
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Create, Delete, Pause, Update
 from fakes.configs import complete_consumer, complete_stream
@@ -448,3 +448,12 @@ def test_a_stream_that_lost_its_metadata_is_still_deleted_by_its_incarnation() -
 )
 def test_what_is_not_ours_or_not_there_is_not_touched(live: Live | None) -> None:
     assert plan_deletion(TARGET, live, situation()) == Plan(Action.NOTHING)
+
+
+# --- what the server chose ------------------------------------------------------------------------
+
+
+def test_where_a_consumer_goes_on_is_nothing_that_the_server_chose() -> None:
+    goes_on = {"deliver_policy": "by_start_sequence", "opt_start_seq": 41}
+    live = a_consumer({}, {**OURS, START_METADATA: "41 all"}, **goes_on, max_batch=10)
+    assert chosen_by_server(consumer("work", "reader", {}), live) == {"maxBatch": 10}

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from coze_nats.core import names
-from coze_nats.core.live import Server
+from coze_nats.core.diff import FieldChange
+from coze_nats.core.live import LiveConsumer, LiveStream, Server
+from coze_nats.core.plan import Action, Plan
 from coze_nats.core.policies import Policies
-from coze_nats.core.remembered import is_observed, replacement_of, situation_of
+from coze_nats.core.remembered import is_drift, is_observed, replacement_of, situation_of
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.steps import Replacement
 
@@ -42,7 +44,7 @@ def test_a_new_resource_remembers_nothing() -> None:
     assert situation.policies == Policies()
     assert (situation.incarnation, situation.last_known) == ("", "")
     assert situation.replacing is None
-    assert situation.chosen is None
+    assert situation.chosen == {}
 
 
 def test_policies_come_from_the_spec_and_from_the_operator() -> None:
@@ -82,26 +84,67 @@ def test_a_replacement_under_way_is_remembered(
     assert found(resource(status)).replacing == replacement
 
 
-@pytest.mark.parametrize(
-    "status, chosen",
-    [
-        ({**READY, "effective": {"maxMsgs": 5}}, {"maxMsgs": 5}),
-        (READY, {}),
-        ({**READY, "observedGeneration": 6, "effective": {"maxMsgs": 5}}, None),
-        ({"observedGeneration": 7, "effective": {"maxMsgs": 5}}, None),
-    ],
-    ids=["converged", "converged, with nothing to tell", "an older spec", "not ready"],
-)
-def test_what_the_server_chose_counts_while_this_very_spec_holds(
-    status: Status, chosen: Status | None
-) -> None:
-    assert found(resource(status)).chosen == chosen
+def test_what_the_server_chose_is_remembered_whatever_becomes_of_the_spec() -> None:
+    assert found(resource({"chosen": {"maxBatch": 10}})).chosen == {"maxBatch": 10}
 
 
 def test_a_status_is_about_the_spec_of_now_or_not() -> None:
     assert is_observed(resource(READY))
     assert not is_observed(resource({"observedGeneration": 6}))
     assert not is_observed(resource({}))
+
+
+# --- drift ----------------------------------------------------------------------------------------
+
+LIVE = LiveConsumer(config={"name": "orders", "max_ack_pending": 50}, created=EARLY)
+AS_LEFT = {**READY, "effective": {"maxAckPending": 50}}
+CONTESTED = {**AS_LEFT, "conditions": [{"type": "Ready", "reason": "DriftContested"}]}
+
+
+def update(*changes: FieldChange) -> Plan:
+    return Plan(Action.UPDATE, changes=changes)
+
+
+@pytest.mark.parametrize(
+    "status, declared, drifted",
+    [
+        (AS_LEFT, False, False),
+        (AS_LEFT, True, True),
+        ({**AS_LEFT, "effective": {"maxAckPending": 100}}, False, True),
+        ({**AS_LEFT, "effective": {}}, False, True),
+        (CONTESTED, False, True),
+        ({**CONTESTED, "observedGeneration": 6}, False, False),
+        ({**AS_LEFT, "observedGeneration": 6}, True, False),
+        ({"observedGeneration": 7}, True, False),
+    ],
+    ids=[
+        "its stream has another limit now",
+        "a declared field is not what it was",
+        "somebody changed it",
+        "somebody set it",
+        "somebody keeps changing it",
+        "somebody kept changing it under another spec",
+        "the spec is another one",
+        "it was not as declared",
+    ],
+)
+def test_only_what_somebody_else_changed_is_drift(
+    status: Status, declared: bool, drifted: bool
+) -> None:
+    todo = update(FieldChange("maxAckPending", 50, 100, declared=declared))
+    assert is_drift(resource(status), todo, LIVE) is drifted
+
+
+def test_a_lost_owner_is_drift_and_other_actions_are_not() -> None:
+    assert is_drift(resource(AS_LEFT), update(), LIVE)
+    assert not is_drift(resource(AS_LEFT), Plan(Action.CREATE), None)
+
+
+def test_a_streams_own_fields_are_compared_with_what_was_left() -> None:
+    stream = LiveStream(config={"name": "orders", "duplicate_window": 10**9}, created=EARLY)
+    todo = update(FieldChange("duplicateWindow", "1s", "2m", declared=False))
+    left = {**READY, "effective": {"duplicateWindow": "1s"}}
+    assert not is_drift(resource(left), todo, stream)
 
 
 # --- a consumer whose stream was made anew --------------------------------------------------------

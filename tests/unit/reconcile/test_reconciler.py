@@ -84,6 +84,16 @@ async def test_a_stream_that_appears_wakes_its_consumers(bench: Bench) -> None:
     assert (await bench.reconcile(orders)).wake == ()
 
 
+async def test_a_stream_with_other_limits_for_its_consumers_wakes_them(bench: Bench) -> None:
+    orders, reader = bench.stream(), bench.consumer(maxAckPending=10)
+    await bench.settle(orders, reader)
+    for limits in ({"maxAckPending": 50}, {"maxAckPending": 60, "inactiveThreshold": "1h"}, {}):
+        bench.stream(consumerLimits=limits, description="changed")
+        assert (await bench.reconcile(orders)).wake == (reader,)
+        bench.stream(consumerLimits=limits)
+        assert (await bench.reconcile(orders)).wake == ()
+
+
 # --- waiting for a stream -------------------------------------------------------------------------
 
 

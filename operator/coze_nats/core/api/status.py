@@ -121,6 +121,9 @@ class _Common(_Observed):
     effective: Effective | None = None
     """The configuration that JetStream really has, in the terms of spec; what is zero, off or empty
     is left out."""
+    chosen: Effective | None = None
+    """The part of it that the server chose, having limits of its own, where the spec says nothing;
+    left out: the usual defaults hold."""
 
 
 class StreamStatus(_Common):
