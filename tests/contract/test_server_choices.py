@@ -17,6 +17,7 @@ from coze_nats.core.diff import choices
 from coze_nats.core.errors import Rejected
 from coze_nats.core.live import Config
 from coze_nats.core.plan import Action, Plan, Situation, plan
+from coze_nats.core.resource import Key
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
 from coze_nats.jetstream.options import ConnectionOptions
@@ -91,6 +92,27 @@ async def test_what_a_server_with_limits_chose_is_right_whatever_becomes_of_the_
         await bench.settle(*keys)
         assert [bench.ready(key) for key in keys] == [("True", "Converged")] * 2
         bench.restart()
+
+
+async def test_what_a_server_with_limits_chose_is_identical_when_it_is_adopted_again(
+    limited: Gateway,
+) -> None:
+    bench = Bench(limited)
+
+    def declare() -> tuple[Key, Key]:
+        kept = {"deletion": "Retain"}
+        return bench.stream(policies=kept), bench.consumer(policies=kept)
+
+    await bench.settle(*declare())
+    orders, reader = keys = declare()
+    chosen = [bench.status(key)["chosen"] for key in keys]
+    for key in (reader, orders):
+        bench.kubernetes.delete(key)
+        await bench.reconcile(key)
+    await bench.settle(*declare())
+    assert [bench.ready(key) for key in keys] == [("True", "Converged")] * 2
+    assert [bench.events(key)[-1].reason for key in keys] == ["Adopted", "Adopted"]
+    assert [bench.status(key)["chosen"] for key in keys] == chosen
 
 
 async def test_what_a_suspended_resource_no_longer_declares_is_not_what_the_server_chose(

@@ -35,6 +35,7 @@ class FieldChange:
         after: what it should have, likewise.
         declared: whether the spec says so, or the default does.
         why: what stands in its way, or what it costs.
+        by_limits: whether the server may have chosen it, having limits of its own.
     """
 
     name: str
@@ -43,6 +44,7 @@ class FieldChange:
     declared: bool
     verdict: Verdict = Verdict.IN_PLACE
     why: str = ""
+    by_limits: bool = False
 
     @property
     def is_costly(self) -> bool:
@@ -149,7 +151,14 @@ def _change(item: Field, desired: Desired, live: Config, server: Server) -> Fiel
         declared=declared,
         verdict=verdict,
         why=why,
+        by_limits=not declared and _is_limited(item, desired, after, before),
     )
+
+
+def _is_limited(item: Field, desired: Desired, usual: Any, live: Any) -> bool:
+    if item.limited is None or item.wire in desired.inherited:
+        return False
+    return item.limited(usual, live)
 
 
 def _in_spec_terms(item: Field, value: Any) -> Any:

@@ -21,6 +21,10 @@ Rewritten = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 """Declared config (wire) with the field → the other values that the server may make of its own."""
 
 
+Limited = Callable[[Any, Any], bool]
+"""Usual default and live value (wire) → whether limits of a server or an account may be why."""
+
+
 class Change(Enum):
     """How NATS takes a change of a field."""
 
@@ -47,6 +51,7 @@ class Field:
         defaults: which values the server may choose when the spec says nothing; the first is usual.
         level: the API level that a value needs; 0 is nats-server 2.10.
         removal: what is sent to remove a value where leaving the key out has no effect.
+        limited: whether limits of a server or an account make another value of the usual default.
         rewritten: what the server may make of a declared value and means the same by.
     """
 
@@ -59,6 +64,7 @@ class Field:
     level: Callable[[Any], int] = lambda _: 0
     removal: Any = None
     rewritten: Rewritten = lambda _: ()
+    limited: Limited | None = None
 
     def acceptable(self, declared: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values (wire) that are right, given all that is declared; the first is meant."""
@@ -135,6 +141,14 @@ def _republish(declared: Mapping[str, Any]) -> tuple[Any, ...]:
     return ({**asked, "src": transform["dest"], "dest": transform["dest"]},)
 
 
+def _is_lowered(usual: Any, live: Any) -> bool:
+    return bool(0 < live < usual)
+
+
+def _is_bounded(usual: Any, live: Any) -> bool:
+    return bool(usual == 0 < live)
+
+
 def _duplicate_window(declared: Mapping[str, Any]) -> tuple[Any, ...]:
     usual = min(_DUPLICATE_WINDOW, declared.get("max_age") or _DUPLICATE_WINDOW)
     if "mirror" in declared:
@@ -172,7 +186,12 @@ STREAM_FIELDS: tuple[Field, ...] = (
     Field("discardPerSubject", "discard_new_per_subject", absent=False),
     Field("noAck", "no_ack", absent=False),
     Field(
-        "duplicateWindow", "duplicate_window", codec.DURATION, absent=0, defaults=_duplicate_window
+        "duplicateWindow",
+        "duplicate_window",
+        codec.DURATION,
+        absent=0,
+        defaults=_duplicate_window,
+        limited=_is_lowered,
     ),
     Field("compression", "compression", absent="none"),
     Field(
@@ -339,9 +358,15 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
     Field("filterSubject", "filter_subject", absent=""),
     Field("filterSubjects", "filter_subjects", codec.STRINGS),
     Field("replayPolicy", "replay_policy", absent="instant", change=Change.IMMUTABLE),
-    Field("maxAckPending", "max_ack_pending", absent=0, defaults=_max_ack_pending),
+    Field(
+        "maxAckPending",
+        "max_ack_pending",
+        absent=0,
+        defaults=_max_ack_pending,
+        limited=_is_lowered,
+    ),
     Field("maxWaiting", "max_waiting", absent=0, defaults=_max_waiting, change=Change.IMMUTABLE),
-    Field("maxBatch", "max_batch", absent=0),
+    Field("maxBatch", "max_batch", absent=0, limited=_is_bounded),
     Field("maxExpires", "max_expires", codec.DURATION, absent=0),
     Field("maxBytes", "max_bytes", codec.SIZE, absent=0),
     Field("inactiveThreshold", "inactive_threshold", codec.DURATION, absent=0),

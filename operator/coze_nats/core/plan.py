@@ -162,15 +162,17 @@ def _adopted(
             "another name, or remove it from NATS",
             changes,
         )
-    is_paused_otherwise = bool(configs.pausing(desired, live))
-    if situation.policies.adoption == "IfIdentical" and (changes or is_paused_otherwise):
-        differing = _listed(changes) or "pauseUntil"
-        return _refused(
-            Reason.NOT_IDENTICAL,
-            f"{found}, but it is not as declared ({differing}): make the spec say what it "
-            "is, set policies.adoption: Always, or remove it from NATS",
-            changes,
-        )
+    if situation.policies.adoption == "IfIdentical":
+        # What any server might have made of a default is identical, and stays.
+        changes = tuple(change for change in changes if not change.by_limits)
+        if changes or configs.pausing(desired, live):
+            differing = _listed(changes) or "pauseUntil"
+            return _refused(
+                Reason.NOT_IDENTICAL,
+                f"{found}, but it is not as declared ({differing}): make the spec say what it "
+                "is, set policies.adoption: Always, or remove it from NATS",
+                changes,
+            )
     return _changed(Action.ADOPT, desired, live, changes, situation)
 
 

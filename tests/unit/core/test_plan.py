@@ -450,6 +450,53 @@ def test_what_is_not_ours_or_not_there_is_not_touched(live: Live | None) -> None
     assert plan_deletion(TARGET, live, situation()) == Plan(Action.NOTHING)
 
 
+# --- what limits make of a default ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "live, shown",
+    [
+        (a_consumer({}, {}, max_ack_pending=100), ""),
+        (a_consumer({}, {}, max_batch=10), ""),
+        (a_consumer({}, {}, max_ack_pending=1001), "maxAckPending 1001 → 1000"),
+        (a_consumer({}, {}, max_ack_pending=-1), "maxAckPending -1 → 1000"),
+        (a_consumer({}, {}, max_ack_pending=100, max_deliver=3), "maxDeliver 3 → -1"),
+    ],
+)
+def test_what_limits_of_a_server_make_of_a_default_is_identical_and_stays(
+    live: LiveConsumer, shown: str
+) -> None:
+    found = plan(consumer("work", "reader", {}), live, situation())
+    assert "; ".join(map(str, found.changes)) == shown
+    if shown:
+        assert found.refusal is not None
+        assert found.refusal.reason is Reason.NOT_IDENTICAL
+        assert f"({shown})" in found.refusal.message
+    else:
+        assert found.action is Action.ADOPT
+        metadata = {**live.config["metadata"], **OURS}
+        assert only_update(found) == {**live.config, "metadata": metadata}
+
+
+def test_a_shorter_duplicate_window_is_identical_and_a_longer_one_is_not() -> None:
+    shorter, longer = (a_stream({}, {}, duplicate_window=s * 10**9) for s in (30, 300))
+    assert plan(stream("work", {}), shorter, situation()).action is Action.ADOPT
+    assert plan(stream("work", {}), longer, situation()).action is Action.REFUSE
+
+
+def test_a_default_is_set_where_adoption_may_change_something() -> None:
+    may_change = situation(policies=Policies(adoption="Always"))
+    found = plan(consumer("work", "reader", {}), a_consumer({}, {}, max_batch=10), may_change)
+    assert [str(change) for change in found.changes] == ["maxBatch 10 → 0"]
+
+
+def test_what_a_consumer_gets_from_its_stream_is_known_and_nothing_else_is_identical() -> None:
+    desired = consumer("work", "reader", {}).under({"max_ack_pending": 50})
+    found = plan(desired, a_consumer({}, {}, max_ack_pending=20), situation())
+    assert [str(change) for change in found.changes] == ["maxAckPending 20 → 50"]
+    assert found.action is Action.REFUSE
+
+
 # --- what the server chose ------------------------------------------------------------------------
 
 
