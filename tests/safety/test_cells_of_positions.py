@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from safety.cells import Cell, Spec
+from support.eventually import eventually_async
 
 EARLIER, LATER = 6, 6
 """How many messages there are when the consumer is made, and how many come then."""
@@ -99,7 +100,13 @@ async def test_a_replaced_consumer_goes_on_where_it_was(
     assert found == sorted(set(found))
 
     await cell.publish(2)
-    new = await cell.traffic.receive_all(cell.name, "reader")
+    new: list[int] = []
+
+    async def have_come() -> bool:
+        new.extend(await cell.traffic.receive_all(cell.name, "reader"))
+        return len(new) >= (1 if which == "one subject" else 2)
+
+    await eventually_async(have_come)
     assert len(new) == (1 if which == "one subject" else 2)
 
 

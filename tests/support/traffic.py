@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from nats.aio.client import Client
 
+# What has just been stored comes to a consumer a moment later: up to 20 ms are waited for it.
+_NEXT = b'{"batch": 1, "expires": 20000000}'
+
 
 class Received(NamedTuple):
     """A message as a worker got it."""
@@ -22,7 +25,7 @@ class Traffic:
     async def publish(self, *subjects: str) -> None:
         """Store a message on each of the subjects, in this order."""
         for subject in subjects:
-            answer = await self._client.request(subject, b"x" * 100, timeout=5)
+            answer = await self._client.request(subject, b"x" * 100, timeout=30)
             stored = json.loads(answer.data)
             assert "error" not in stored, f"{subject}: {stored}"
 
@@ -35,15 +38,15 @@ class Traffic:
         for is_acknowledged in acknowledged:
             message = await self._client.request(
                 f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
-                b'{"batch": 1, "no_wait": true}',
-                timeout=5,
+                _NEXT,
+                timeout=30,
                 old_style=True,
             )
             if message.headers and "Status" in message.headers:
                 break
             found.append(Received(int(message.reply.split(".")[-4]), message.subject))
             if is_acknowledged:
-                await self._client.request(message.reply, b"+ACK", timeout=5, old_style=True)
+                await self._client.request(message.reply, b"+ACK", timeout=30, old_style=True)
         return found
 
     async def receive_all(self, stream: str, consumer: str) -> list[int]:
