@@ -47,7 +47,8 @@ def operator(
     return OperatorProcess(
         account(api, namespace, pod),
         variables.get("NATS_SERVER_URL", ""),
-        arguments=(*given, *arguments),
+        # What a pod finds out by itself.
+        arguments=(f"--lease-namespace={namespace}", *given, *arguments),
         environment=variables,
     )
 
