@@ -96,11 +96,9 @@ def unread(outcome: Outcome, obstacle: Outcome | None) -> Outcome:
         outcome: how it stands apart from that.
         obstacle: why there is nothing newer, once that is worth to be told.
     """
-    if obstacle is None:
-        return replace(outcome, observed=False)
-    if outcome.health is not Health.READY:
+    if obstacle and outcome.health is not Health.READY:
         return replace(outcome, message=f"{outcome.message}; {obstacle.message}", observed=False)
-    if obstacle.health is Health.STALLED:
+    if obstacle and obstacle.health is Health.STALLED:
         return replace(
             obstacle,
             message=f"{obstacle.message}; the connection goes on with what was read before",
