@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from controlplane import binaries
-from controlplane.binaries import Binary
+from controlplane.recipes import Binary
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "coze-nats-operator"

@@ -4,7 +4,7 @@ For the demo, the tests, the benchmarks and `make dev`. Not for production: etcd
 disk, nothing runs pods, and every instance throws its data away when it stops.
 """
 
-from controlplane.binaries import Binary
 from controlplane.errors import ControlPlaneError
+from controlplane.recipes import Binary
 
 __all__ = ["Binary", "ControlPlaneError"]

@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from controlplane import binaries, dev
-from controlplane.binaries import Binary
 from controlplane.errors import ControlPlaneError
+from controlplane.recipes import Binary
 
 
 def main(arguments: list[str] | None = None) -> int:

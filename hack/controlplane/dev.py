@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane import binaries
-from controlplane.binaries import Binary
 from controlplane.errors import ControlPlaneError
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsCluster, NatsServer
+from controlplane.recipes import Binary
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOOK_SECONDS = 0.5

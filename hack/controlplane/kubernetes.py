@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Self
 
 from controlplane import access, binaries, ports, processes
-from controlplane.binaries import Binary
 from controlplane.certificates import Authority, Pair, write_key, write_public_key
 from controlplane.directories import Directory
 from controlplane.errors import ControlPlaneError
+from controlplane.recipes import Binary
 
 ISSUER = "https://kubernetes.default.svc"
 # A socket in the instance's directory: no port to clash, nobody else to read it.

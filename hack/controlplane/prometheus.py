@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from controlplane import binaries, ports, processes
-from controlplane.binaries import Binary
 from controlplane.directories import Directory
 from controlplane.errors import ControlPlaneError
 from controlplane.loopback import urlopen
+from controlplane.recipes import Binary
 
 REQUEST_SECONDS = 30.0
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from controlplane import binaries
-from controlplane.binaries import Binary
 from controlplane.kubernetes import KubernetesAPI
+from controlplane.recipes import Binary
 from coze_nats.core import names
 from support.eventually import eventually
 from support.helm import Helm

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from controlplane import binaries
-from controlplane.binaries import Binary
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
+from controlplane.recipes import Binary
 from coze_nats.core import names
 from support import gitops_crds
 from support.gitops import LOGIN_VARIABLES, USERS, Json, built, connecting_to, sync_in_waves

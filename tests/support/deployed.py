@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from controlplane import binaries
-from controlplane.binaries import Binary
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.operator import OperatorProcess
+from controlplane.recipes import Binary
 
 Json = dict[str, Any]
 

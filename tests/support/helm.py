@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from controlplane import binaries
-from controlplane.binaries import Binary
 from controlplane.kubernetes import KubernetesAPI
+from controlplane.recipes import Binary
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "coze-nats-operator"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from controlplane import binaries
-from controlplane.binaries import Binary
+from controlplane.recipes import Binary
 
 GITOPS = Path(__file__).resolve().parents[2] / "examples" / "gitops"
 CUSTOMIZATIONS = GITOPS / "argocd" / "resource_customizations" / "jetstream.coze.dev"

@@ -1,11 +1,12 @@
 """Where the programs of the control plane are taken from, and what is said if they can't be had."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from controlplane import Binary, ControlPlaneError, binaries
+from controlplane import Binary, ControlPlaneError, binaries, recipes
 
 Install = Callable[[str, str], Path]
 
@@ -107,13 +108,53 @@ def test_every_known_nats_server_has_hashes_and_the_default_is_among_them() -> N
 
 
 def test_the_versions_in_code_are_those_that_go_builds() -> None:
-    files = ("go.mod", "helm/go.mod", "prometheus/go.mod")
-    modules = "".join((binaries.TOOLS / file).read_text() for file in files)
+    kubernetes = f"kubernetes-{recipes.KUBERNETES}/go.mod"
+    files = (kubernetes, "helm/go.mod", "prometheus/go.mod")
+    modules = "".join((recipes.TOOLS / file).read_text() for file in files)
 
-    assert f"k8s.io/kubernetes v{binaries.KUBERNETES}" in modules
-    assert f"go.etcd.io/etcd/server/v3 v{binaries.ETCD}" in modules
-    assert f"helm.sh/helm/v3 v{binaries.HELM}" in modules
+    assert f"go.etcd.io/etcd/server/v3 v{recipes.ETCD}" in modules
+    assert f"helm.sh/helm/v3 v{recipes.HELM}" in modules
     # Prometheus 3.x is module version 0.300 and up.
-    major, minor, patch = map(int, binaries.PROMETHEUS.split("."))
+    major, minor, patch = map(int, recipes.PROMETHEUS.split("."))
     module = f"github.com/prometheus/prometheus v0.{100 * major + minor}.{patch}"
     assert module in modules
+
+
+@pytest.mark.parametrize("version", recipes.kubernetes_versions())
+def test_a_version_of_kubernetes_can_be_chosen_and_is_what_go_builds(
+    monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setenv("COZE_KUBERNETES", version)
+
+    recipe = recipes.recipe(Binary.KUBECTL)
+
+    assert recipe.version == version
+    assert f"gitVersion=v{version} " in recipe.linker_flags
+    text = (recipe.module / "go.mod").read_text()
+    assert f"k8s.io/kubernetes v{version}" in text
+    replaced = set(re.findall(r"^\t(k8s\.io/\S+) => \1 (\S+)$", text, re.MULTILINE))
+    assert {staged for _, staged in replaced} == {f"v0.{version.removeprefix('1.')}"}
+
+
+def test_a_version_of_kubernetes_that_nobody_prepared_is_answered_with_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COZE_KUBERNETES", "1.12.0")
+
+    with pytest.raises(ControlPlaneError, match=rf"1\.12\.0.*{recipes.KUBERNETES}"):
+        recipes.recipe(Binary.KUBECTL)
+
+
+def test_without_a_choice_the_version_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COZE_KUBERNETES", raising=False)
+
+    assert recipes.recipe(Binary.KUBE_APISERVER).version == recipes.KUBERNETES
+
+
+def test_a_program_on_path_that_does_not_run_is_left_alone(tmp_path: Path) -> None:
+    broken = tmp_path / "bin" / "kubectl"
+    broken.write_text("\0")
+    broken.chmod(0o755)
+
+    with pytest.raises(ControlPlaneError, match="is needed to build"):
+        binaries.find("kubectl")
