@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from coze_nats.core.api import types
 from coze_nats.core.api.crds import Definition
-from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Change, Field, version_of
+from coze_nats.core.fields import Change, Field, version_of
+from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
+from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 from coze_nats.core.names import CONNECTION_KIND, CONSUMER_KIND, STREAM_KIND
 
 FIELDS: dict[str, tuple[Field, ...]] = {

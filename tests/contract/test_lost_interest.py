@@ -1,21 +1,17 @@
 """What a narrower filter, and the end of a consumer, do on real streams; and that plans know it."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import nats
 import pytest
 
 from controlplane.nats import NatsServer
-from coze_nats.core.desired import Desired
+from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.live import LiveConsumer
-from coze_nats.core.losses import lost_with
 from coze_nats.core.names import Reason
-from coze_nats.core.plan import Plan, Situation, plan
 from coze_nats.jetstream.gateway import Gateway
-from coze_nats.reconcile.performing import observe
-from coze_nats.reconcile.surroundings import surroundings
-from support.convergence import OWNER, apply, consumer, stream
+from support.convergence import apply, consumer, planned, stream
 from support.eventually import eventually_async
 from support.traffic import Traffic
 
@@ -31,7 +27,7 @@ async def test_narrowing_a_filter_discards_and_is_held(
     await client.close()
 
     narrow = consumer("held", "work", {"filterSubject": "held.a"})
-    held = await _planned(jetstream, narrow)
+    held = await planned(jetstream, narrow)
     assert held.refusal
     assert held.refusal.reason is Reason.WOULD_LOSE_DATA
     assert "filterSubject" in held.refusal.message
@@ -42,14 +38,6 @@ async def test_narrowing_a_filter_discards_and_is_held(
     left = await jetstream.stream("held")
     assert left
     assert left.messages == 2
-
-
-async def _planned(jetstream: Gateway, desired: Desired) -> Plan:
-    live = await observe(jetstream, desired.target)
-    situation = Situation(OWNER, await jetstream.server())
-    around = await surroundings(jetstream, desired, live, plan(desired, live, situation))
-    assert around
-    return plan(desired, live, replace(situation, around=around))
 
 
 # --- a consumer's end -----------------------------------------------------------------------------

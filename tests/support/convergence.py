@@ -10,9 +10,10 @@ from coze_nats.core.desired import Desired, desired_consumer, desired_stream
 from coze_nats.core.diff import FieldChange
 from coze_nats.core.errors import Transient
 from coze_nats.core.ownership import Live
-from coze_nats.core.plan import Plan, Situation, plan
+from coze_nats.core.plan import Plan, Situation
 from coze_nats.core.steps import Replacement
 from coze_nats.ports import JetStream
+from coze_nats.reconcile import looking
 from coze_nats.reconcile.performing import observe, perform
 
 OWNER = "cluster/namespace/resource"
@@ -53,7 +54,9 @@ class Applied:
 async def planned(jetstream: JetStream, desired: Desired, owner: str = OWNER) -> Plan:
     """The plan for what JetStream has now."""
     live = await observe(jetstream, desired.target)
-    return plan(desired, live, Situation(owner, await jetstream.server()))
+    situation = Situation(owner, await jetstream.server())
+    _, found = await looking.planned(jetstream, desired, live, situation)
+    return found
 
 
 async def apply(jetstream: JetStream, desired: Desired, attempts: int = 5) -> Applied:

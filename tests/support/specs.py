@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from coze_nats.core.codec import parse_duration
-from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS
+from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
+from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 
 Spec = dict[str, Any]
 

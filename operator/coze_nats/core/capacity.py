@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coze_nats.core.costs import counted
 from coze_nats.core.desired import Desired
 from coze_nats.core.live import LiveStream
-from coze_nats.core.losses import counted
 
 Account = Mapping[str, Any]
 """The answer of `$JS.API.INFO`: `limits`, `reserved_storage`, `reserved_memory` and, where the

@@ -12,7 +12,9 @@ from typing import Any
 
 from coze_nats.core.desired import Desired
 from coze_nats.core.diff import own_metadata
-from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, in_spec_terms
+from coze_nats.core.fields import in_spec_terms
+from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
+from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.movement import COMPANIONS, COUNTERS
 from coze_nats.core.names import EventReason, Reason

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, Self
 from coze_nats.core.api.consumer import ConsumerSpec
 from coze_nats.core.api.stream import StreamSpec
 from coze_nats.core.codec import InvalidValue, utc_instant
-from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Field, inherited
+from coze_nats.core.fields import Field
+from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS, inherited
+from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 from coze_nats.core.live import Config
 
 

@@ -5,24 +5,17 @@ chosen is right; times are compared as instants; subjects, filters and sources a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coze_nats.core import names
+from coze_nats.core.costs import Edit, Rule, Verdict, nothing
 from coze_nats.core.desired import Desired
 from coze_nats.core.fields import LEVEL_2_12, Change, Field, version_of
+from coze_nats.core.kinds.stream.sources import moved_starts
 from coze_nats.core.live import Config, Server
-from coze_nats.core.sources import moved_starts
-
-
-class Verdict(Enum):
-    """What NATS makes of a change."""
-
-    IN_PLACE = "in place"
-    LOSES_DATA = "loses data"
-    IMMUTABLE = "immutable"
-    UNSUPPORTED = "needs a newer server"
+from coze_nats.core.looks import Look, NotSeen, Seen
+from coze_nats.core.ownership import Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +109,33 @@ def diff(
             )
         )
     return tuple(found)
+
+
+def with_costs(
+    changes: tuple[FieldChange, ...], desired: Desired, live: Live, server: Server, seen: Seen
+) -> tuple[tuple[FieldChange, ...], tuple[Look, ...]]:
+    """The same changes with what they cost, and the looks that it takes to tell the rest."""
+    rules: dict[str, Rule] = {item.name: item.cost for item in desired.fields}
+    rules["metadata"] = nothing
+    after = {item.wire: _sent(item, desired, live.config) for item in desired.fields}
+    found, lacking = [], []
+    for change in changes:
+        edit = Edit(change.name, change.declared, after, live, server, seen)
+        try:
+            is_made = change.verdict is Verdict.IN_PLACE
+            cost = rules[change.name](edit) if is_made else None
+        except NotSeen as unseen:
+            lacking.append(unseen.look)
+            cost = None
+        found.append(replace(change, verdict=cost.verdict, why=cost.why) if cost else change)
+    return tuple(found), tuple(dict.fromkeys(lacking))
+
+
+def _sent(item: Field, desired: Desired, live: Config) -> Any:
+    """The value (wire) that the field gets, as it is sent where it is declared."""
+    if item.wire in desired.declared:
+        return item.codec.merged(live.get(item.wire), desired.declared[item.wire])
+    return desired.acceptable(item)[0]
 
 
 def choices(desired: Desired, live: Config) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from coze_nats.core.desired import (
     desired_consumer,
     desired_stream,
 )
-from coze_nats.core.fields import CONSUMER_LIMITS
+from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import Config
 from coze_nats.core.names import Reason
 from coze_nats.core.references import missing_stream, stream_key

@@ -9,15 +9,16 @@ from enum import Enum
 from typing import Any
 
 from coze_nats.core import configs, replacing
+from coze_nats.core.costs import Verdict
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.diff import FieldChange, Verdict, choices, diff, unsupported
+from coze_nats.core.diff import FieldChange, choices, diff, unsupported, with_costs
 from coze_nats.core.foreseen import refused_by
+from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.live import LiveStream, Server
-from coze_nats.core.losses import lost_with, with_losses, with_lost_interest
+from coze_nats.core.looks import Look, NotSeen, Seen
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.policies import Policies
-from coze_nats.core.replacing import Surroundings
 from coze_nats.core.steps import Delete, Note, Replacement, Step, Update
 
 
@@ -31,6 +32,7 @@ class Action(Enum):
     REPLACE = "replace"
     DELETE = "delete"
     RELEASE = "release"
+    LOOK = "look"
     REFUSE = "refuse"
 
 
@@ -49,6 +51,7 @@ class Plan:
     Attributes:
         steps: calls to JetStream, in order; empty when nothing is to be done or it is refused.
         changes: the fields that differ, also when the plan is refused because of them.
+        looks: what has to be seen before anything can be decided; then plan again.
         at_stake: of a deletion, how many messages go with the object, or would if it weren't kept.
     """
 
@@ -56,6 +59,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     changes: tuple[FieldChange, ...] = ()
     refusal: Refusal | None = None
+    looks: tuple[Look, ...] = ()
     at_stake: int = 0
 
 
@@ -73,7 +77,7 @@ class Situation:
         chosen: see `core.diff.diff`.
         claimant: the owner that an object without one still belongs to, as its metadata was
             stripped by hand; "" for none.
-        around: what else a change of the object touches.
+        seen: what was found around the object, as earlier plans had to know.
     """
 
     owner: str
@@ -84,7 +88,7 @@ class Situation:
     replacing: Replacement | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
     claimant: str = ""
-    around: Surroundings = field(default_factory=Surroundings)
+    seen: Seen = field(default_factory=Seen)
 
 
 def _refused(reason: Reason, message: str, changes: tuple[FieldChange, ...] = ()) -> Plan:
@@ -183,15 +187,17 @@ def _changed(
     changes: tuple[FieldChange, ...],
     situation: Situation,
 ) -> Plan:
-    if isinstance(live, LiveStream):
-        changes = with_losses(changes, desired, live, situation.around.left_behind)
-    elif situation.around.retention == "interest":
-        changes = with_lost_interest(changes, desired, live)
+    changes, looks = with_costs(changes, desired, live, situation.server, situation.seen)
     refusal = _refusal(changes, situation.policies)
+    if looks and (refusal is None or refusal.reason is Reason.WOULD_LOSE_DATA):
+        return Plan(Action.LOOK, changes=changes, looks=looks)
     if refusal:
         return Plan(Action.REFUSE, changes=changes, refusal=refusal)
     if any(change.verdict is Verdict.IMMUTABLE for change in changes):
-        return _replaced(desired, live, changes, situation)
+        try:
+            return _replaced(desired, live, changes, situation)
+        except NotSeen as unseen:
+            return Plan(Action.LOOK, changes=changes, looks=(unseen.look,))
     steps: tuple[Step, ...] = ()
     if changes or owner_of(live) != situation.owner:
         config = configs.updated(desired, live.config, changes, situation.owner)
@@ -237,25 +243,30 @@ def _replaced(
     desired: Desired, live: Live, changes: tuple[FieldChange, ...], situation: Situation
 ) -> Plan:
     what = "; ".join(str(item) for item in changes if item.verdict is Verdict.IMMUTABLE)
-    foreseen = _foreseen(desired, situation.around)
+    foreseen = _foreseen(desired, live, changes, situation.seen)
     if foreseen:
         message = f"{foreseen.message}. Nothing was changed, as {what} needs a new object"
         return _refused(foreseen.reason, message, changes)
-    cost = replacing.cost(live, changes, situation.policies, situation.around)
+    cost = replacing.cost(live, changes, situation.policies, situation.seen)
     if cost:
         message = f"{what}: replacing {desired.target} {cost}"
         return _refused(Reason.WOULD_LOSE_DATA, message, changes)
-    replacement = replacing.replacement(desired, live, situation.policies, situation.around)
+    replacement = replacing.replacement(desired, live, situation.policies, situation.seen)
     creation = configs.creation(desired, situation.owner, replacement)
     steps = (Note(desired.target, replacement), Delete(desired.target), *creation)
     return Plan(Action.REPLACE, steps, changes)
 
 
-def _foreseen(desired: Desired, around: Surroundings) -> Refusal | None:
+def _foreseen(
+    desired: Desired, live: Live, changes: tuple[FieldChange, ...], seen: Seen
+) -> Refusal | None:
     """Why the new object would be refused when the old one is gone already, as far as is known."""
-    if around.taken:
-        return Refusal(Reason.SUBJECT_OVERLAP, around.taken)
-    refused = refused_by(around.stream, desired) if desired.target.consumer else ""
+    if isinstance(live, LiveStream):
+        stores_others = any(change.name == "subjects" for change in changes)
+        subjects = tuple(desired.after("subjects") or ())
+        rivals = seen.rivals(live.name, subjects) if stores_others else ""
+        return Refusal(Reason.SUBJECT_OVERLAP, rivals) if rivals else None
+    refused = refused_by(replacing.stream_config(live, seen), desired)
     return Refusal(Reason.REJECTED_BY_SERVER, f"{refused}: correct it first") if refused else None
 
 

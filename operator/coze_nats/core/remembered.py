@@ -6,10 +6,12 @@ from typing import Any
 from coze_nats.core import names
 from coze_nats.core.codec import instant_ns
 from coze_nats.core.conditions import condition, is_true
-from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, in_spec_terms
+from coze_nats.core.costs import counted
+from coze_nats.core.fields import in_spec_terms
 from coze_nats.core.intent import stream_name
+from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
+from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 from coze_nats.core.live import LiveStream, Server
-from coze_nats.core.losses import counted
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, Plan, Situation

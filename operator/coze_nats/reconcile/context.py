@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from coze_nats.core import names
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
-from coze_nats.core.fields import CONSUMER_LIMITS
 from coze_nats.core.intent import Waiting, consumer_limits, intent
+from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, owner_of

@@ -22,9 +22,9 @@ from coze_nats.reconcile.attempts import Attempt, Attempts
 from coze_nats.reconcile.contests import Contests
 from coze_nats.reconcile.context import Context, converged, held, managed, refused, without_effect
 from coze_nats.reconcile.drifting import drifted_fields, is_lost
+from coze_nats.reconcile.looking import planned
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
-from coze_nats.reconcile.surroundings import surroundings
 
 log = logging.getLogger(__name__)
 
@@ -142,17 +142,14 @@ class Converger:
         if live and not is_ours(live, situation.owner, situation.incarnation):
             claimant = self._context.claimant(resource, live)
             situation = replace(situation, claimant=claimant)
-        todo = plan(desired, live, situation)
+        situation, todo = await planned(self._context.jetstream, desired, live, situation)
         if live and todo.action is Action.ADOPT:
-            situation = replace(situation, claimant=self._first_to_adopt(resource, desired, live))
+            first = await self._first_to_adopt(resource, desired, live)
+            situation = replace(situation, claimant=first)
             todo = plan(desired, live, situation)
-        around = await surroundings(self._context.jetstream, desired, live, todo)
-        if around is None:
-            return situation, todo
-        situation = replace(situation, around=around)
-        return situation, plan(desired, live, situation)
+        return situation, todo
 
-    def _first_to_adopt(self, resource: Resource, desired: Desired, live: Live) -> str:
+    async def _first_to_adopt(self, resource: Resource, desired: Desired, live: Live) -> str:
         """The owner to be, if another resource would adopt the object too and comes first.
 
         Who comes first is told by namespace and name, so it is the same at every look.
@@ -170,7 +167,8 @@ class Converger:
             if not isinstance(wanted, Desired):
                 continue
             wanted = replace(wanted, inherited=desired.inherited)
-            if plan(wanted, live, situation).action is Action.ADOPT:
+            _, todo = await planned(context.jetstream, wanted, live, situation)
+            if todo.action is Action.ADOPT:
                 return context.owner(other.key)
         return ""
 

@@ -1,5 +1,7 @@
 """Who stands in the way: the streams and consumers that a refusal is about, by name."""
 
+from collections.abc import Iterable
+
 from coze_nats.core.desired import Desired
 from coze_nats.core.errors import Failure
 from coze_nats.core.ownership import owner_of
@@ -12,13 +14,15 @@ WORK_QUEUE_ERRORS = frozenset({10099, 10100})
 
 async def overlapping_streams(jetstream: JetStream, desired: Desired, failure: Failure) -> str:
     """The first of the stream's subjects that others store, or else what the server said."""
-    return await subjects_taken(jetstream, desired) or f"subjects: {failure}"
+    stream = desired.target.stream
+    subjects = desired.declared.get("subjects") or (stream,)
+    return await subjects_taken(jetstream, stream, subjects) or f"subjects: {failure}"
 
 
-async def subjects_taken(jetstream: JetStream, desired: Desired) -> str:
-    """The first of the stream's subjects that others store, who they are, and who owns them."""
-    for subject in desired.declared.get("subjects") or (desired.target.stream,):
-        others = set(await jetstream.streams_on(subject)) - {desired.target.stream}
+async def subjects_taken(jetstream: JetStream, stream: str, subjects: Iterable[str]) -> str:
+    """The first of a stream's subjects that others store, who they are, and who owns them."""
+    for subject in subjects:
+        others = set(await jetstream.streams_on(subject)) - {stream}
         if others:
             named = [await _with_owner(jetstream, name) for name in sorted(others)]
             return (

@@ -16,10 +16,9 @@ from coze_nats.core.conditions import (
     next_status,
     turns,
 )
+from coze_nats.core.costs import Verdict, counted
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.diff import Verdict
 from coze_nats.core.live import LiveStream
-from coze_nats.core.losses import counted
 from coze_nats.core.movement import Difference, difference
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live

@@ -9,7 +9,9 @@ from pydantic.alias_generators import to_camel
 from coze_nats.core.api.consumer import ConsumerSpec
 from coze_nats.core.api.stream import StreamSpec
 from coze_nats.core.desired import InvalidField, Target, desired_consumer, desired_stream
-from coze_nats.core.fields import CONSUMER_FIELDS, STREAM_FIELDS, Field, in_spec_terms
+from coze_nats.core.fields import Field, in_spec_terms
+from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
+from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 from support.cases import CONSUMER_CASES, IDENTITY, STREAM_CASES, Case
 from support.convergence import consumer, stream
 from support.specs import CONSUMER, STREAM, comparable

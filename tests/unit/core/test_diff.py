@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.diff import FieldChange, Verdict, choices, diff, own_metadata, unsupported
+from coze_nats.core.costs import Verdict
+from coze_nats.core.diff import FieldChange, choices, diff, own_metadata, unsupported
 from coze_nats.core.live import Server
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import consumer, stream

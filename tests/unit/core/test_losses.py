@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.diff import Verdict, diff
+from coze_nats.core.costs import Verdict, counted
+from coze_nats.core.desired import Desired
+from coze_nats.core.diff import FieldChange, diff, with_costs
 from coze_nats.core.live import LiveStream, Server
-from coze_nats.core.losses import counted, with_losses
+from coze_nats.core.looks import MessagesLook, Seen
 from fakes.configs import complete_stream
 from support.convergence import stream
 
@@ -16,13 +18,23 @@ AS_OF = "2026-01-31T13:00:00.5Z"
 HOLDS = {"messages": 10, "bytes": 1000, "subjects": 2, "first_time": FIRST_TIME, "as_of": AS_OF}
 
 
+def costed(desired: Desired, live: LiveStream, seen: Seen | None = None) -> tuple[FieldChange, ...]:
+    changes = diff(desired, live.config, SERVER)
+    found, lacking = with_costs(changes, desired, live, SERVER, seen or Seen())
+    assert lacking == ()
+    return found
+
+
 def losses(before: dict[str, Any], after: dict[str, Any], **state: Any) -> dict[str, str]:
     """Why fields of a stream, of 10 messages on 2 subjects unless `state` differs, are held."""
     config = complete_stream(dict(stream("work", before).declared), SERVER.version, 4)
     live = LiveStream(config, "2026-01-01T00:00:00Z", **{**HOLDS, **state})
     desired = stream("work", after)
-    found = with_losses(diff(desired, config, SERVER), desired, live)
-    return {change.name: change.why for change in found if change.verdict is Verdict.LOSES_DATA}
+    return {
+        change.name: change.why
+        for change in costed(desired, live)
+        if change.verdict is Verdict.LOSES_DATA
+    }
 
 
 @pytest.mark.parametrize(
@@ -217,14 +229,14 @@ def test_messages_of_unknown_age_could_all_be_too_old(unknown: str) -> None:
 @pytest.mark.parametrize(
     "left_behind, why",
     [
-        ((), ""),
-        ((("old.a", 1),), "leaves 1 message on old.a stored, and takes no new ones there"),
+        ({}, ""),
+        ({"old.a": 1}, "leaves 1 message on old.a stored, and takes no new ones there"),
         (
-            (("old.a", 5), ("old.b", 2000), ("old.c", 1)),
+            {"old.c": 1, "old.b": 2000, "old.a": 5},
             "leaves 2,006 messages on old.a, old.b, old.c stored, and takes no new ones there",
         ),
         (
-            tuple((f"old.{number}", 1) for number in range(5)),
+            {f"old.{number}": 1 for number in range(5)},
             (
                 "leaves 5 messages on old.0, old.1, old.2 and 2 more stored, and takes no new ones "
                 "there"
@@ -233,12 +245,13 @@ def test_messages_of_unknown_age_could_all_be_too_old(unknown: str) -> None:
     ],
 )
 def test_messages_on_removed_subjects_are_named_and_hold_nothing(
-    left_behind: tuple[tuple[str, int], ...], why: str
+    left_behind: dict[str, int], why: str
 ) -> None:
     config = complete_stream(dict(stream("work", {"subjects": ["old.>"]}).declared), "2.14.6", 4)
     live = LiveStream(config, "2026-01-01T00:00:00Z", messages=10)
     desired = stream("work", {"subjects": ["new"]})
-    (change,) = with_losses(diff(desired, config, SERVER), desired, live, left_behind)
+    seen = Seen({MessagesLook("work", ("old.>",)): {**left_behind, "new": 3}})
+    (change,) = costed(desired, live, seen)
     assert (change.verdict, change.why, change.is_costly) == (Verdict.IN_PLACE, why, bool(why))
 
 

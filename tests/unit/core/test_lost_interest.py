@@ -1,21 +1,31 @@
 """A narrower filter on an interest stream: a cost, as the stream deletes what nobody waits for."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from coze_nats.core.diff import Verdict, diff
-from coze_nats.core.live import LiveConsumer, Server
-from coze_nats.core.losses import with_lost_interest
+from coze_nats.core.costs import Verdict
+from coze_nats.core.diff import diff, with_costs
+from coze_nats.core.live import LiveConsumer, LiveStream, Server
+from coze_nats.core.looks import Seen, StreamLook
 from support.convergence import consumer
 
 SERVER = Server("2.15.1", 5)
 
 
-def verdicts(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Verdict]:
-    live = LiveConsumer(consumer("s", "c", before).declared, "2026-01-01T00:00:00Z", pending=2)
+CREATED = "2026-01-01T00:00:00Z"
+INTEREST = LiveStream({"name": "s", "retention": "interest"}, CREATED, messages=5)
+
+
+def verdicts(
+    before: dict[str, Any], after: dict[str, Any], stream: LiveStream | None = INTEREST
+) -> dict[str, Verdict]:
+    live = LiveConsumer(consumer("s", "c", before).declared, CREATED, stream="s", pending=2)
     desired = consumer("s", "c", after)
-    changes = with_lost_interest(diff(desired, live.config, SERVER), desired, live)
+    seen = Seen({StreamLook("s"): stream})
+    changes, lacking = with_costs(diff(desired, live.config, SERVER), desired, live, SERVER, seen)
+    assert lacking == ()
     named = ("filterSubject", "filterSubjects", "description")
     return {change.name: change.verdict for change in changes if change.name in named}
 
@@ -52,3 +62,15 @@ def test_a_filter_that_keeps_all_subjects_loses_nothing(
 def test_other_changes_of_the_same_update_are_in_place() -> None:
     found = verdicts({}, {"filterSubject": "a", "description": "narrow"})
     assert found["description"] is Verdict.IN_PLACE
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [None, replace(INTEREST, messages=0), LiveStream({"name": "s"}, CREATED, messages=5)],
+    ids=["gone", "empty", "limits"],
+)
+def test_a_stream_that_keeps_nothing_for_its_consumers_loses_nothing_by_a_filter(
+    stream: LiveStream | None,
+) -> None:
+    found = verdicts({}, {"filterSubject": "a"}, stream)
+    assert found["filterSubject"] is Verdict.IN_PLACE

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.live import LiveConsumer, LiveStream, Server
+from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Server
+from coze_nats.core.looks import ConsumersLook, MessagesLook, RivalsLook, Seen, StreamLook
 from coze_nats.core.names import OWNER_METADATA, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import (
@@ -20,7 +21,6 @@ from coze_nats.core.plan import (
     stays_known,
 )
 from coze_nats.core.policies import Policies
-from coze_nats.core.replacing import Surroundings
 from coze_nats.core.steps import Delete, Note, Replacement, Update
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
@@ -51,6 +51,11 @@ def a_consumer(spec: Spec, metadata: dict[str, str] = OURS, **state: Any) -> Liv
 def planned(desired: Desired, live: Live | None, **more: Any) -> Plan:
     policies = {key: more.pop(key) for key in tuple(more) if key in Policies.__slots__}
     return plan(desired, live, Situation(OWNER, SERVER, policies=Policies(**policies), **more))
+
+
+def on(stream: LiveStream | None) -> Seen:
+    """What is seen of a consumer's stream."""
+    return Seen({StreamLook("work"): stream})
 
 
 def refusal(found: Plan) -> tuple[Reason, str]:
@@ -219,6 +224,11 @@ def test_a_loss_beside_a_replacement_is_told_as_the_whole_that_it_is() -> None:
     assert "would discard 8 messages" in message
 
 
+CONSUMERS = Listing(
+    {"reader": a_consumer({}), "probe": a_consumer({}, NOBODYS)}, missing=frozenset({"audit"})
+)
+
+
 @pytest.mark.parametrize(
     "data_loss, expected", [("Block", Reason.WOULD_LOSE_DATA), ("Allow", Action.REPLACE)]
 )
@@ -230,7 +240,7 @@ def test_consumers_that_nobody_brings_back_are_a_cost_though_the_stream_is_empty
         a_stream(FILE, consumers=3),
         replacement="Recreate",
         data_loss=data_loss,
-        around=Surroundings(unmanaged=("audit", "probe")),
+        seen=Seen({ConsumersLook("work"): CONSUMERS}),
     )
     assert verdict(found) is expected
     if found.refusal:
@@ -288,7 +298,7 @@ def test_a_replaced_consumer_goes_on_where_it_should(case: Position) -> None:
         a_consumer(case.spec, acknowledged=case.acknowledged),
         replacement="Recreate",
         position=case.policy,
-        around=Surroundings({"retention": case.retention}),
+        seen=on(a_stream({"retention": case.retention})),
     )
     assert found.action is Action.REPLACE
     note = found.steps[0]
@@ -307,7 +317,11 @@ def test_a_change_of_the_start_costs_the_position(
 ) -> None:
     live = a_consumer({}, pending=3, ack_pending=1200)
     found = planned(
-        consumer("work", "reader", after), live, replacement="Recreate", position=policy
+        consumer("work", "reader", after),
+        live,
+        replacement="Recreate",
+        position=policy,
+        seen=on(a_stream({})),
     )
     assert verdict(found) is expected
     if found.refusal:
@@ -323,7 +337,7 @@ def test_a_consumer_of_an_interest_stream_costs_what_the_stream_keeps_for_it() -
         consumer("work", "reader", {"maxWaiting": 5}),
         a_consumer({}, pending=3, ack_pending=1),
         replacement="Recreate",
-        around=Surroundings({"retention": "interest"}),
+        seen=on(a_stream({"retention": "interest"})),
     )
     assert refusal(found) == (
         Reason.WOULD_LOSE_DATA,
@@ -346,7 +360,7 @@ def test_a_consumer_is_not_deleted_for_one_that_would_be_refused(
         a_consumer({}, acknowledged=40),
         replacement="Recreate",
         position=position,
-        around=Surroundings(a_stream(case.stream).config),
+        seen=on(a_stream(case.stream)),
     )
     reason, message = refusal(found)
     assert reason is Reason.REJECTED_BY_SERVER
@@ -361,18 +375,18 @@ def test_a_consumer_close_by_is_replaced(case: RefusedConsumer) -> None:
         a_consumer({}),
         replacement="Recreate",
         position="Reset",
-        around=Surroundings(a_stream(case.stream).config),
+        seen=on(a_stream(case.stream)),
     )
     assert found.action is Action.REPLACE
 
 
 def test_a_stream_is_not_deleted_for_one_whose_subjects_another_one_stores() -> None:
-    around = Surroundings(taken="subjects: a overlaps with the subjects of stream other")
+    taken = "subjects: a overlaps with the subjects of stream other"
     found = planned(
         stream("work", {"storage": "memory", "subjects": ["a"]}),
         a_stream({}),
         replacement="Recreate",
-        around=around,
+        seen=Seen({RivalsLook("work", ("a",)): taken}),
     )
     assert refusal(found) == (
         Reason.SUBJECT_OVERLAP,
@@ -627,8 +641,7 @@ def test_a_plan_says_what_it_would_do_and_what_that_costs(
 def test_a_plan_names_the_messages_that_removed_subjects_leave_behind() -> None:
     desired = stream("work", {"subjects": ["new"]})
     live = a_stream({"subjects": ["old"]}, messages=8)
-    around = Surroundings(left_behind=(("old", 8),))
-    found = planned(desired, live, around=around)
+    found = planned(desired, live, seen=Seen({MessagesLook("work", ("old",)): {"old": 8}}))
     assert found.action is Action.UPDATE
     assert described(found, desired.target) == (
         "update stream work: subjects [old] → [new]; leaves 8 messages on old stored, and takes "

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.sources import copied_again, moved_starts
+from coze_nats.core.kinds.stream.sources import copied_again, moved_starts
 
 Source = dict[str, Any]
 A: Source = {"name": "a"}

@@ -1,0 +1,1 @@
+"""What sets one kind of resource apart from another: a folder each."""

@@ -1,0 +1,1 @@
+"""CozeConsumer: its fields, and what changes of them cost."""

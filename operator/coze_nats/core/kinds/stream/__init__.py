@@ -1,0 +1,1 @@
+"""CozeStream: its fields, and what changes of them cost."""
