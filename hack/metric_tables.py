@@ -14,7 +14,8 @@ SECTIONS: dict[str, Callable[[str], bool]] = {
     "consumer metrics": lambda name: name.startswith("coze_nats_consumer_"),
     "request metrics": lambda name: "_requests" in name or "_request_" in name,
     "process metrics": lambda name: (
-        name.startswith("process_") or name in {"coze_nats_build_info", "coze_nats_leader"}
+        name.startswith("process_")
+        or name in {"coze_nats_build_info", "coze_nats_leader", "coze_nats_tasks"}
     ),
     "connection metrics": lambda name: name.startswith(
         ("coze_nats_connection_", "coze_nats_resync_")

@@ -210,6 +210,7 @@ class Operator:
             links.states,
             lambda: self._leadership.leads,
             str(self._settings.shard or ""),
+            asyncio.get_running_loop(),
         )
         metrics.REGISTRY.register(self._state)
         return controller, links, sweep
@@ -251,10 +252,9 @@ class Operator:
         if self._settings.nats and self._duty.covers(None):
             await links.open(None, "", NatsEndpoint(self._settings.nats, self._may_write))
         self._leadership.start(self._watches.filled, take_over, stop)
-        slow = RunWatch(controller.queue.runs)
         self._checks.tasks += (
             asyncio.create_task(self._look(links, sweep, stop), name="sweep"),
-            asyncio.create_task(slow.run(), name="run-watch"),
+            asyncio.create_task(RunWatch(controller.queue.runs).run(), name="run-watch"),
         )
 
     async def _look(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:

@@ -1,5 +1,6 @@
 """What a scrape tells of the moment: read from those who know it, and never stored."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -124,6 +125,21 @@ def test_who_leads_says_so() -> None:
     registry = CollectorRegistry()
     registry.register(State(list, Load, list, leads=lambda: False, shard="1/4"))
     assert registry.get_sample_value("coze_nats_leader", {"shard": "1/4"}) == 0
+
+
+async def test_the_tasks_of_the_event_loop_are_counted_from_another_thread() -> None:
+    registry = CollectorRegistry()
+    registry.register(State(list, Load, list, loop=asyncio.get_running_loop()))
+
+    def tasks() -> float | None:
+        return registry.get_sample_value("coze_nats_tasks")
+
+    before = await asyncio.to_thread(tasks)
+    assert before
+    more = [asyncio.create_task(asyncio.sleep(60)) for _ in range(3)]
+    assert await asyncio.to_thread(tasks) == before + 3
+    for task in more:
+        task.cancel()
 
 
 def test_a_held_plan_is_told_until_it_is_not_held(value: Value) -> None:

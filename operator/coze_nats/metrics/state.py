@@ -3,6 +3,7 @@
 All of it is read from those who know it; nothing is stored here.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
@@ -60,6 +61,7 @@ class State(Collector):
         connections: looks at the connections.
         leads: whether this process is the one that works.
         shard: the part of the connections that it works for, "" for all.
+        loop: whose tasks are counted; a scrape runs in a thread of its own.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class State(Collector):
         connections: Callable[[], Iterable[ConnectionState]],
         leads: Callable[[], bool] = lambda: True,
         shard: str = "",
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._resources = resources
         self._load = load
         self._connections = connections
         self._leads = leads
         self._shard = shard
+        self._loop = loop
 
     def collect(self) -> Iterator[Metric]:
         """All families, also those that have no samples now."""
@@ -86,6 +90,11 @@ class State(Collector):
             "1 while this process does the work of its shard, 0 while it stands by.",
             {(self._shard,): self._leads()},
             "shard",
+        )
+        yield _gauge(
+            "tasks",
+            "Tasks of the process's event loop: as many at rest today as last week.",
+            {(): len(asyncio.all_tasks(self._loop)) if self._loop else 0},
         )
         yield from _resources(self._resources())
         yield from _queue(self._load())
