@@ -19,7 +19,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-connections test-install test-safety test-faults bench figures bench-shards demo dev image kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-connections test-install test-safety test-faults soak bench figures bench-shards demo dev image kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,11 +139,15 @@ test-faults: $(READY) ## Long: every fault between operator, API server and NATS
 
 # --- measuring ------------------------------------------------------------------------------------
 
+soak: $(READY) ## Load, restarts, rotations and hands on JetStream for HOURS=1; SEED=1 repeats a run
+	@$(PY) -m controlplane binaries
+	@PYTHONPATH=hack:tests $(PY) -m soak --hours $${HOURS:-1} $${SEED:+--seed $$SEED}
+
 bench: $(READY) ## Floor and operator in turn, 100 to 10,000 resources (SIZES="100 1000" or QUICK=1)
 	@$(PY) -m controlplane binaries
 	@PYTHONPATH=hack:tests $(PY) -m benchmarks $(if $(SIZES),--sizes "$(SIZES)") $(if $(QUICK),--quick)
 
-figures: $(READY) ## Put what bench and test-faults measured last into the documentation
+figures: $(READY) ## Put what bench, test-faults and soak measured last into the documentation
 	@PYTHONPATH=.:hack:tests $(PY) hack/figures.py
 
 bench-shards: $(READY) ## Simulate how shards divide resources, and what moves when there is one more

@@ -1,4 +1,4 @@
-"""Puts what `make bench` and `make test-faults` measured last into the documentation."""
+"""Puts what `make bench`, `test-faults` and `soak` measured last into the documentation."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from benchmarks import keys, report
 
 from faults import record
 from faults.table import table
+from soak import report as soak
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -17,6 +18,8 @@ def main() -> None:
     put("performance.md", "keys", meanings())
     if record.RESULTS.exists():
         put("reliability.md", "faults", table())
+    if soak.RESULTS.exists():
+        put("reliability.md", "soak", soak.text(json.loads(soak.RESULTS.read_text("utf-8"))))
     if report.RESULTS.exists():
         document = json.loads(report.RESULTS.read_text(encoding="utf-8"))
         about = document.pop("about")

@@ -43,8 +43,9 @@ class Declaring:
     requests.
     """
 
-    def __init__(self, api: KubernetesAPI, namespace: str) -> None:
+    def __init__(self, api: KubernetesAPI, namespace: str, patience: float = PATIENCE) -> None:
         self.namespace = namespace
+        self._patience = patience
         self._url = api.url
         self._tls = admin_tls(api.directory)
 
@@ -134,7 +135,7 @@ class Declaring:
         self, method: str, path: str, body: Json | None = None, also: HTTPStatus | None = None
     ) -> dict[str, Any]:
         headers = {"Content-Type": MERGE_PATCH} if method == "PATCH" else {}
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self._patience):
             while True:
                 try:
                     async with self.session.request(
