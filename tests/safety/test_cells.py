@@ -174,7 +174,7 @@ async def expect_made(cell: Cell, change: Change, before: Snapshot) -> None:
     assert await cell.is_left_alone(cell.orders)
 
 
-def positions(found: Snapshot) -> dict[str, tuple[int, int, int]]:
+def positions(found: Snapshot) -> dict[str, tuple[int | None, int, int]]:
     return {
         name: (each.acknowledged, each.ack_pending, each.pending)
         for name, each in found.consumers.items()

@@ -152,6 +152,6 @@ async def test_a_change_of_a_consumer(
         assert await cell.traffic.receive_all(cell.name, "reader") == gets
 
 
-def positions(found: Snapshot) -> tuple[int, int, int]:
+def positions(found: Snapshot) -> tuple[int | None, int, int]:
     reader = found.consumers["reader"]
     return reader.acknowledged, reader.ack_pending, reader.pending

@@ -102,7 +102,7 @@ async def test_adoption_of_a_stream(
     assert await cell.is_left_alone(cell.orders)
 
 
-def content(found: Snapshot) -> tuple[str, int, int, dict[str, tuple[int, int]]]:
+def content(found: Snapshot) -> tuple[str, int, int, dict[str, tuple[int | None, int]]]:
     return (
         found.stream.created,
         found.stream.messages,

@@ -23,9 +23,14 @@ STARTS: dict[str, Spec] = {
 }
 FILTERS = ("everything", "one subject", "two subjects")
 WORK: dict[str, dict[str, tuple[bool, ...]]] = {
-    "explicit": {"none": (), "some": (True, True, False, True), "all": (True,) * 20},
-    "all": {"none": (), "some": (False, True, False), "all": (True,) * 20},
-    "none": {"none": (), "some": (False,) * 3, "all": (False,) * 20},
+    "explicit": {
+        "none": (),
+        "first": (False, True),
+        "some": (True, True, False, True),
+        "all": (True,) * 20,
+    },
+    "all": {"none": (), "first": (False,) * 2, "some": (False, True, False), "all": (True,) * 20},
+    "none": {"none": (), "first": (False,) * 2, "some": (False,) * 3, "all": (False,) * 20},
 }
 """Acknowledgement policy → how much is done → what is received, and acknowledged."""
 
@@ -75,7 +80,7 @@ async def replace(cell: Cell, spec: dict[str, Any]) -> None:
     assert (await cell.consumer()).created != before.created
 
 
-@pytest.mark.parametrize("done", ["none", "some", "all"])
+@pytest.mark.parametrize("done", ["none", "first", "some", "all"])
 @pytest.mark.parametrize("which", FILTERS)
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("policy", WORK)

@@ -133,7 +133,7 @@ def next_status(
         status["stream"] = desired.target.stream
         if desired.target.consumer is not None:
             status["consumer"] = desired.target.consumer
-    return status | _facts(outcome.live)
+    return status | _ack_floor(previous, outcome.live) | _facts(outcome.live)
 
 
 def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
@@ -183,6 +183,18 @@ def is_known_loss(status: Mapping[str, Any]) -> bool:
     """Whether the loss of the object that status tells of is recorded there already."""
     recorded = status.get("dataLoss") or {}
     return bool(recorded) and recorded.get("created") == status.get("created")
+
+
+def _ack_floor(
+    previous: Mapping[str, Any], live: LiveStream | LiveConsumer | None
+) -> dict[str, Any]:
+    """How far a consumer is, or was when the server last told."""
+    if not isinstance(live, LiveConsumer):
+        return {}
+    floor = live.acknowledged
+    if floor is None and previous.get("created") == live.created:
+        floor = previous.get("ackFloor")
+    return {} if floor is None else {"ackFloor": floor}
 
 
 def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:

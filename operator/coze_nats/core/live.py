@@ -126,7 +126,8 @@ class LiveConsumer:
         deliveries: how often a message was delivered, each further time counted.
         paused: whether the server holds back deliveries now.
         acknowledged: sequence in the stream up to which nothing is left to deliver or to be
-            acknowledged: what comes next is where the consumer stands.
+            acknowledged: what comes next is where the consumer stands. None: the server doesn't
+            tell.
         as_of: RFC 3339 time at which the server told this, by its own clock.
     """
 
@@ -139,7 +140,7 @@ class LiveConsumer:
     waiting: int = 0
     deliveries: int = 0
     paused: bool = False
-    acknowledged: int = 0
+    acknowledged: int | None = 0
     raft: Raft = Raft()
     as_of: str = field(default="", compare=False)
 
@@ -167,15 +168,21 @@ class LiveConsumer:
         )
 
 
-def _done(info: Mapping[str, Any]) -> int:
-    """Up to which sequence a consumer is done with its stream.
+_STARTS_AT_A_SEQUENCE = ("all", "by_start_sequence")
 
-    Up to 2.12 the floor is 0 until the first acknowledgement, wherever the consumer began; what was
-    delivered last begins before its start on all servers.
+
+def _done(info: Mapping[str, Any]) -> int | None:
+    """Up to which sequence a consumer is done with its stream; None where nothing tells.
+
+    Up to 2.12, and in clusters of all versions, the floor is 0 until what was delivered first is
+    acknowledged, wherever the consumer began; what was delivered last begins before its start on
+    all servers.
     """
     if not info.get("num_ack_pending"):
         return int((info.get("delivered") or {}).get("stream_seq", 0))
     floor = int((info.get("ack_floor") or {}).get("stream_seq", 0))
+    if not floor and info["config"].get("deliver_policy", "all") not in _STARTS_AT_A_SEQUENCE:
+        return None
     return max(floor, int(info["config"].get("opt_start_seq", 1)) - 1)
 
 

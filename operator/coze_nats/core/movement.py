@@ -10,9 +10,12 @@ COUNTERS = frozenset(
 )
 """Fields of status that move by themselves; they alone are no reason to write at once."""
 
-COMPANIONS = frozenset({"consumers"})
-"""Fields of status that are written with others only: a stream's consumers follow it at once, and
-a second write for every new stream would tell nothing that `kubectl get coze` doesn't."""
+COMPANIONS = frozenset({"consumers", "ackFloor"})
+"""Fields of status that are written with others only.
+
+A stream's consumers follow it at once, and a second write for every new stream would tell nothing
+that `kubectl get coze` doesn't. How far a consumer is moves with every message that it gets.
+"""
 
 THRESHOLD = 0.01
 """The share of its former value by which a counter must have moved. Between some and none there is

@@ -4,7 +4,7 @@ Plans are values: what prints is what runs. All fields of a change are applied o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -72,6 +72,7 @@ class Situation:
         server: what the server is and can do.
         policies: what the operator may do.
         incarnation: `created` of the object that this resource owned when it was last seen.
+        ack_floor: up to where a consumer was done when that was last told; None: it never was.
         last_known: what it held then, for a person: "12 messages up to sequence 40".
         replacing: the replacement that is under way, if a crash came between its steps.
         chosen: see `core.diff.diff`.
@@ -84,6 +85,7 @@ class Situation:
     server: Server
     policies: Policies = field(default_factory=Policies)
     incarnation: str = ""
+    ack_floor: int | None = None
     last_known: str = ""
     replacing: Replacement | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
@@ -247,6 +249,7 @@ def _replaced(
     if foreseen:
         message = f"{foreseen.message}. Nothing was changed, as {what} needs a new object"
         return _refused(foreseen.reason, message, changes)
+    live = _placed(live, situation)
     cost = replacing.cost(live, changes, situation.policies, situation.seen)
     if cost:
         message = f"{what}: replacing {desired.target} {cost}"
@@ -255,6 +258,17 @@ def _replaced(
     creation = configs.creation(desired, situation.owner, replacement)
     steps = (Note(desired.target, replacement), Delete(desired.target), *creation)
     return Plan(Action.REPLACE, steps, changes)
+
+
+def _placed(live: Live, situation: Situation) -> Live:
+    """A consumer with where it stood when the server last told, if it doesn't tell now.
+
+    It doesn't before what was delivered first is acknowledged, so nothing was done since.
+    """
+    if isinstance(live, LiveStream) or live.acknowledged is not None:
+        return live
+    known = None if has_vanished(live, situation) else situation.ack_floor
+    return replace(live, acknowledged=known)
 
 
 def _foreseen(

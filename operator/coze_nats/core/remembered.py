@@ -44,6 +44,7 @@ def situation_of(
         server=server,
         policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults),
         incarnation="" if is_gone else status.get("created", ""),
+        ack_floor=None if is_gone else status.get("ackFloor"),
         last_known=_last_known(resource),
         replacing=None if is_gone else under_way,
         chosen=status.get("chosen", {}),

@@ -68,6 +68,12 @@ def _cost_of_consumer(
     )
     if any(change.name in _START_FIELDS for change in changes):
         return f"would lose its position, with {held}"
+    starts_alike = live.config.get("deliver_policy") == "by_start_time"
+    if live.acknowledged is None and _retention(live, seen) != "workqueue" and not starts_alike:
+        return (
+            "would lose its position: the server doesn't tell where it stands before what was "
+            f"delivered first is acknowledged; it has {held}"
+        )
     if _retention(live, seen) == "interest":
         return (
             "could discard what the stream keeps for it alone, and what is published before it is "
@@ -83,7 +89,8 @@ def replacement(desired: Desired, live: Live, policies: Policies, seen: Seen) ->
     """
     if isinstance(live, LiveStream):
         return Replacement(live.created)
-    if policies.position == "Reset" or _retention(live, seen) == "workqueue":
+    begins_anew = policies.position == "Reset" or _retention(live, seen) == "workqueue"
+    if begins_anew or live.acknowledged is None:
         return Replacement(live.created)
     start = live.acknowledged + 1
     if start == 1 and configs.declared_start(desired) == "all":

@@ -152,8 +152,19 @@ def test_the_status_of_a_consumer_tells_what_is_there() -> None:
         "replicas": 1,
         "pending": 3,
         "ackPending": 2,
+        "ackFloor": 0,
         "effective": {"name": "reader", "ackPolicy": "all", "pauseUntil": NOW},
     }
+
+
+@pytest.mark.parametrize("created, kept", [(BEFORE, {"ackFloor": 40}), (NOW, {})])
+def test_what_the_server_tells_no_longer_of_a_consumer_is_kept_while_it_is_the_same_one(
+    created: str, kept: dict[str, int]
+) -> None:
+    live = LiveConsumer({"durable_name": "reader"}, BEFORE, ack_pending=2, acknowledged=None)
+    outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live)
+    status = after(outcome, {"created": created, "ackFloor": 40})
+    assert {key: status[key] for key in ("ackFloor",) if key in status} == kept
 
 
 def test_a_leader_and_a_stream_without_consumers_are_told_as_they_are() -> None:

@@ -114,3 +114,30 @@ def test_the_replica_that_is_furthest_behind_counts() -> None:
     peers = [{"name": "n2", "lag": 5, "offline": True}, {"name": "n3", "lag": 2}]
     found = Raft.from_info({"cluster": {"name": "c", "leader": "n1", "replicas": peers}})
     assert (found.lag, found.offline, found.is_leaderless) == (5, 1, False)
+
+
+@pytest.mark.parametrize(
+    "policy, floor, acknowledged",
+    [
+        ("all", 0, 0),
+        ("by_start_sequence", 0, 6),
+        ("by_start_sequence", 9, 9),
+        ("new", 9, 9),
+        ("new", 0, None),
+        ("last", 0, None),
+        ("last_per_subject", 0, None),
+        ("by_start_time", 0, None),
+    ],
+)
+def test_a_consumer_without_a_floor_stands_somewhere_only_if_its_start_is_a_sequence(
+    policy: str, floor: int, acknowledged: int | None
+) -> None:
+    start = {"opt_start_seq": 7} if policy == "by_start_sequence" else {}
+    info = {
+        "config": {"durable_name": "reader", "deliver_policy": policy, **start},
+        "created": CREATED,
+        "num_ack_pending": 2,
+        "delivered": {"consumer_seq": 2, "stream_seq": 12},
+        "ack_floor": {"consumer_seq": 0, "stream_seq": floor},
+    }
+    assert LiveConsumer.from_info(info).acknowledged == acknowledged

@@ -267,7 +267,8 @@ class Position:
 
     says: str
     start: int
-    acknowledged: int = 0
+    acknowledged: int | None = 0
+    known: int | None = None
     policy: str = "Keep"
     retention: str = "limits"
     spec: Spec = field(default_factory=dict)
@@ -284,8 +285,15 @@ class Position:
         Position("one that waits for new ones doesn't begin at the first", 1, spec={
             "deliverPolicy": "new"
         }),
+        Position("it goes on where it was when the server last told", 41, acknowledged=None,
+                 known=40, spec={"deliverPolicy": "new"}),
+        Position("one that nobody knows of begins at its time again", 0, acknowledged=None, spec={
+            "deliverPolicy": "byStartTime", "optStartTime": "2026-01-01T00:00:00Z"
+        }),
         Position("a reset begins as declared", 0, acknowledged=40, policy="Reset"),
         Position("a work queue begins as declared", 0, acknowledged=40, retention="workqueue"),
+        Position("a work queue that doesn't tell, too", 0, acknowledged=None,
+                 retention="workqueue"),
         Position("a reset of a work queue, too", 0, policy="Reset", retention="workqueue"),
         Position("a reset of an interest stream is accepted", 0, acknowledged=40, policy="Reset",
                  retention="interest"),
@@ -298,6 +306,8 @@ def test_a_replaced_consumer_goes_on_where_it_should(case: Position) -> None:
         a_consumer(case.spec, acknowledged=case.acknowledged),
         replacement="Recreate",
         position=case.policy,
+        incarnation=CREATED,
+        ack_floor=case.known,
         seen=on(a_stream({"retention": case.retention})),
     )
     assert found.action is Action.REPLACE
@@ -330,6 +340,30 @@ def test_a_change_of_the_start_costs_the_position(
             "be delivered and 1,200 not acknowledged. Nothing was changed: set policies.position: "
             "Reset to accept, or set the field back"
         )
+
+
+@pytest.mark.parametrize("incarnation, known", [(CREATED, None), (ANOTHER, 40)])
+def test_a_consumer_of_which_nobody_knows_where_it_stands_is_not_replaced(
+    incarnation: str, known: int | None
+) -> None:
+    new = {"deliverPolicy": "new"}
+    found = planned(
+        consumer("work", "reader", {**new, "maxWaiting": 5}),
+        a_consumer(new, pending=3, ack_pending=2, acknowledged=None),
+        replacement="Recreate",
+        incarnation=incarnation,
+        ack_floor=known,
+        seen=on(a_stream({})),
+    )
+    assert refusal(found) == (
+        Reason.WOULD_LOSE_DATA,
+        (
+            "maxWaiting 512 → 5: replacing consumer reader of stream work would lose its position: "
+            "the server doesn't tell where it stands before what was delivered first is "
+            "acknowledged; it has 3 messages to be delivered and 2 not acknowledged. Nothing was "
+            "changed: set policies.position: Reset to accept, or set the field back"
+        ),
+    )
 
 
 def test_a_consumer_of_an_interest_stream_costs_what_the_stream_keeps_for_it() -> None:

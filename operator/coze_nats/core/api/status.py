@@ -150,6 +150,9 @@ class ConsumerStatus(_Common):
     """Messages not delivered yet; refreshed at most once a minute."""
     ack_pending: _Count | None = None
     """Messages delivered and not yet acknowledged; refreshed at most once a minute."""
+    ack_floor: _Count | None = None
+    """Sequence of the stream up to which nothing was left to deliver or to acknowledge when the
+    server last told; refreshed together with the other figures."""
     redelivered: _Count | None = None
     """Messages among these that were delivered more than once; left out: none. Refreshed at most
     once a minute."""
