@@ -72,7 +72,8 @@ class Kubernetes(Protocol):
     async def apply_status(self, resource: Resource, status: Mapping[str, Any]) -> str | None:
         """Server-side apply the whole status.
 
-        Returns the resource's new resourceVersion, or None when it is gone meanwhile.
+        Returns the resource's new resourceVersion, or None when it is gone meanwhile. Raises
+        StatusRefused when the API server will not take it, however often it is sent.
         """
 
     def emit(

@@ -4,12 +4,14 @@ Follows kstatus: Ready always, Reconciling and Stalled only while they are true.
 times and no counters, so that an unchanged situation is an unchanged status.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from coze_nats.core import bounds
 from coze_nats.core.desired import Desired
 from coze_nats.core.diff import own_metadata
 from coze_nats.core.fields import in_spec_terms
@@ -100,7 +102,7 @@ def conditions_of(
                 "observedGeneration": generation,
                 "lastTransitionTime": since or timestamp(now_ns),
                 "reason": reason,
-                "message": message,
+                "message": bounds.shortened(message),
             }
         )
     return found
@@ -126,7 +128,7 @@ def next_status(
         **_kept(resource, outcome, now_ns),
     }
     if outcome.todo:
-        status["plan"] = outcome.todo
+        status["plan"] = bounds.shortened(outcome.todo)
     if not outcome.observed:
         return status | {key: previous[key] for key in FACTS if key in previous}
     if desired is not None:
@@ -222,11 +224,43 @@ def _counters(live: LiveStream | LiveConsumer) -> dict[str, Any]:
         counters = {
             "messages": live.messages,
             "bytes": live.bytes,
-            "lastSequence": live.last_sequence,
+            "lastSequence": min(live.last_sequence, bounds.LARGEST_COUNT),
         }
         return counters | ({"consumers": live.consumers} if live.consumers else {})
     counters = {"pending": live.pending, "ackPending": live.ack_pending}
     return counters | ({"redelivered": live.redelivered} if live.redelivered else {})
+
+
+_SMALL = 512
+"""Characters of a message, or of an effective value as JSON, in a reduced status."""
+
+
+def reduced(status: Mapping[str, Any], refusal: str) -> dict[str, Any]:
+    """A status that any API server takes, in place of one that was refused with these words.
+
+    It keeps what the operator must not forget; messages become short and plain, and what is large
+    or beyond ASCII goes.
+    """
+    note = f"; the API server refused the full status: {refusal}"
+    conditions = [
+        item | {"message": _plain(item["message"], _SMALL) + _plain(note, _SMALL)}
+        for item in status.get("conditions", ())
+    ]
+    kept = {key: value for key, value in status.items() if key not in {"plan", "account"}}
+    for name in ("effective", "chosen"):
+        if name in kept:
+            kept[name] = {key: value for key, value in kept[name].items() if _is_small(value)}
+    return kept | {"conditions": conditions}
+
+
+def _plain(text: str, most: int) -> str:
+    shown = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+    return f"{shown[: most - 3]}..." if len(shown) > most else shown
+
+
+def _is_small(value: Any) -> bool:
+    text = json.dumps(value, ensure_ascii=False)
+    return len(text) <= _SMALL and text.isascii()
 
 
 def turns(previous: Mapping[str, Any], following: Sequence[Mapping[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coze_nats.core import names
+from coze_nats.core import bounds, names
 from coze_nats.core.costs import Edit, Rule, Verdict, nothing
 from coze_nats.core.desired import Desired
 from coze_nats.core.fields import LEVEL_2_12, Change, Field, version_of
@@ -45,7 +45,20 @@ class FieldChange:
         return bool(self.why) and self.verdict in (Verdict.IN_PLACE, Verdict.LOSES_DATA)
 
     def __str__(self) -> str:
+        if _is_long(self.before) or _is_long(self.after):
+            before, after = map(_shown_items, (self.before or [], self.after or []))
+            return f"{self.name} {bounds.difference(before, after)}"
         return f"{self.name} {_shown(self.before)} → {_shown(self.after)}"
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, list | dict) and len(value) > bounds.ITEMS
+
+
+def _shown_items(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{key}: {_shown(item)}" for key, item in value.items()]
+    return [_shown(item) for item in value]
 
 
 def _shown(value: Any) -> str:
@@ -54,10 +67,10 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+        return "{" + bounds.listed(_shown_items(value)) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_shown(item) for item in value) + "]"
-    return str(value)
+        return "[" + bounds.listed(_shown_items(value)) + "]"
+    return bounds.shortened(str(value), bounds.VALUE)
 
 
 def unsupported(desired: Desired, server: Server) -> list[str]:

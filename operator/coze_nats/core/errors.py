@@ -2,6 +2,7 @@
 
     Failure
     ├── NotPermitted     the cluster refuses it: somebody has to grant the operator a right
+    ├── StatusRefused    the API server won't take a status, however often it is sent
     ├── NotLeading       another operator may have taken over: write nothing, report nothing
     ├── Unavailable      no session with NATS: wait at the gate until there is one
     ├── OutcomeUnknown   a time-out: the request may have run or may run yet; observe again
@@ -42,6 +43,10 @@ class Failure(Exception):
 
 class NotPermitted(Failure):
     """The operator lacks a right in the cluster, which the description names."""
+
+
+class StatusRefused(Failure):
+    """The API server refuses a status and will go on refusing it."""
 
 
 class NotLeading(Failure):

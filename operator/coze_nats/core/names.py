@@ -105,6 +105,7 @@ class EventReason(StrEnum):
     RETAINED = "Retained"
     RELEASED = "Released"
     RECOVERED = "Recovered"
+    STATUS_REFUSED = "StatusRefused"
 
     # Also the reason of the condition of that name.
     FILTER_MATCHES_NOTHING = "FilterMatchesNothing"

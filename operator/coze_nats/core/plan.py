@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from coze_nats.core import configs, replacing
+from coze_nats.core import bounds, configs, replacing
 from coze_nats.core.costs import Verdict
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange, choices, diff, unsupported, with_costs
@@ -284,9 +284,10 @@ def _foreseen(
     return Refusal(Reason.REJECTED_BY_SERVER, f"{refused}: correct it first") if refused else None
 
 
-def _listed(changes: tuple[FieldChange, ...], most: int = 8) -> str:
-    shown = [str(change) for change in changes[:most]]
-    return "; ".join(shown) + (f" and {len(changes) - most} more" if len(changes) > most else "")
+def _listed(changes: tuple[FieldChange, ...]) -> str:
+    shown = "; ".join(str(change) for change in changes[: bounds.ITEMS])
+    more = len(changes) - bounds.ITEMS
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def plan_deletion(

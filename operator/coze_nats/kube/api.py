@@ -1,6 +1,7 @@
 """One request to the apiserver and its answer; the only place that reads HTTP status codes."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,10 @@ TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = measuring.APPLY
+
+
+_HALVES = frozenset(map(chr, range(0xD800, 0xE000)))
+_ESCAPED = re.compile("[\x7f-\uffff]")
 
 
 class ApiServerError(Failure):
@@ -84,7 +89,7 @@ class Api:
             async with self._session.http.request(
                 method,
                 self._session.server + path,
-                data=None if body is None else _Body(json.dumps(body).encode(), self._check),
+                data=None if body is None else _Body(encoded(body), self._check),
                 headers=headers,
                 params=params,
                 timeout=TIMEOUT,
@@ -116,6 +121,20 @@ class Api:
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             return Gone(description, status)
         return ApiServerError(description, status)
+
+
+def encoded(body: Any) -> bytes:
+    """JSON that is YAML as well: the API server reads the body of a server-side apply as YAML.
+
+    YAML refuses JSON's pairs of escapes for characters beyond U+FFFF, and refuses or folds some
+    characters below that stand unescaped. Half of such a pair is no character at all.
+    """
+    text = json.dumps(body, ensure_ascii=False)
+    return _ESCAPED.sub(_escape, text).encode()
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{0xFFFD if found[0] in _HALVES else ord(found[0]):04x}"
 
 
 class _Body(aiohttp.BytesPayload):

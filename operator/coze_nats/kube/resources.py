@@ -2,17 +2,29 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Literal
 
 from coze_nats.core import names
+from coze_nats.core.errors import StatusRefused
 from coze_nats.core.resource import Key, Resource, Stamp
-from coze_nats.kube.api import APPLY_PATCH, JSON_PATCH, Api, Gone
+from coze_nats.kube.api import APPLY_PATCH, JSON_PATCH, Api, ApiServerError, Gone
 from coze_nats.kube.events import EventPoster
 from coze_nats.kube.watches import path_of
 
 PAGE = 500
 
 _FINALIZERS = "/metadata/finalizers"
+
+_NEVER_TAKEN = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
+_WORDS_OF_500 = ("failed to create typed patch object", "request is too large")
+"""What the API server and etcd say of a status itself, with a 500."""
 
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -30,8 +42,9 @@ class Resources:
         """Server-side apply the whole status.
 
         Returns the new resourceVersion, or None when the resource is gone meanwhile. Raises
-        ApiServerError. The apiserver ignores a uid here: should another resource have taken the
-        name, it gets this status, which its own reconcile, due to its creation, puts right.
+        ApiServerError, or StatusRefused when it is of no use to try again. The apiserver ignores a
+        uid here: should another resource have taken the name, it gets this status, which its own
+        reconcile, due to its creation, puts right.
         """
         kind, namespace, name = resource.key
         body = {
@@ -50,6 +63,11 @@ class Resources:
             )
         except Gone:
             return None
+        except ApiServerError as error:
+            is_about_it = any(words in error.description for words in _WORDS_OF_500)
+            if error.status in _NEVER_TAKEN or is_about_it:
+                raise StatusRefused(error.description) from error
+            raise
         return str(answer["metadata"]["resourceVersion"])
 
     def emit(

@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from coze_nats.metrics.counted import (
     EXISTENCE,
     QUEUE_WAIT,
+    STATUS_REFUSALS,
     JetStreamCall,
     KubernetesCall,
     Reconcile,
@@ -33,6 +34,7 @@ __all__ = [
     "OWN_CONNECTION",
     "QUEUE_WAIT",
     "REGISTRY",
+    "STATUS_REFUSALS",
     "ConnectionState",
     "Figures",
     "JetStreamCall",

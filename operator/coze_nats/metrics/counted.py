@@ -71,6 +71,13 @@ UNTIL_READY = Histogram(
     registry=REGISTRY,
 )
 
+STATUS_REFUSALS = Counter(
+    "coze_nats_status_refusals",
+    "Statuses that the API server refused, so that a smaller one was written, by kind.",
+    ("kind",),
+    registry=REGISTRY,
+)
+
 RESYNCS = Histogram(
     "coze_nats_resync_duration_seconds",
     "Time that comparisons of all resources with JetStream took, by connection and result.",
@@ -115,6 +122,7 @@ EXISTENCE = "existence"
 # What happens seldom: an increase from nothing to the first is seen only if there was a 0 before.
 for _kind in names.PLURALS:
     UNTIL_READY.labels(_kind)
+    STATUS_REFUSALS.labels(_kind)
 for _kind in names.TOPOLOGY_KINDS:
     DRIFT_FOUND.labels(_kind, EXISTENCE)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from coze_nats.core import bounds
 from coze_nats.core.desired import Desired
 from coze_nats.core.errors import Failure
 from coze_nats.core.ownership import owner_of
@@ -24,9 +25,12 @@ async def subjects_taken(jetstream: JetStream, stream: str, subjects: Iterable[s
     for subject in subjects:
         others = set(await jetstream.streams_on(subject)) - {stream}
         if others:
-            named = [await _with_owner(jetstream, name) for name in sorted(others)]
+            first = sorted(others)[: bounds.ITEMS]
+            named = [await _with_owner(jetstream, name) for name in first]
+            more = f" and {len(others) - len(named)} more" if len(others) > len(named) else ""
             return (
-                f"subjects: {subject} overlaps with the subjects of stream {', '.join(named)}, and "
+                f"subjects: {subject} overlaps with the subjects of stream {', '.join(named)}{more}"
+                ", and "
                 "a message can be stored by one stream only: change one of the two"
             )
     return ""
@@ -42,11 +46,11 @@ async def rivals_on_work_queue(jetstream: JetStream, desired: Desired) -> str:
     """The consumers whose filters overlap this one's, for the end of a message; "" for none."""
     mine = filters_of(desired.declared)
     found = [
-        f"{name} ({', '.join(filters_of(consumer.config))})"
+        f"{name} ({bounds.listed(filters_of(consumer.config))})"
         for name, consumer in sorted(
             (await jetstream.consumers(desired.target.stream)).found.items()
         )
         if name != desired.target.consumer
         and any(can_meet(a, b) for a in mine for b in filters_of(consumer.config))
     ]
-    return f"; it overlaps with consumer {', '.join(found)}" if found else ""
+    return f"; it overlaps with consumer {bounds.listed(found)}" if found else ""

@@ -18,6 +18,7 @@ from coze_nats.core.conditions import (
 )
 from coze_nats.core.costs import Verdict, counted
 from coze_nats.core.desired import Desired, Target
+from coze_nats.core.errors import StatusRefused
 from coze_nats.core.live import LiveStream
 from coze_nats.core.movement import Difference, difference
 from coze_nats.core.names import EventReason, Reason
@@ -29,6 +30,7 @@ from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.steps import Replacement
 from coze_nats.ports import Kubernetes, Resources
+from coze_nats.reconcile.refused import RefusedStatuses
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class Reporter:
         self._clock = clock
         self._started = clock.monotonic()
         self._written: dict[Key, float] = {}
+        self._refused = RefusedStatuses()
 
     async def report(
         self,
@@ -154,16 +157,24 @@ class Reporter:
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._written.pop(key, None)
+        self._refused.forget(key)
 
     def _is_worth_writing(self, resource: Resource, status: Mapping[str, Any]) -> bool:
-        found = difference(resource.status, status)
+        found = difference(self._refused.offered(resource), status)
         if found is not Difference.COUNTERS:
             return found is Difference.REAL
         since = self._clock.monotonic() - self._written.get(resource.key, self._started)
         return since >= COUNTERS_EVERY
 
     async def _write(self, resource: Resource, status: dict[str, Any]) -> None:
-        version = await self._kubernetes.apply_status(resource, status)
+        try:
+            version = await self._kubernetes.apply_status(resource, status)
+            self._refused.forget(resource.key)
+        except StatusRefused as refusal:
+            status, told = self._refused.replaced(resource, status, refusal)
+            if told:
+                self.emit(resource, News("Warning", EventReason.STATUS_REFUSED, told))
+            version = await self._kubernetes.apply_status(resource, status)
         self._written[resource.key] = self._clock.monotonic()
         if is_true(status, "Ready"):
             metrics.ready(resource.key, resource.generation)

@@ -8,6 +8,7 @@ import pytest
 
 from controlplane.kubernetes import KubernetesAPI
 from coze_nats.core import names
+from coze_nats.core.errors import StatusRefused
 from coze_nats.core.resource import Resource, Stamp
 from coze_nats.kube.api import Api, ApiServerError, Refused
 from coze_nats.kube.cluster import Cluster, Forbidden
@@ -86,9 +87,35 @@ async def test_the_status_of_what_is_gone_is_nobodys_business(
     assert await writer.apply_status(resource, {"observedGeneration": 1}) is None
 
 
-async def test_a_status_that_the_schema_forbids_is_an_error(writer: Resources, orders: Any) -> None:
-    with pytest.raises(ApiServerError, match="unheardOf"):
-        await writer.apply_status(orders.create(), {"unheardOf": 1})
+async def test_every_character_arrives_in_a_status(writer: Resources, orders: Any) -> None:
+    resource = orders.create()
+    basic = [*range(0xD800), *range(0xE000, 0x10000)]
+    beyond = [*range(0x10000, 0x110000, 0x11), 0x10FFFF]
+    text = "".join(map(chr, [*basic, *beyond]))
+    status = {"observedGeneration": 1, "effective": {"metadata": {"text": text}}}
+    await writer.apply_status(resource, status)
+    assert orders.document["status"] == status
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"unheardOf": 1},
+        {"conditions": [READY | {"message": "m" * 33_000}]},
+        {"lastSequence": 2**64},
+        {"created": "yesterday"},
+        pytest.param(
+            {"plan": "much" * 1_000_000},
+            marks=pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning"),
+        ),
+    ],
+    ids=["unknown", "too long", "too large a number", "no time", "too large"],
+)
+async def test_a_status_that_the_apiserver_never_takes_is_told_apart(
+    writer: Resources, orders: Any, status: dict[str, Any]
+) -> None:
+    with pytest.raises(StatusRefused, match="The Kubernetes API server answered"):
+        await writer.apply_status(orders.create(), status)
 
 
 @pytest.mark.parametrize("others", [[], [ANOTHER]])

@@ -1,11 +1,12 @@
 """Outcome + previous status + now → the next status."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from coze_nats.core import names
+from coze_nats.core import bounds, names
 from coze_nats.core.codec import instant_ns
 from coze_nats.core.conditions import (
     Health,
@@ -14,6 +15,7 @@ from coze_nats.core.conditions import (
     is_known_loss,
     is_true,
     next_status,
+    reduced,
     timestamp,
     turns,
 )
@@ -349,3 +351,38 @@ def test_stalling_and_recovering_are_news_once(
 ) -> None:
     previous = after(before) if before else {}
     assert turns(previous, after(now)["conditions"]) == news
+
+
+# --- what Kubernetes can take -------------------------------------------------------------------
+
+
+def test_no_message_and_no_plan_is_longer_than_a_status_can_hold() -> None:
+    endless = replace(STALLED, message="m" * 100_000, todo="p" * 100_000, warning="w" * 100_000)
+    status = after(endless)
+    told = [item["message"] for item in status["conditions"]] + [status["plan"]]
+    assert len(told) == 4
+    assert all(len(text) == bounds.MESSAGE for text in told)
+
+
+def test_a_sequence_beyond_what_kubernetes_can_hold_is_told_as_the_largest() -> None:
+    live = LiveStream({"name": "orders"}, BEFORE, last_sequence=2**64 - 1)
+    told = facts(stream("orders", {}), replace(READY, live=live))
+    assert told["lastSequence"] == 2**63 - 1
+
+
+def test_a_reduced_status_is_small_and_plain_and_keeps_what_must_not_be_forgotten() -> None:
+    status = after(replace(STALLED, message="😀" * 5000, todo="much")) | {
+        "created": BEFORE,
+        "dataLoss": {"created": BEFORE},
+        "effective": {"maxMsgs": 5, "description": "😀", "metadata": {"a": "b" * 9000}},
+    }
+    smaller = reduced(status, "answered 422: no 😀")
+    assert "plan" not in smaller
+    assert smaller["effective"] == {"maxMsgs": 5}
+    assert (smaller["created"], smaller["dataLoss"]) == (BEFORE, status["dataLoss"])
+    assert json.dumps(smaller, ensure_ascii=False).isascii()
+    [ready, stalled] = smaller["conditions"]
+    assert (ready["type"], ready["status"], stalled["type"]) == ("Ready", "False", "Stalled")
+    assert ready["message"].endswith(
+        "...; the API server refused the full status: answered 422: no ?"
+    )

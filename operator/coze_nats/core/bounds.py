@@ -1,0 +1,43 @@
+"""How much of what comes from outside is told: values and lists have no end, a status has."""
+
+from collections.abc import Collection, Iterable
+from itertools import islice
+
+MESSAGE = 8192
+"""Characters of a condition's message; Kubernetes allows 32,768, and nobody reads them."""
+
+VALUE = 256
+"""Characters of one value within a message."""
+
+ITEMS = 8
+"""Items of one list within a message."""
+
+LARGEST_COUNT = 2**63 - 1
+"""What Kubernetes can store as a number; NATS counts further."""
+
+
+def shortened(text: str, most: int = MESSAGE) -> str:
+    """The text with at most so many characters: its middle goes, as a remedy stands at its end."""
+    if len(text) <= most:
+        return text
+    gap = f" … ({len(text):,} characters) … "
+    kept = most - len(gap)
+    tail = kept // 3
+    return text[: kept - tail] + gap + text[len(text) - tail :]
+
+
+def listed(items: Collection[str], most: int = ITEMS, separator: str = ", ") -> str:
+    """The first items, and how many more there are."""
+    shown = separator.join(shortened(item, VALUE) for item in islice(items, most))
+    return f"{shown} and {len(items) - most:,} more" if len(items) > most else shown
+
+
+def difference(before: Iterable[str], after: Iterable[str]) -> str:
+    """What of a list has gone and what has come, where the lists are too long to be shown."""
+    were, are = dict.fromkeys(before), dict.fromkeys(after)
+    gone = [item for item in were if item not in are]
+    come = [item for item in are if item not in were]
+    told = [
+        f"{word} [{listed(items)}]" for word, items in (("without", gone), ("with", come)) if items
+    ]
+    return f"{len(were):,} → {len(are):,} values ({', '.join(told) or 'in another order'})"
