@@ -138,8 +138,15 @@ class Gateway:
             return await self._put_consumer(stream, config, "create")
 
     async def update_consumer(self, stream: str, config: Config) -> LiveConsumer:
-        """Replace a consumer's whole configuration; NotFound when it does not exist."""
-        return await self._put_consumer(stream, config, "update")
+        """Replace a consumer's whole configuration; NotFound when it does not exist.
+
+        A server answers the first update after its start with the consumer as it was then (2.10 to
+        2.15), so an answer that tells anything else than was asked for is looked into.
+        """
+        answered = await self._put_consumer(stream, config, "update")
+        if all(answered.config.get(name) == value for name, value in config.items()):
+            return answered
+        return await self.consumer(stream, answered.name) or answered
 
     async def pause_consumer(self, stream: str, name: str, until: str | None) -> None:
         """Pause deliveries until an RFC 3339 time, or resume them with None; from 2.11 on."""
