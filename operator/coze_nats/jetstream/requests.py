@@ -63,6 +63,9 @@ class Requests:
             yield request
         finally:
             del self._waiting[token]
+            if answer.done() and not answer.cancelled():
+                # Who could not even ask doesn't await it: asyncio would log its error as lost.
+                answer.exception()
             if not self._waiting:
                 self.idle.set()
 
