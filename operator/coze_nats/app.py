@@ -221,6 +221,7 @@ class Operator:
             default_replicas=self._settings.stream_replicas,
             default_policies=self._settings.default_policies,
             dry_run=self._settings.dry_run,
+            **({"api_prefix": self._settings.nats.api_prefix} if self._settings.nats else {}),
         )
 
     def health_server(self) -> HealthServer | None:

@@ -60,7 +60,9 @@ CASES = {
     "a subject given twice": BadInput(
         STREAM, "subjects: [orders.*, orders.*]", "spec.subjects[1]", "Duplicate value"
     ),
-    "all subjects": BadInput(STREAM, "subjects: ['>']", "spec.subjects", "set noAck: true"),
+    "all subjects": BadInput(
+        STREAM, "subjects: ['>']", "spec.subjects", "all that begin with a wildcard"
+    ),
     "a name with a dot": BadInput(STREAM, "name: orders.v2", "spec.name", "use letters, digits"),
     "an age without a unit": BadInput(
         STREAM, "maxAge: 3600", "spec.maxAge", "must be of type string"

@@ -194,29 +194,196 @@ CASES = {
             {"subjects": ["in.a"], "republish": {"destination": "in.copy.>"}},
         ),
     ),
-    "a stream of all subjects answers nobody": Case(
+    "a stream takes no requests and no answers": Case(
         STREAM,
         "spec.subjects",
-        "a stream of all subjects (>) answers every request",
-        (
-            {"subjects": [">"]},
-            {"subjects": [">"], "noAck": False},
-            {"subjects": [">"], "noAck": True, "replicas": 3},
-        ),
-        ({"subjects": [">"], "noAck": True}, {"subjects": [">"], "noAck": True, "replicas": 1}),
-    ),
-    "a stream does not answer for NATS": Case(
-        STREAM,
-        "spec.subjects",
-        "NATS itself answers on",
+        "these subjects take NATS's own requests",
         tuple(
-            {"subjects": [subject]}
-            for subject in ("$JS.API.>", "$JS.>", "$JSC.a", "$SYS.>", "$SYS.REQ.*")
+            {"subjects": ["a", subject], "noAck": True}
+            for subject in (
+                *(">", "*.>", "*.orders", "*.*", "$JS.>", "$JS.API.>", "$JS.*.>", "$JS.EVENT"),
+                *("$JSC.a", "$SYS.>", "$SYS.REQ.*", "$SRV.PING", "$MQTT.msgs.>", "$NRG.P.*"),
+                *("_INBOX.>", "_INBOX.*.*", "_R_.>", "_GR_.*.*.*"),
+            )
         ),
         (
-            {"subjects": ["$JS.API.>"], "noAck": True},
-            {"subjects": ["$JS.EVENT.ADVISORY.>", "$SYS.ACCOUNT.*.CONNECT", "$KV.a.>"]},
+            {"subjects": ["$JS.EVENT.ADVISORY.>", "$SYS.ACCOUNT.*.CONNECT"]},
+            {"subjects": ["*", "orders.>", "JS.API.>", "INBOX.>", "$JSON.a", "_INBOXES.a", "_R.a"]},
         ),
+        lenient="NATS stores what its clients say to it and to each other",
+    ),
+    "only a bucket takes its own values": Case(
+        STREAM,
+        "spec.subjects",
+        "$KV. and $O. are for buckets",
+        (
+            *(
+                {"name": "KV_a", "subjects": [subject]}
+                for subject in ("$KV.b.>", "$KV.*.>", "$KV.>", "$KV.a", "$O.a.C.>", "$KV.aa.>")
+            ),
+            {"subjects": ["$KV.a.>"]},
+            {"name": "a", "subjects": ["$KV.a.>"]},
+            {"name": "KV_", "subjects": ["$KV.a.>"]},
+            {"name": "OBJ_a", "subjects": ["$KV.a.>"]},
+        ),
+        (
+            {"name": "KV_a", "subjects": ["$KV.a.>", "a"]},
+            {"name": "KV_b", "subjects": ["$KV.b.x.*"]},
+            {"name": "OBJ_a", "subjects": ["$O.a.C.>", "$O.a.M.>"]},
+        ),
+        lenient="NATS lets any stream store what belongs to a bucket that isn't there",
+    ),
+    "a stream republishes nothing to NATS": Case(
+        STREAM,
+        "spec.republish.destination",
+        "the server itself would publish",
+        tuple(
+            {"subjects": ["in.*"], "republish": {"source": "in.*", "destination": destination}}
+            for destination in (
+                "$JS.API.STREAM.PURGE.x",
+                "$JS.ACK.jobs.w.{{wildcard(1)}}",
+                "$JSC.a",
+                "$SYS.a",
+                "$SRV.PING.a",
+                "$MQTT.msgs.a",
+                "$NRG.P.a",
+                "_INBOX.{{wildcard(1)}}",
+                "_R_.a",
+                "_GR_.a",
+            )
+        ),
+        tuple(
+            {"subjects": ["in.*"], "republish": {"source": "in.*", "destination": destination}}
+            for destination in ("out.$JS.API.a", "JS.API.a", "$KV.state.{{wildcard(1)}}", "_INBOX")
+        ),
+        lenient="NATS publishes there with its own rights",
+    ),
+    "who publishes doesn't choose where a stream republishes to": Case(
+        STREAM,
+        "spec.republish",
+        "who publishes into this stream chooses",
+        (
+            *(
+                {"subjects": ["in.*.*"], "republish": {"source": "in.*.*", "destination": chosen}}
+                for chosen in (
+                    "{{wildcard(1)}}.{{wildcard(2)}}",
+                    "{{ Wildcard( 2 ) }}.a",
+                    "{{split(1,-)}}",
+                    "{{SplitFromLeft(1,3)}}",
+                    "{{sliceFromRight(2, 1)}}.a",
+                    "$1.API",
+                )
+            ),
+            {"subjects": ["in.>"], "republish": {"source": "in.>", "destination": ">"}},
+            {
+                "subjects": ["in.a"],
+                "sources": [ORIGIN],
+                "republish": {"source": "*.a", "destination": "{{wildcard(1)}}.b"},
+            },
+        ),
+        (
+            {
+                "subjects": ["in.*"],
+                "republish": {"source": "in.*", "destination": "{{partition(4,1)}}.a"},
+            },
+            {
+                "subjects": ["in.*"],
+                "republish": {"source": "in.*", "destination": "{{wildcard(1)}}"},
+            },
+            {
+                "subjects": ["eu.a", "us.a"],
+                "republish": {"source": "*.a", "destination": "{{wildcard(1)}}.b"},
+            },
+            {"subjects": ["in.>"], "republish": {"source": "in.>", "destination": "out.>"}},
+        ),
+        lenient="NATS publishes wherever the subject of a message says",
+    ),
+    "what a transform makes is not republished to NATS": Case(
+        STREAM,
+        "spec.subjectTransform",
+        "republish carries what subjectTransform.destination makes",
+        tuple(
+            {
+                "subjects": ["in"],
+                "subjectTransform": {"source": "in", "destination": destination},
+                "republish": {"destination": ">"},
+            }
+            for destination in ("$JS.API.STREAM.PURGE.x", "_INBOX.a")
+        ),
+        (
+            {
+                "subjects": ["in"],
+                "subjectTransform": {"source": "in", "destination": "out"},
+                "republish": {"destination": ">"},
+            },
+            {
+                "subjects": ["in.*"],
+                "subjectTransform": {"source": "in.*", "destination": "$JS.a.{{wildcard(1)}}"},
+            },
+        ),
+        lenient="NATS republishes it",
+    ),
+    "an origin is asked through a JetStream API": Case(
+        STREAM,
+        "spec.sources[0].external.apiPrefix",
+        "the server publishes there",
+        tuple(
+            {"sources": [{**ORIGIN, "external": {"apiPrefix": prefix}}]}
+            for prefix in ("$JS.ACK.jobs", "$JS.API.STREAM", "$JS.a.b.API", "_INBOX", "$SYS.REQ")
+        ),
+        tuple(
+            {"sources": [{**ORIGIN, "external": {"apiPrefix": prefix}}]}
+            for prefix in ("$JS.hub.API", "imported.js", "JS.ACME.API")
+        ),
+        lenient="NATS asks there, and waits for an origin that never comes",
+    ),
+    "an origin delivers to no client of NATS": Case(
+        STREAM,
+        "spec.mirror.external.deliverPrefix",
+        "messages are published there",
+        tuple(
+            {
+                "mirror": {
+                    **ORIGIN,
+                    "external": {"apiPrefix": "$JS.hub.API", "deliverPrefix": prefix},
+                }
+            }
+            for prefix in ("_INBOX", "_INBOX.a", "$JS.API", "$MQTT")
+        ),
+        (
+            {
+                "mirror": {
+                    **ORIGIN,
+                    "external": {"apiPrefix": "$JS.hub.API", "deliverPrefix": "from.hub"},
+                }
+            },
+        ),
+        lenient="NATS has it delivered there",
+    ),
+    "a source's consumer delivers to the stream": Case(
+        STREAM,
+        "spec.sources[0].consumer.deliverSubject",
+        "the stream takes all that comes there",
+        tuple(
+            {"sources": [{**ORIGIN, "consumer": {"name": "reader", "deliverSubject": subject}}]}
+            for subject in ("_INBOX.a", "$JS.API.a", "$SRV.a")
+        ),
+        ({"sources": [{**ORIGIN, "consumer": CONSUMER_OF_ORIGIN}]},),
+        lenient="NATS listens there",
+    ),
+    "a consumer delivers nothing to NATS": Case(
+        CONSUMER,
+        "spec.deliverSubject",
+        "the server would publish",
+        tuple(
+            {"streamName": "orders", "deliverSubject": subject}
+            for subject in ("$JS.API.STREAM.PURGE.x", "_INBOX.a", "$SRV.PING", "_R_.a")
+        ),
+        tuple(
+            {"streamName": "orders", "deliverSubject": subject}
+            for subject in ("deliver.here", "_INBOX", "out.$JS.API")
+        ),
+        lenient="NATS publishes there with its own rights",
     ),
     "a duplicate window is within the age": Case(
         STREAM,

@@ -6,7 +6,7 @@ and not in a message.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from coze_nats.core.api.connection import Auth, Authorities, ConnectionSpec, FromSecret, Tls
 from coze_nats.core.codec import parse_duration
@@ -18,6 +18,7 @@ CERTIFICATE_KEY, PRIVATE_KEY_KEY = "tls.crt", "tls.key"
 """The keys of a Secret of type kubernetes.io/tls."""
 
 REQUEST_SECONDS = 30.0
+DEFAULT_PREFIX = "$JS.API"
 
 
 class Document(NamedTuple):
@@ -75,7 +76,7 @@ class Login:
     server_name: str = ""
     handshake_first: bool = False
     tls: bool = False
-    api_prefix: str = "$JS.API"
+    api_prefix: str = DEFAULT_PREFIX
     request_timeout: float = REQUEST_SECONDS
 
     def __repr__(self) -> str:
@@ -97,6 +98,12 @@ class UnusableLogin(Exception):
 def prefix_of_domain(domain: str) -> str:
     """What JetStream's subjects begin with in a domain."""
     return f"$JS.{domain}.API"
+
+
+def prefix_of(spec: Mapping[str, Any]) -> str:
+    """What the requests of a connection with this spec, as it was written, begin with."""
+    domain = prefix_of_domain(spec["domain"]) if spec.get("domain") else ""
+    return domain or str(spec.get("apiPrefix") or DEFAULT_PREFIX)
 
 
 def values_of(spec: ConnectionSpec) -> tuple[Value, ...]:

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     UNSUPPORTED_BY_SERVER = "UnsupportedByServer"
     REJECTED_BY_SERVER = "RejectedByServer"
+    FORBIDDEN_SUBJECT = "ForbiddenSubject"
     SUBJECT_OVERLAP = "SubjectOverlap"
     IMMUTABLE_FIELD = "ImmutableField"
     WOULD_LOSE_DATA = "WouldLoseData"

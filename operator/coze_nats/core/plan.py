@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from coze_nats.core import bounds, configs, replacing
+from coze_nats.core import bounds, configs, fences, replacing
 from coze_nats.core.costs import Verdict
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange, choices, diff, unsupported, with_costs
+from coze_nats.core.fences import Fences
 from coze_nats.core.foreseen import refused_by
 from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.live import LiveStream, Server
@@ -79,6 +80,7 @@ class Situation:
         claimant: the owner that an object without one still belongs to, as its metadata was
             stripped by hand; "" for none.
         seen: what was found around the object, as earlier plans had to know.
+        fences: what the object may not reach.
     """
 
     owner: str
@@ -91,6 +93,7 @@ class Situation:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     claimant: str = ""
     seen: Seen = field(default_factory=Seen)
+    fences: Fences = field(default_factory=Fences)
 
 
 def _refused(reason: Reason, message: str, changes: tuple[FieldChange, ...] = ()) -> Plan:
@@ -130,6 +133,9 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
             f"{desired.target} belongs to {owner} (cluster/namespace/name): choose another name, "
             "or delete that resource first",
         )
+    trespass = fences.refused(desired, live, situation.fences)
+    if trespass:
+        return _refused(Reason.FORBIDDEN_SUBJECT, trespass)
     if has_vanished(live, situation) and situation.policies.missing == "Hold":
         return _held(desired, live, situation)
     if live is None:
@@ -306,7 +312,9 @@ def plan_deletion(
         at_stake = lost_with(live, stream) if stream else 0
     policy = situation.policies.deletion
     if policy == "Retain" or (policy != "Delete" and at_stake):
-        return Plan(Action.RELEASE, (configs.released(target, live),), at_stake=at_stake)
+        harmless = fences.disarmed(target, live, situation.fences, situation.server.api_level)
+        step = configs.released(target, replace(live, config=harmless))
+        return Plan(Action.RELEASE, (step,), at_stake=at_stake)
     return Plan(Action.DELETE, (Delete(target),), at_stake=at_stake)
 
 

@@ -15,6 +15,19 @@ def can_meet(one: str, other: str) -> bool:
     return len(left) == len(right)
 
 
+def meet(one: str, other: str) -> str | None:
+    """The subject of all that both match; None if there is nothing."""
+    if not can_meet(one, other):
+        return None
+    left, right = one.split("."), other.split(".")
+    shared = [b if a == "*" else a for a, b in zip(left, right, strict=False)]
+    if ">" not in (*left, *right):
+        return ".".join(shared)
+    until = min(tokens.index(">") for tokens in (left, right) if ">" in tokens)
+    rest = right if left[until:] == [">"] else left
+    return ".".join(shared[:until] + rest[until:])
+
+
 def reaches(filters: Iterable[str], subjects: Iterable[str]) -> bool:
     """Whether any of the filters can match a message on any of the subjects."""
     held = tuple(subjects)

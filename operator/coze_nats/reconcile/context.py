@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from coze_nats.core import names
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
+from coze_nats.core.fences import Fences
 from coze_nats.core.intent import Waiting, consumer_limits, intent
 from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import LiveStream, Server
+from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, owner_of
 from coze_nats.core.plan import Plan, Refusal, Situation, chosen_by_server
@@ -30,12 +32,14 @@ class Rules:
         default_replicas: of streams that name no number; None leaves it to the server.
         default_policies: by name, for resources that name none.
         dry_run: nothing is changed in JetStream; status says what would be.
+        api_prefix: what requests over the operator's own connection begin with.
     """
 
     cluster_id: str
     default_replicas: int | None = None
     default_policies: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    api_prefix: str = DEFAULT_PREFIX
 
 
 @dataclass(kw_only=True, slots=True)
@@ -86,9 +90,17 @@ class Context:
             server,
             self.rules.default_policies,
         )
+        found = replace(found, fences=self.fences())
         if stream is None:
             return found
         return replace(found, replacing=still_good(found.replacing, {"created": stream.created}))
+
+    def fences(self) -> Fences:
+        """What no object on this connection may reach."""
+        if self.connection is None:
+            return Fences(self.rules.api_prefix)
+        declared = self.resources.get(self.connection)
+        return Fences(prefix_of(declared.spec if declared else {}))
 
     def intent(self, resource: Resource) -> Desired | Waiting | None:
         """What the resource desires, or what it waits for; None when its spec has no meaning."""

@@ -42,7 +42,7 @@ from coze_nats.reconcile.context import (
 )
 from coze_nats.reconcile.converging import Converger
 from coze_nats.reconcile.removing import Remover
-from coze_nats.reconcile.reporting import News, news_of_untouched
+from coze_nats.reconcile.reporting import News
 
 log = logging.getLogger(__name__)
 
@@ -189,9 +189,7 @@ class Reconciler:
     async def _finalize(self, resource: Resource) -> Next:
         target = self.target(resource)
         if target is not None and resource.released:
-            self._context.reporter.emit(
-                resource, news_of_untouched(target, "released by annotation")
-            )
+            await self._remover.let_go(resource, target)
         elif target is not None:
             try:
                 refusal = await self._remover.remove(resource, target)

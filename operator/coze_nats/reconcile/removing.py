@@ -5,13 +5,16 @@ from functools import partial
 
 from coze_nats import metrics
 from coze_nats.core import names
+from coze_nats.core.conditions import condition
 from coze_nats.core.desired import Target
-from coze_nats.core.errors import NotFound
+from coze_nats.core.errors import Failure, NotFound, NotLeading
+from coze_nats.core.fences import dangerous, disarmed
 from coze_nats.core.live import Server
 from coze_nats.core.names import Reason
-from coze_nats.core.ownership import Live
+from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Refusal, Situation, described, plan_deletion
 from coze_nats.core.resource import Resource
+from coze_nats.core.steps import Update
 from coze_nats.reconcile.context import Context
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import news_of_release, news_of_untouched
@@ -53,6 +56,35 @@ class Remover:
         if todo.action is Action.RELEASE:
             self._context.reporter.emit(resource, news_of_release(target, todo.at_stake))
         return None
+
+    async def let_go(self, resource: Resource, target: Target) -> None:
+        """Leave the object as it is, but for what it is known to reach and must not.
+
+        A NATS that is away is not waited for.
+        """
+        why = "released by annotation"
+        ready = condition(resource.status, "Ready") or {}
+        try:
+            if ready.get("reason") == Reason.FORBIDDEN_SUBJECT:
+                why += await self._disarmed(resource, target)
+        except NotLeading:
+            raise
+        except Failure as failure:
+            why += f"; what it must not reach is still there, as NATS says: {failure}"
+        self._context.reporter.emit(resource, news_of_untouched(target, why))
+
+    async def _disarmed(self, resource: Resource, target: Target) -> str:
+        """Take from our own object what it must not reach; returns words for that."""
+        situation = self._context.situation(resource, self._context.server or Server("", 0))
+        live = await observe(self._context.jetstream, target)
+        if live is None or not is_ours(live, situation.owner, situation.incarnation):
+            return ""
+        if self._context.rules.dry_run or not dangerous(live, situation.fences):
+            return ""
+        config = disarmed(target, live, situation.fences, situation.server.api_level)
+        note = partial(self._context.reporter.note, resource)
+        await perform(self._context.jetstream, (Update(target, config),), note)
+        return ", but for what it must not reach: that was taken off it"
 
     async def _planned(self, target: Target, live: Live | None, situation: Situation) -> Plan:
         """The plan, made with a look at a consumer's stream: messages could go with the consumer.

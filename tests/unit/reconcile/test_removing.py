@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from coze_nats.core.errors import Unavailable
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.names import (
     CONFIRM_DELETION_ANNOTATION,
@@ -350,3 +351,74 @@ async def test_what_costs_no_messages_is_not_stopped(jetstream: FakeJetStream) -
     for key in (empty, reader, kept):
         await delete(bench, key)
         assert is_gone(bench, key)
+
+
+PURGE = "$JS.API.STREAM.PURGE.bills"
+
+
+async def edited(jetstream: FakeJetStream, **config: Any) -> None:
+    live = await jetstream.stream("orders")
+    assert live is not None
+    await jetstream.update_stream({**live.config, **config})
+
+
+async def dangerous_stream(bench: Bench, jetstream: FakeJetStream) -> Key:
+    """A stream that was made before it was refused, as its resource says after a look."""
+    orders = bench.stream()
+    await bench.settle(orders)
+    await edited(jetstream, republish={"src": ">", "dest": PURGE})
+    bench.stream(republish={"destination": PURGE})
+    await bench.reconcile(orders)
+    assert bench.ready(orders) == ("False", "ForbiddenSubject")
+    return orders
+
+
+async def test_a_stream_that_is_kept_is_kept_without_what_it_must_not_reach(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = await dangerous_stream(bench, jetstream)
+    jetstream.publish("orders", 8)
+    await delete(bench, orders)
+    kept = await jetstream.stream("orders")
+    assert kept is not None
+    assert "republish" not in kept.config
+    assert kept.messages == 8
+
+
+async def test_a_released_stream_is_left_as_it_is_but_for_what_it_must_not_reach(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = await dangerous_stream(bench, jetstream)
+    before = await jetstream.stream("orders")
+    bench.kubernetes.annotate(orders, RELEASE_ANNOTATION)
+    await delete(bench, orders)
+    assert is_gone(bench, orders)
+    kept = await jetstream.stream("orders")
+    assert before is not None
+    assert kept is not None
+    assert kept.config == {k: v for k, v in before.config.items() if k != "republish"}
+    assert bench.events(orders)[-1].message.endswith(
+        "released by annotation, but for what it must not reach: that was taken off it"
+    )
+
+
+async def test_a_dangerous_stream_is_released_while_nats_is_away_and_what_stays_is_said(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = await dangerous_stream(bench, jetstream)
+    bench.kubernetes.annotate(orders, RELEASE_ANNOTATION)
+    jetstream.faults.append(Unavailable("not connected to NATS"))
+    await delete(bench, orders)
+    assert is_gone(bench, orders)
+    assert "still there, as NATS says: not connected" in bench.events(orders)[-1].message
+
+
+async def test_somebody_elses_dangerous_stream_is_not_touched_when_a_resource_is_released(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = await dangerous_stream(bench, jetstream)
+    await edited(jetstream, metadata={OWNER_METADATA: "other/a/b"})
+    before = await jetstream.stream("orders")
+    bench.kubernetes.annotate(orders, RELEASE_ANNOTATION)
+    await delete(bench, orders)
+    assert await jetstream.stream("orders") == before

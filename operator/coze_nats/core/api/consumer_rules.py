@@ -4,7 +4,7 @@ Read in nats-server's checkConsumerCfg, 2.10.26 to 2.15.1. What depends on the s
 its retention, its subjects) is left to the server.
 """
 
-from coze_nats.core.api.rules import is_on, nanoseconds, rule
+from coze_nats.core.api.rules import is_on, is_reserved, nanoseconds, rule
 
 _ON_STREAM = (
     rule(
@@ -91,6 +91,12 @@ _ON_ACKS = (
     ),
 )
 _ON_PULL_AND_PUSH = (
+    rule(
+        f"!has(self.deliverSubject) || !{is_reserved('self.deliverSubject')}",
+        "the server would publish where NATS and its clients talk ($JS., $JSC., $SYS., $NRG., "
+        "$SRV., $MQTT., _INBOX., _R_., _GR_.): choose another deliverSubject",
+        "deliverSubject",
+    ),
     rule(
         "has(self.deliverSubject) || !(has(self.deliverGroup) || has(self.idleHeartbeat) "
         f"|| has(self.rateLimitBps) || {is_on('flowControl')})",

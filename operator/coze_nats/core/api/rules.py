@@ -57,6 +57,20 @@ def open_ended(subject: str) -> str:
     return f"({subject} == '>' || {subject}.endsWith('.>'))"
 
 
+RESERVED = "([$](JS|JSC|SYS|NRG|SRV|MQTT)|_INBOX|_R_|_GR_)"
+"""The first tokens of where NATS itself and its clients talk: see `core.fences`."""
+
+
+def is_reserved(subject: str) -> str:
+    """CEL for whether a subject is where NATS itself and its clients talk."""
+    return f"{subject}.matches('^{RESERVED}[.]')"
+
+
+def begins_reserved(prefix: str) -> str:
+    """CEL for whether what begins with a prefix is where NATS itself and its clients talk."""
+    return f"{prefix}.matches('^{RESERVED}([.]|$)')"
+
+
 EFFECTIVE_NAME = "(has({0}.spec) && has({0}.spec.name) ? {0}.spec.name : {0}.metadata.name)"
 _CONNECTION = "[{0}.?spec.connection.name.orValue(''), {0}.?spec.connection.namespace.orValue('')]"
 IDENTITY_RULES = (

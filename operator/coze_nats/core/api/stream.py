@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from coze_nats.core.api.connection import ConnectionRef
 from coze_nats.core.api.policies import StreamPolicies
-from coze_nats.core.api.rules import open_ended, rule, rules
+from coze_nats.core.api.rules import begins_reserved, is_reserved, open_ended, rule, rules
 from coze_nats.core.api.stream_rules import STREAM_RULES
 from coze_nats.core.api.types import (
     ATOMIC_LIST,
@@ -72,7 +72,13 @@ class Republish(Model):
                 "source (left out: >) and destination must both end in > or neither: what > stands "
                 "for is kept",
                 "destination",
-            )
+            ),
+            rule(
+                f"!{is_reserved('self.destination')}",
+                "the server itself would publish where NATS and its clients talk ($JS., $JSC., "
+                "$SYS., $NRG., $SRV., $MQTT., _INBOX., _R_., _GR_.): choose another destination",
+                "destination",
+            ),
         )
     )
 
@@ -116,7 +122,20 @@ class External(Model):
                 "$JS.API is this account's own JetStream: name the other side's, such as "
                 "$JS.hub.API, or remove external",
                 "apiPrefix",
-            )
+            ),
+            rule(
+                f"!{begins_reserved('self.apiPrefix')} "
+                "|| self.apiPrefix.matches('^[$]JS([.][^.]+)?[.]API$')",
+                "the server publishes there, and this is where NATS and its clients talk: name a "
+                "JetStream API, such as $JS.hub.API, or the prefix that it is imported under",
+                "apiPrefix",
+            ),
+            rule(
+                f"!has(self.deliverPrefix) || !{begins_reserved('self.deliverPrefix')}",
+                "messages are published there, and this is where NATS and its clients talk: choose "
+                "another deliverPrefix",
+                "deliverPrefix",
+            ),
         )
     )
 
@@ -128,6 +147,17 @@ class SourceConsumer(Model):
     """Name of the consumer on the origin stream."""
     deliver_subject: LiteralSubject
     """The subject that this consumer delivers to."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                f"!{is_reserved('self.deliverSubject')}",
+                "the stream takes all that comes there, and this is where NATS and its clients "
+                "talk: choose another deliverSubject",
+                "deliverSubject",
+            )
+        )
+    )
 
 
 class Source(Model):

@@ -7,8 +7,10 @@ are not in here: whether a change can be made depends on what is in JetStream.
 from coze_nats.core.api.rules import (
     EFFECTIVE_NAME,
     IDENTITY_RULES,
+    RESERVED,
     is_off,
     is_on,
+    is_reserved,
     nanoseconds,
     rule,
 )
@@ -25,19 +27,37 @@ _SAME_SOURCE = (
     f"s.name == t.name && {_same('filterSubject', '>')} && {_same('external.apiPrefix', '')} "
     f"&& {_same('consumer.name', '')}"
 )
+_CHOSEN = (
+    "(([$][0-9]+|[{][{] *([wW]ildcard|[lL]eft|[rR]ight)[^.]*[}][}])[.]"
+    "|[{][{] *[sS](plit|lice)[^.]*[}][}]|>)"
+)
+"""Destinations whose first token, and more, is what a wildcard stands for."""
 _ON_SUBJECTS = (
     rule(
-        f"!has(self.subjects) || !self.subjects.exists(s, s == '>') "
-        f"|| ({is_on('noAck')} && self.?replicas.orValue(1) == 1)",
-        "a stream of all subjects (>) answers every request of the account: narrow its subjects, "
-        "or set noAck: true and one replica",
+        "!has(self.subjects) || !self.subjects.exists(s, "
+        f"s.matches('^({RESERVED}|[*])[.]|^>') "
+        "&& !s.matches('^[$](JS[.]EVENT|SYS[.]ACCOUNT)[.]'))",
+        "these subjects take NATS's own requests, or other people's answers ($JS., $JSC., $SYS., "
+        "$NRG., $SRV., $MQTT., _INBOX., _R_., _GR_., and all that begin with a wildcard): narrow "
+        "them; advisories are $JS.EVENT. and $SYS.ACCOUNT.",
         "subjects",
     ),
     rule(
-        f"!has(self.subjects) || {is_on('noAck')} || !self.subjects.exists(s, "
-        "s.matches('^[$](JS|JSC|SYS)[.]') && !s.matches('^[$](JS[.]EVENT|SYS[.]ACCOUNT)[.]'))",
-        "NATS itself answers on $JS., $JSC. and $SYS.: remove these subjects, or set noAck: true",
-        "subjects",
+        f"!has(self.republish) || !self.republish.destination.matches('^{_CHOSEN}') "
+        "|| (self.republish.destination == '>' && self.republish.?source.orValue('>') == '>') "
+        "|| (!has(self.sources) && !has(self.mirror) && !has(self.subjectTransform) "
+        "&& (!has(self.subjects) || self.subjects.all(s, !s.contains('*') && !s.endsWith('>'))))",
+        "who publishes into this stream chooses what republish.destination begins with, and so can "
+        "have the server publish anywhere: begin it with a literal token",
+        "republish",
+    ),
+    rule(
+        "!has(self.republish) || !has(self.subjectTransform) "
+        "|| self.republish.destination != '>' "
+        f"|| !{is_reserved('self.subjectTransform.destination')}",
+        "republish carries what subjectTransform.destination makes, and there NATS and its clients "
+        "talk: choose another one",
+        "subjectTransform",
     ),
     rule(
         "!has(self.republish) || !has(self.subjects) || self.republish.destination == '>' "
@@ -165,6 +185,16 @@ STREAM_RESOURCE_RULES = (
         "!oldSelf.?spec.sealed.orValue(false) || self.?spec.sealed.orValue(false)",
         "NATS can't unseal a stream: keep sealed: true",
         "spec.sealed",
+    ),
+    rule(
+        f"!has(self.spec) || !has(self.spec.subjects) || [{EFFECTIVE_NAME.format('self')}]"
+        ".all(name, self.spec.subjects.all(s, !s.matches('^[$](KV|O)[.]') || ("
+        "size(s.split('.')) > 2 && s.split('.')[1] == "
+        "(s.startsWith('$KV.') ? (name.startsWith('KV_') ? name.substring(3) : '') "
+        ": (name.startsWith('OBJ_') ? name.substring(4) : '')))))",
+        "$KV. and $O. are for buckets, and a bucket's stream takes its own alone: KV_orders takes "
+        "$KV.orders.>, and OBJ_orders $O.orders.C.> and $O.orders.M.>",
+        "spec.subjects",
     ),
     rule(
         "!has(self.spec) || !has(self.spec.mirror) || has(self.spec.mirror.external) "
