@@ -58,7 +58,7 @@ CASES = {
         STREAM, "subjects: [orders.>.new]", "spec.subjects[0]", "> only at the end"
     ),
     "a subject given twice": BadInput(
-        STREAM, "subjects: [orders.*, orders.*]", "spec.subjects[1]", "Duplicate value"
+        STREAM, "subjects: [orders.*, orders.*]", "spec.subjects", "remove one of the two"
     ),
     "all subjects": BadInput(
         STREAM, "subjects: ['>']", "spec.subjects", "all that begin with a wildcard"

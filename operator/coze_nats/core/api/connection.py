@@ -7,13 +7,13 @@ from pydantic import ConfigDict, Field
 from coze_nats.core.api.rules import matching, rule, rules
 from coze_nats.core.api.types import (
     ATOMIC_LIST,
-    SET_LIST,
     From1sTo5m,
     LiteralSubject,
     Model,
     Name,
     Namespace,
     ResourceName,
+    distinct_list,
 )
 
 # --- how a stream or a consumer refers to it ------------------------------------------------------
@@ -219,7 +219,7 @@ class ConnectionSpec(Model):
                 ],
                 ...,
             ],
-            Field(max_length=256, json_schema_extra=SET_LIST),
+            Field(max_length=256, json_schema_extra=distinct_list()),
         ]
         | None
     ) = None

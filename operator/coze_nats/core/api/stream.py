@@ -10,7 +10,6 @@ from coze_nats.core.api.rules import begins_reserved, is_reserved, open_ended, r
 from coze_nats.core.api.stream_rules import STREAM_RULES
 from coze_nats.core.api.types import (
     ATOMIC_LIST,
-    SET_LIST,
     Age,
     AtLeast1s,
     AtLeast100ms,
@@ -31,6 +30,7 @@ from coze_nats.core.api.types import (
     Size32,
     Subject,
     Subjects,
+    distinct_list,
 )
 
 
@@ -91,7 +91,7 @@ class Placement(Model):
     tags: (
         Annotated[
             tuple[Annotated[str, Field(min_length=1, max_length=255)], ...],
-            Field(min_length=1, max_length=32, json_schema_extra=SET_LIST),
+            Field(min_length=1, max_length=32, json_schema_extra=distinct_list()),
         ]
         | None
     ) = None
@@ -180,10 +180,7 @@ class Source(Model):
             Field(
                 min_length=1,
                 max_length=32,
-                json_schema_extra={
-                    "x-kubernetes-list-type": "map",
-                    "x-kubernetes-list-map-keys": ["source"],
-                },
+                json_schema_extra=distinct_list("source"),
             ),
         ]
         | None

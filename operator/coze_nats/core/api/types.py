@@ -211,11 +211,23 @@ Replicas = Annotated[int, Field(ge=1, le=5, json_schema_extra={"format": "int32"
 
 # --- lists and maps -------------------------------------------------------------------------------
 
-SET_LIST = {"x-kubernetes-list-type": "set"}
+# Lists mean one value together. One of type set or map would keep what was removed from it, as long
+# as another field manager applied it once.
 ATOMIC_LIST = {"x-kubernetes-list-type": "atomic"}
 
+
+def distinct_list(key: str = "") -> dict[str, Any]:
+    """Schema extras for an atomic list without duplicates, of items or of their key."""
+    one, other = (f"{item}.{key}" if key else item for item in ("one", "other"))
+    judged = rule(
+        f"self.all(one, self.exists_one(other, {one} == {other}))",
+        f"this list has an item twice{f' by its {key}' if key else ''}: remove one of the two",
+    )
+    return rules(judged, **ATOMIC_LIST)
+
+
 Subjects = Annotated[
-    tuple[Subject, ...], Field(min_length=1, max_length=256, json_schema_extra=SET_LIST)
+    tuple[Subject, ...], Field(min_length=1, max_length=256, json_schema_extra=distinct_list())
 ]
 
 Metadata = Annotated[
