@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from coze_nats.core.resource import Key
+from coze_nats.core.words import readable
 
 Format = Literal["text", "json"]
+
+LONGEST_LINE = 32_768
 
 _subject: ContextVar[Key | None] = ContextVar("subject", default=None)
 
@@ -55,6 +58,10 @@ def _subject_of(record: logging.LogRecord) -> dict[str, str]:
 class TextFormatter(logging.Formatter):
     """`08:01:12 INFO  CozeStream coze/workflow: message`, in UTC."""
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        # A line end in what a stranger said must not begin another line.
+        return readable(super().formatMessage(record), LONGEST_LINE)
+
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         message = super().format(record)
@@ -71,7 +78,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage()[:LONGEST_LINE],
         }
         line |= _subject_of(record)
         if record.exc_info:

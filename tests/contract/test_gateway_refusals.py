@@ -1,5 +1,6 @@
 """What servers refuse, on every version, and answers that no server should give."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -205,3 +206,39 @@ async def test_an_answer_that_must_not_be_is_a_bug_and_not_a_crash(
         with pytest.raises(Bug):
             await call(gateway)
     await impostor.close()
+
+
+SECRET = "correct-horse-battery-staple"
+NODES_OF_A_STREAM = {
+    "config": {"name": "orders", "description": f"made by {SECRET}", "subjects": ["orders.>"]},
+    "created": "2026-01-01T00:00:00Z",
+    "cluster": {"name": SECRET.upper(), "leader": "".join(f"\\u{ord(c):04x}" for c in SECRET)},
+}
+
+
+async def test_an_answer_that_repeats_the_login_is_read_without_it(
+    run_server: Callable[..., NatsServer],
+) -> None:
+    server = run_server(token=SECRET)
+    impostor = await nats.connect(server.url, token=SECRET)
+    refusal = {"code": 500, "err_code": 10052, "description": f"not for {SECRET}\n" + "x" * 30_000}
+    answers = {
+        "INFO": json.dumps(NODES_OF_A_STREAM).replace("\\\\u", "\\u"),
+        "CREATE": json.dumps({"error": refusal}),
+    }
+
+    async def respond(request: Msg) -> None:
+        await request.respond(answers[request.subject.split(".")[2]].encode())
+
+    await impostor.subscribe("impostor.>", cb=respond)
+    await impostor.flush()
+    async with gateway_to(server.url, api_prefix="impostor", token=SECRET) as gateway:
+        stream = await gateway.stream("orders")
+        with pytest.raises(Rejected) as refused:
+            await gateway.create_stream(STREAM)
+    await impostor.close()
+    assert stream is not None
+    assert stream.config["description"] == "made by [hidden]"
+    assert stream.raft.leader == "[hidden]"
+    assert str(refused.value).startswith("not for [hidden] xxx")
+    assert len(str(refused.value)) < 600

@@ -180,3 +180,47 @@ async def test_a_hanging_server_is_noticed_as_fast_with_tls(
         await until(lambda: not connection.is_connected)
         resume(server)
         await until(lambda: connection.is_connected)
+
+
+CREDENTIALS = f"eyJhbGciOiJub25lIn0.{SECRET}.c2ln"
+
+
+@pytest.mark.parametrize(
+    "login, said",
+    [
+        ({"token": SECRET}, f"Wrong token: {SECRET.upper()}"),
+        ({"user": "shop-app", "password": SECRET}, f"User shop-app with {SECRET} is not known"),
+        ({"jwt": CREDENTIALS}, f"Not valid: {CREDENTIALS}"),
+    ],
+)
+@pytest.mark.parametrize("beginning", [b"", b"PONG\r\n"])
+async def test_what_a_server_says_is_shown_without_the_login(
+    login: dict[str, str], said: str, beginning: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    greeting = f"INFO {json.dumps(INFO)}\r\n".encode()
+    async with (
+        impostor(greeting, farewell=beginning + f"-ERR '{said}'\r\n".encode()) as host,
+        started(f"nats://127.0.0.1:{host.port}", **login) as connection,
+    ):
+        await until(lambda: connection.last_error)
+        shown = f"{connection.last_error} {caplog.text}".lower()
+    assert "[hidden]" in shown
+    assert not any(value.lower() in shown for value in login.values())
+
+
+async def test_what_a_server_says_is_bounded_and_stays_on_its_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said = "x\x1b[2J\u202e" + "y" * 30_000
+    version = "9.9.9\nERROR " + "9" * 1000
+    greeting = f"INFO {json.dumps({**INFO, 'version': version})}\r\n".encode()
+    async with (
+        impostor(greeting, farewell=f"-ERR '{said}'\r\n".encode()) as host,
+        started(f"nats://127.0.0.1:{host.port}") as connection,
+    ):
+        await until(lambda: connection.last_error)
+        shown = connection.last_error
+    assert len(shown) < 1000
+    assert shown.isprintable()
+    assert not any("ERROR 9" in line for line in caplog.text.splitlines())

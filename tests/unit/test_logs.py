@@ -39,6 +39,17 @@ def test_a_text_line_has_time_level_resource_and_message(output: Output) -> None
     assert second[8:] == " WARNING Waiting"
 
 
+def test_a_line_end_in_a_message_begins_no_other_line(output: Output) -> None:
+    logs.configure("text", logging.INFO)
+    try:
+        raise ValueError
+    except ValueError:
+        logging.getLogger("coze_nats").exception("said %s", "a\n08:00:00 ERROR   b\x1b[0m")
+    first, *more = output()
+    assert first[8:] == " ERROR   said a 08:00:00 ERROR   b [0m"
+    assert more[0].startswith("Traceback")
+
+
 def test_a_json_line_has_the_resource_in_fields_of_its_own(output: Output) -> None:
     logs.configure("json", logging.INFO)
     with logs.about(ORDERS):

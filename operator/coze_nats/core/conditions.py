@@ -21,6 +21,7 @@ from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.movement import COMPANIONS, COUNTERS
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.resource import Resource
+from coze_nats.core.words import LONGEST_MESSAGE, readable
 
 FACTS = (
     COUNTERS | COMPANIONS | {"stream", "consumer", "created", "replicas", "effective", "replacing"}
@@ -83,13 +84,13 @@ def is_true(status: Mapping[str, Any], type_: str) -> bool:
 def conditions_of(
     outcome: Outcome, previous: Mapping[str, Any], generation: int, now_ns: int
 ) -> list[dict[str, Any]]:
-    said = (str(outcome.reason), outcome.message)
+    said = (str(outcome.reason), readable(outcome.message, LONGEST_MESSAGE))
     wanted = [("Ready", "True" if outcome.health is Health.READY else "False", *said)]
     if outcome.health in (Health.RECONCILING, Health.STALLED):
         wanted.append((outcome.health.value, "True", *said))
     if outcome.warning:
         name = str(EventReason.FILTER_MATCHES_NOTHING)
-        wanted.append((name, "True", name, outcome.warning))
+        wanted.append((name, "True", name, readable(outcome.warning, LONGEST_MESSAGE)))
     found = []
     for type_, value, reason, message in wanted:
         before = condition(previous, type_)
@@ -215,7 +216,7 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
         "replicas": 1 + len(live.raft.replicas),
         **_counters(live),
     }
-    raft = {"leader": live.raft.leader, "replicaLag": live.raft.lag}
+    raft = {"leader": readable(live.raft.leader), "replicaLag": live.raft.lag}
     return facts | {key: value for key, value in raft.items() if value}
 
 

@@ -5,11 +5,13 @@ Called anew for every attempt to connect, so that a rotated Secret is picked up.
 
 import base64
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import nkeys
 
+from coze_nats.core.words import Secrets
 from coze_nats.jetstream import tls
 from coze_nats.jetstream.options import Address, ConnectionOptions
 
@@ -34,6 +36,19 @@ def connect_arguments(options: ConnectionOptions, address: Address) -> dict[str,
     if options.server_name:
         arguments["tls_hostname"] = options.server_name
     return arguments
+
+
+def secrets_of(options: ConnectionOptions, address: Address) -> Secrets:
+    """What one server gets, or could get, to know by a login."""
+    texts = [options.token, options.password, options.jwt, options.private_key]
+    texts += [address.password or address.username, options.creds, options.nkey_seed]
+    for option in ("creds", "nkey_seed"):
+        if getattr(options, f"{option}_file"):
+            with suppress(UnusableCredentials):
+                texts.append(_text(options, option))
+    lines = {line.strip() for text in texts for line in text.splitlines()}
+    values = {line for line in lines if not line.startswith("---")}
+    return Secrets(values, names=(options.user.strip(), address.username))
 
 
 def _login(options: ConnectionOptions, address: Address) -> dict[str, Any]:

@@ -14,25 +14,34 @@ from typing import Any
 from nats.aio.client import Client as NatsClient
 
 from coze_nats.core.terms import UNDELIVERED_SECONDS
+from coze_nats.core.words import MOST, Secrets, readable
 from coze_nats.jetstream.failures import TLSNotOffered
+
+NAME_LENGTH = 128
+"""Characters of a server's version, and of its cluster's name."""
 
 
 class Client(NatsClient):
     """One connection to one server; it is never reconnected."""
 
-    def __init__(self, *, require_tls: bool) -> None:
+    def __init__(self, *, require_tls: bool, secrets: Secrets) -> None:
         super().__init__()
         self.requires_tls = require_tls
+        self.secrets = secrets
+
+    def told(self, words: str, most: int = MOST) -> str:
+        """What the server said, as it may be shown: bounded, on one line, without the login."""
+        return readable(self.secrets.hidden_in(words), most)
 
     @property
     def server_version(self) -> str:
         """The version that the server gives itself, such as "2.14.6"."""
-        return str(self._server_info.get("version", ""))
+        return self.told(str(self._server_info.get("version", "")), NAME_LENGTH)
 
     @property
     def cluster(self) -> str:
         """The name of the cluster that the server belongs to; "" when it is alone."""
-        return str(self._server_info.get("cluster", ""))
+        return self.told(str(self._server_info.get("cluster", "")), NAME_LENGTH)
 
     @property
     def is_encrypted(self) -> bool:

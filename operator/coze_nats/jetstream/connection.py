@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from coze_nats import metrics
 from coze_nats.core.errors import Unavailable
 from coze_nats.core.trouble import Trouble
-from coze_nats.jetstream.failures import Cause, cause_of
+from coze_nats.core.words import Secrets
+from coze_nats.jetstream.failures import Cause, NotConnected, cause_of
 from coze_nats.jetstream.options import Address, ConnectionOptions
-from coze_nats.jetstream.session import NotConnected, Session
+from coze_nats.jetstream.session import Session
 from coze_nats.jetstream.subscriptions import Subscription
 
 _logger = logging.getLogger(__name__)
@@ -115,6 +116,11 @@ class Connection:
     def cluster(self) -> str:
         """The name of the cluster that this server belongs to; "" if it is alone, or without."""
         return "" if self._session is None else self._session.cluster
+
+    @property
+    def secrets(self) -> Secrets:
+        """What the server behind the session may know by the login."""
+        return Secrets() if self._session is None else self._session.secrets
 
     @property
     def address(self) -> str:

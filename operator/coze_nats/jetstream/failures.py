@@ -34,6 +34,32 @@ class Cause:
     words: str
 
 
+# What a server means that says nothing.
+NO_GREETING = Cause(
+    Trouble.UNREACHABLE, "no greeting: is it a NATS server, does it want the TLS handshake first?"
+)
+NO_HANDSHAKE = Cause(Trouble.TLS, "the TLS handshake was not answered in time")
+NOT_FIRST = Cause(
+    Trouble.TLS, "silence after the TLS handshake: this server does not want the handshake first"
+)
+WANTED = Cause(
+    Trouble.TLS,
+    "the server hung up after the TLS handshake: it seems to want a client certificate",
+)
+REFUSED = Cause(
+    Trouble.TLS,
+    "the server hung up after the TLS handshake: it seems to refuse the client certificate",
+)
+
+
+class NotConnected(Exception):
+    """A server did not let us in; the message says why, and shows no secret."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.words)
+        self.cause = cause
+
+
 class TLSNotOffered(Exception):
     """TLS is required and the server does not offer it; nothing was sent."""
 

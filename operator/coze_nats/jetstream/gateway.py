@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from coze_nats import metrics
 from coze_nats.core.errors import Bug, NotFound, NotLeading, Rejected, from_api_error
 from coze_nats.core.live import Config, Listing, Live, LiveConsumer, LiveStream, Server
+from coze_nats.core.words import Secrets, readable
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.paging import Page, read_all
 
@@ -26,6 +27,8 @@ _CREATIONS_IN_A_CLUSTER = 6
 With three nodes on two cores, 64 replicated ones at once were made at 5 a second, six at once at 5
 to 47. And what waits here does not wait for an answer, so its time limit does not run.
 """
+_ESCAPED = (rb"\u003e", rb"\u003c", rb"\u0026")
+"""What servers escape in JSON by themselves."""
 _READING = frozenset({"INFO", "LIST", "NAMES"})
 """The words of requests that change nothing."""
 
@@ -199,20 +202,30 @@ class Gateway:
                 raise NotLeading(f"{verb} is not sent: this operator doesn't lead")
             with metrics.JetStreamCall(self._connection.name, verb):
                 reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
-                return _answer(verb, reply)
+                return _answer(verb, reply, self._connection.secrets)
 
 
-def _answer(verb: str, reply: bytes) -> Json:
-    """Read a reply; raises the Failure that it amounts to."""
+def _answer(verb: str, reply: bytes, secrets: Secrets) -> Json:
+    """Read a reply, without the login that it may hold; raises the Failure that it amounts to."""
     try:
         answer = json.loads(reply)
         error = answer.get("error")
         if error is None:
-            return answer  # type: ignore[no-any-return] # a JSON object: it has .get
-        failure = from_api_error(int(error["err_code"]), str(error["description"]))
+            return _without(secrets, answer, reply)
+        description = readable(secrets.hidden_in(str(error["description"])))
+        failure = from_api_error(int(error["err_code"]), description)
     except (ValueError, KeyError, TypeError, AttributeError) as unexpected:
         raise Bug(f"{verb} was answered with something else than JetStream's JSON") from unexpected
     raise failure
+
+
+def _without(secrets: Secrets, answer: Json, reply: bytes) -> Json:
+    """The answer without secrets; looked through only where it can hold some."""
+    plain = reply
+    for usual in _ESCAPED:
+        plain = plain.replace(usual, b"")
+    text = json.dumps(answer, ensure_ascii=False) if b"\\" in plain else reply.decode()
+    return secrets.hidden_in_answer(answer) if secrets.are_in(text) else answer
 
 
 def _read(parse: Callable[[Json], _Value], answer: Json) -> _Value:
@@ -220,7 +233,7 @@ def _read(parse: Callable[[Json], _Value], answer: Json) -> _Value:
     try:
         return parse(answer)
     except (KeyError, TypeError, AttributeError) as unexpected:
-        kind = answer.get("type", "an answer")
+        kind = readable(str(answer.get("type", "an answer")))
         raise Bug(f"{kind} lacks what is expected of it: {unexpected}") from unexpected
 
 

@@ -4,15 +4,29 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Self
 
 import nats.errors
 
 from coze_nats.core.errors import Unavailable
 from coze_nats.core.trouble import Trouble
-from coze_nats.jetstream.authentication import connect_arguments
+from coze_nats.core.words import Secrets
+from coze_nats.jetstream.authentication import connect_arguments, secrets_of
 from coze_nats.jetstream.client import Client
-from coze_nats.jetstream.failures import Cause, cause_of, explain, from_request, is_no_greeting
+from coze_nats.jetstream.failures import (
+    NO_GREETING,
+    NO_HANDSHAKE,
+    NOT_FIRST,
+    REFUSED,
+    WANTED,
+    Cause,
+    NotConnected,
+    cause_of,
+    explain,
+    from_request,
+    is_no_greeting,
+)
 from coze_nats.jetstream.options import Address, ConnectionOptions
 from coze_nats.jetstream.requests import Requests
 from coze_nats.jetstream.subscriptions import Subscription
@@ -21,30 +35,6 @@ _logger = logging.getLogger(__name__)
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 _MERE_ENDS = (nats.errors.ConnectionClosedError, nats.errors.UnexpectedEOF, OSError)
 _NEVER = 10**6
-
-_NO_GREETING = Cause(
-    Trouble.UNREACHABLE, "no greeting: is it a NATS server, does it want the TLS handshake first?"
-)
-_NO_HANDSHAKE = Cause(Trouble.TLS, "the TLS handshake was not answered in time")
-_NOT_FIRST = Cause(
-    Trouble.TLS, "silence after the TLS handshake: this server does not want the handshake first"
-)
-_WANTED = Cause(
-    Trouble.TLS,
-    "the server hung up after the TLS handshake: it seems to want a client certificate",
-)
-_REFUSED = Cause(
-    Trouble.TLS,
-    "the server hung up after the TLS handshake: it seems to refuse the client certificate",
-)
-
-
-class NotConnected(Exception):
-    """A server did not let us in; the message says why, and shows no secret."""
-
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause.words)
-        self.cause = cause
 
 
 class Session:
@@ -92,7 +82,8 @@ class Session:
         Raises:
             NotConnected: with the cause.
         """
-        client = Client(require_tls=options.requires_tls)
+        secrets = secrets_of(options, address)
+        client = Client(require_tls=options.requires_tls, secrets=secrets)
         session = cls(client, address, options, tuple(subscriptions))
         login = asyncio.create_task(session._log_in(), name="nats-login")
         try:
@@ -107,7 +98,7 @@ class Session:
             raise
         except Exception as error:
             # nats-py lets foreign exceptions through: none of them may stop our caller's loop.
-            cause = session._why(error)
+            cause = session._shown(session._why(error))
             await session._abandon(login)
             raise NotConnected(cause) from error
         session._on_lost = on_lost
@@ -128,6 +119,11 @@ class Session:
     def cluster(self) -> str:
         """The name of the cluster that the server belongs to; "" when it is alone."""
         return self._client.cluster
+
+    @property
+    def secrets(self) -> Secrets:
+        """What the server may know by the login."""
+        return self._client.secrets
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Send a request and return the body of its answer; `timeout` is in seconds.
@@ -209,6 +205,9 @@ class Session:
             error = words
         return self.cause or self._why_tls(error) or cause_of(error)
 
+    def _shown(self, cause: Cause) -> Cause:
+        return replace(cause, words=self._client.told(cause.words))
+
     def _why_tls(self, error: Exception) -> Cause | None:
         """Say what went wrong about TLS, where it shows only in what the server leaves unsaid.
 
@@ -217,12 +216,12 @@ class Session:
         client = self._client
         if client.awaits_greeting and client.is_encrypted:
             # Its greeting came before, in plaintext, and went unread.
-            return _NOT_FIRST
+            return NOT_FIRST
         if client.awaits_greeting and client.requires_tls and is_no_greeting(error):
             first = self._options.handshake_first
-            return _NO_HANDSHAKE if first else _NO_GREETING
+            return NO_HANDSHAKE if first else NO_GREETING
         if client.is_encrypted and not self._logged_in and isinstance(error, _MERE_ENDS):
-            return _REFUSED if self._options.has("certificate") else _WANTED
+            return REFUSED if self._options.has("certificate") else WANTED
         return None
 
     async def _watch(self) -> None:
@@ -262,7 +261,7 @@ class Session:
         elif violation:
             self._refuse(*violation.groups())
         else:
-            _logger.debug("The NATS client reports: %s", explain(error))
+            _logger.debug("The NATS client reports: %s", self._client.told(explain(error)))
 
     def _refuse(self, action: str, subject: str) -> None:
         """Tell whom a permissions violation is about, or note it; `subject` is in lower case."""
@@ -291,7 +290,7 @@ class Session:
         """End the session: everything that waits ends now, and nothing is sent any more."""
         if self.lost.is_set():
             return
-        self.cause = cause
+        self.cause = self._shown(cause)
         self.lost.set()
         self.leaving.set()
         self._requests.abandon()

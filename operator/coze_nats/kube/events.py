@@ -9,6 +9,7 @@ from typing import Literal
 from coze_nats.core import names
 from coze_nats.core.errors import Failure
 from coze_nats.core.resource import Resource
+from coze_nats.core.words import readable
 from coze_nats.kube.api import Api
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def _event(
         },
         "type": type_,
         "reason": reason,
-        "message": message[:MESSAGE_LIMIT],
+        "message": readable(message, MESSAGE_LIMIT),
         "source": {"component": names.FIELD_MANAGER},
         "reportingComponent": names.FIELD_MANAGER,
         "firstTimestamp": now,
