@@ -3,7 +3,7 @@
 Each field has a rule, and none can be added without: see `coze_nats.core.fields.Field.cost`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -25,20 +25,20 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Edit(Generic[Live]):
-    """A change of one field of an object that exists, with all that its cost is told by.
+    """A change of one field, or its part in a creation, with all that its cost is told by.
 
     Attributes:
         name: the spec's name of the field.
         declared: whether the spec says so, or the default does.
         after: what the whole config (wire) is meant to become; the field itself as it is sent.
-        live: the object as it is.
+        live: the object as it is; None: it is about to be created.
         seen: what was found around the object.
     """
 
     name: str
     declared: bool
     after: Config
-    live: Live
+    live: Live | None
     server: Server
     seen: Seen = field(default_factory=Seen)
 
@@ -52,7 +52,8 @@ class Cost:
 
 
 Rule = Callable[[Edit[Any]], Cost | None]
-"""What a change of a field costs, None for nothing. Asked where NATS makes the change in place.
+"""What a change of a field costs, None for nothing. Asked where NATS makes the change in place, and
+of what is declared for an object that is about to be created.
 
 Raises NotSeen when it takes a look that nobody has taken."""
 
@@ -63,6 +64,22 @@ def nothing(_: Edit[Any]) -> None:
 
 def never_in_place(_: Edit[Any]) -> None:
     """NATS never makes the change: what it costs is what replacing the object costs."""
+
+
+def either(*rules: Rule) -> Rule:
+    """Several rules for one field, each for messages that go; every one that costs is told."""
+
+    def rule(edit: Edit[Any]) -> Cost | None:
+        found = [cost.why for rule in rules if (cost := rule(edit))]
+        return Cost("; ".join(found)) if found else None
+
+    return rule
+
+
+def listed(items: Sequence[str], most: int = 3) -> str:
+    """The first items: "a, b, c and 4 more"."""
+    more = f" and {len(items) - most:,} more" if len(items) > most else ""
+    return f"{', '.join(items[:most])}{more}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -125,12 +125,18 @@ def diff(
 
 
 def with_costs(
-    changes: tuple[FieldChange, ...], desired: Desired, live: Live, server: Server, seen: Seen
+    changes: tuple[FieldChange, ...],
+    desired: Desired,
+    live: Live | None,
+    server: Server,
+    seen: Seen,
 ) -> tuple[tuple[FieldChange, ...], tuple[Look, ...]]:
     """The same changes with what they cost, and the looks that it takes to tell the rest."""
     rules: dict[str, Rule] = {item.name: item.cost for item in desired.fields}
     rules["metadata"] = nothing
-    after = {item.wire: _sent(item, desired, live.config) for item in desired.fields}
+    after = {
+        item.wire: _sent(item, desired, live.config if live else {}) for item in desired.fields
+    }
     found, lacking = [], []
     for change in changes:
         edit = Edit(change.name, change.declared, after, live, server, seen)
@@ -157,7 +163,7 @@ def choices(desired: Desired, live: Config) -> dict[str, Any]:
     Of an object that is as desired, this is what the server chose, having limits of its own.
     """
     found = {
-        item.name: _in_spec_terms(item, live.get(item.wire, item.absent))
+        item.name: in_spec_terms(item, live.get(item.wire, item.absent))
         for item in _differing(desired, live)
         if item.wire not in desired.declared and item.wire not in desired.inherited
     }
@@ -179,8 +185,8 @@ def _change(item: Field, desired: Desired, live: Config, server: Server) -> Fiel
     verdict, why = _judged(item, before, after, declared=declared, server=server)
     return FieldChange(
         item.name,
-        _in_spec_terms(item, before),
-        _in_spec_terms(item, after),
+        in_spec_terms(item, before),
+        in_spec_terms(item, after),
         declared=declared,
         verdict=verdict,
         why=why,
@@ -194,7 +200,8 @@ def _is_limited(item: Field, desired: Desired, usual: Any, live: Any) -> bool:
     return item.limited(usual, live)
 
 
-def _in_spec_terms(item: Field, value: Any) -> Any:
+def in_spec_terms(item: Field, value: Any) -> Any:
+    """A value (wire) as the spec would say it; None for none."""
     return None if value in (None, "") else item.codec.decode(value)
 
 

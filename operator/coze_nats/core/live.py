@@ -4,6 +4,7 @@ Configurations stay raw JSON objects, exactly as the server gave them, so that f
 operator does not know survive a round trip. No spec, no policy and no decision is in here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
@@ -26,6 +27,12 @@ class Server:
 
     version: str
     api_level: int
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers, to be compared; of a version that says none, the oldest."""
+        found = re.match(r"(\d+)\.(\d+)\.(\d+)", self.version, re.ASCII)
+        return tuple(int(number) for number in found.groups()) if found else (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from coze_nats.core import bounds, configs, fences, replacing
 from coze_nats.core.costs import Verdict
+from coze_nats.core.creating import ACCEPT, costs_of_creation
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange, choices, diff, unsupported, with_costs
 from coze_nats.core.fences import Fences
@@ -139,13 +140,26 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     if has_vanished(live, situation) and situation.policies.missing == "Hold":
         return _held(desired, live, situation)
     if live is None:
-        steps = configs.creation(desired, situation.owner, situation.replacing)
-        return Plan(Action.CREATE, steps)
+        return _created(desired, situation)
     config = configs.kept_start(desired, live.config)
     changes = diff(desired, config, situation.server, situation.chosen)
     if is_ours(live, situation.owner, situation.incarnation):
         return _changed(Action.UPDATE, desired, live, changes, situation)
     return _adopted(desired, live, changes, situation)
+
+
+def _created(desired: Desired, situation: Situation) -> Plan:
+    """What creating the object costs others is held as any change; not if we took it away."""
+    costs: tuple[FieldChange, ...] = ()
+    if not situation.replacing:
+        costs, looks = costs_of_creation(desired, situation.server, situation.seen)
+        if looks:
+            return Plan(Action.LOOK, looks=looks)
+    if costs and situation.policies.data_loss == "Block":
+        what = "; ".join(f"{item.name}: creating {desired.target} {item.why}" for item in costs)
+        return _refused(Reason.WOULD_LOSE_DATA, f"{what}. Nothing was created: {ACCEPT}", costs)
+    steps = configs.creation(desired, situation.owner, situation.replacing)
+    return Plan(Action.CREATE, steps, costs)
 
 
 def chosen_by_server(desired: Desired, live: Live) -> dict[str, Any]:
@@ -257,6 +271,11 @@ def _replaced(
         return _refused(foreseen.reason, message, changes)
     live = _placed(live, situation)
     cost = replacing.cost(live, changes, situation.policies, situation.seen)
+    costs, looks = costs_of_creation(desired, situation.server, situation.seen)
+    if looks:
+        return Plan(Action.LOOK, changes=changes, looks=looks)
+    if costs and not cost and situation.policies.data_loss == "Block":
+        cost = f"{'; '.join(change.why for change in costs)}. Nothing was changed: {ACCEPT}"
     if cost:
         message = f"{what}: replacing {desired.target} {cost}"
         return _refused(Reason.WOULD_LOSE_DATA, message, changes)

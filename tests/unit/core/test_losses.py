@@ -8,7 +8,7 @@ from coze_nats.core.costs import Verdict, counted
 from coze_nats.core.desired import Desired
 from coze_nats.core.diff import FieldChange, diff, with_costs
 from coze_nats.core.live import LiveStream, Server
-from coze_nats.core.looks import MessagesLook, Seen
+from coze_nats.core.looks import MessagesLook, Seen, StreamLook
 from fakes.configs import complete_stream
 from support.convergence import stream
 
@@ -18,9 +18,12 @@ AS_OF = "2026-01-31T13:00:00.5Z"
 HOLDS = {"messages": 10, "bytes": 1000, "subjects": 2, "first_time": FIRST_TIME, "as_of": AS_OF}
 
 
+NO_ORIGINS = Seen({StreamLook(name): None for name in "ab"})
+
+
 def costed(desired: Desired, live: LiveStream, seen: Seen | None = None) -> tuple[FieldChange, ...]:
     changes = diff(desired, live.config, SERVER)
-    found, lacking = with_costs(changes, desired, live, SERVER, seen or Seen())
+    found, lacking = with_costs(changes, desired, live, SERVER, seen or NO_ORIGINS)
     assert lacking == ()
     return found
 

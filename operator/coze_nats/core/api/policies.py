@@ -17,8 +17,9 @@ class StreamPolicies(Model):
     declared; `Always` takes it over and changes what differs; `Never` leaves it alone. What another
     resource owns is never taken. Default: IfIdentical. Can be changed."""
     data_loss: Literal["Block", "Allow"] | None = None
-    """When a change would discard stored messages: `Block` changes nothing and says what it would
-    cost; `Allow` changes it. Default: Block. Can be changed."""
+    """When a change, or creating a copy, would discard stored messages, of this stream or of its
+    origin: `Block` changes nothing and says what it would cost; `Allow` changes it. Default: Block.
+    Can be changed."""
     replacement: Literal["Block", "Recreate"] | None = None
     """When NATS can't make a change in place: `Block` changes nothing; `Recreate` deletes the
     stream and creates it anew, if it is empty or dataLoss is Allow. Default: Block. Can be
@@ -42,9 +43,9 @@ class ConsumerPolicies(Model):
     as declared; `Always` takes it over and changes what differs; `Never` leaves it alone. Default:
     IfIdentical. Can be changed."""
     data_loss: Literal["Block", "Allow"] | None = None
-    """When a narrower filter would discard messages that a stream with interest retention keeps
-    for this consumer alone: `Block` changes nothing and says so; `Allow` changes it. Default:
-    Block. Can be changed."""
+    """When a narrower filter, or a shorter inactiveThreshold, would discard messages that a stream
+    with interest retention keeps for this consumer alone: `Block` changes nothing and says so;
+    `Allow` changes it. Default: Block. Can be changed."""
     replacement: Literal["Block", "Recreate"] | None = None
     """When NATS can't make a change in place: `Block` changes nothing; `Recreate` deletes the
     consumer and creates it anew, see position. Default: Block. Can be changed."""

@@ -91,8 +91,8 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
     Field("maxDeliver", "max_deliver", nothing, codec.LIMIT, absent=-1),
     Field("backoff", "backoff", nothing, list_of(codec.DURATION)),
     # One filter in either field means the same, and the server keeps the one that it was given.
-    Field("filterSubject", "filter_subject", costs.narrower_filter, absent=""),
-    Field("filterSubjects", "filter_subjects", costs.narrower_filter, codec.STRINGS),
+    Field("filterSubject", "filter_subject", costs.changed_filter, absent=""),
+    Field("filterSubjects", "filter_subjects", costs.changed_filter, codec.STRINGS),
     Field(
         "replayPolicy", "replay_policy", never_in_place, absent="instant", change=Change.IMMUTABLE
     ),
@@ -115,7 +115,7 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
     Field("maxBatch", "max_batch", nothing, absent=0, limited=_is_bounded),
     Field("maxExpires", "max_expires", nothing, codec.DURATION, absent=0),
     Field("maxBytes", "max_bytes", nothing, codec.SIZE, absent=0),
-    Field("inactiveThreshold", "inactive_threshold", nothing, codec.DURATION, absent=0),
+    Field("inactiveThreshold", "inactive_threshold", costs.shorter_life, codec.DURATION, absent=0),
     Field("headersOnly", "headers_only", nothing, absent=False),
     # Without the key, nats-servers from 2.11 on would go on sampling until they restart.
     Field("sampleFreq", "sample_freq", nothing, codec.PERCENTAGE, absent="0", removal="0"),

@@ -8,19 +8,23 @@ headers of what is stored already (nats-server, server/filestore.go and memstore
 from collections.abc import Callable
 
 from coze_nats.core.codec import InvalidValue, format_duration, instant_ns
-from coze_nats.core.costs import Cost, Edit, Rule, Verdict, counted
+from coze_nats.core.costs import Cost, Edit, Rule, Verdict, counted, either, listed
+from coze_nats.core.kinds.consumer.costs import lost_with
+from coze_nats.core.kinds.stream import copying
 from coze_nats.core.kinds.stream.sources import copied_again
 from coze_nats.core.live import LiveStream
+from coze_nats.core.ownership import owner_of
 from coze_nats.core.subjects import dropped, reaches
 
 StreamEdit = Edit[LiveStream]
 
 
-def _if_it_holds_any(loss: Callable[[StreamEdit], str]) -> Rule:
-    """A rule for messages that go, in words; an empty stream has none to lose."""
+def _if_it_holds_any(loss: Callable[[StreamEdit, LiveStream], str]) -> Rule:
+    """A rule for messages that go, in words; a new or empty stream has none to lose."""
 
     def rule(edit: StreamEdit) -> Cost | None:
-        why = loss(edit) if edit.live.messages else ""
+        live = edit.live
+        why = loss(edit, live) if live and live.messages else ""
         return Cost(why) if why else None
 
     return rule
@@ -28,44 +32,41 @@ def _if_it_holds_any(loss: Callable[[StreamEdit], str]) -> Rule:
 
 def left_behind(edit: StreamEdit) -> Cost | None:
     """A change of subjects discards nothing; it leaves messages behind."""
-    live, after = edit.live, edit.after.get("subjects") or ()
+    live, after = edit.live, edit.after["subjects"] or ()
+    if live is None or not live.messages:
+        return None
     gone = dropped(live.config.get("subjects") or (), after)
-    if not live.messages or not gone:
+    if not gone:
         return None
     found = edit.seen.messages_on(live.name, gone)
     subjects = sorted(name for name in found if not reaches([name], after))
     if not subjects:
         return None
     total = counted(sum(found[name] for name in subjects), "message")
-    why = f"leaves {total} on {_listed(subjects)} stored, and takes no new ones there"
+    why = f"leaves {total} on {listed(subjects)} stored, and takes no new ones there"
     return Cost(why, Verdict.IN_PLACE)
 
 
-def _listed(subjects: list[str], most: int = 3) -> str:
-    more = f" and {len(subjects) - most:,} more" if len(subjects) > most else ""
-    return f"{', '.join(subjects[:most])}{more}"
-
-
-def _over_max_msgs(edit: StreamEdit) -> str:
-    limit, live = edit.after["max_msgs"], edit.live
+def _over_max_msgs(edit: StreamEdit, live: LiveStream) -> str:
+    limit = edit.after["max_msgs"]
     if edit.after["discard"] == "new" or limit <= 0 or live.messages <= limit:
         return ""
     return f"would discard {live.messages - limit:,} of {counted(live.messages, 'message')}"
 
 
-def _over_max_bytes(edit: StreamEdit) -> str:
-    limit, live = edit.after["max_bytes"], edit.live
+def _over_max_bytes(edit: StreamEdit, live: LiveStream) -> str:
+    limit = edit.after["max_bytes"]
     if edit.after["discard"] == "new" or limit <= 0 or live.bytes <= limit:
         return ""
     return f"would discard the oldest {live.bytes - limit:,} of {live.bytes:,} bytes"
 
 
-def _over_either(edit: StreamEdit) -> str:
-    return _over_max_msgs(edit) or _over_max_bytes(edit)
+def _over_either(edit: StreamEdit, live: LiveStream) -> str:
+    return _over_max_msgs(edit, live) or _over_max_bytes(edit, live)
 
 
-def _over_max_msgs_per_subject(edit: StreamEdit) -> str:
-    limit, live = edit.after["max_msgs_per_subject"], edit.live
+def _over_max_msgs_per_subject(edit: StreamEdit, live: LiveStream) -> str:
+    limit = edit.after["max_msgs_per_subject"]
     # The fullest subject holds at most what the other subjects' one message each leave over.
     fullest = live.messages - max(live.subjects - 1, 0)
     is_raised = 0 < live.config.get("max_msgs_per_subject", -1) <= limit
@@ -74,8 +75,8 @@ def _over_max_msgs_per_subject(edit: StreamEdit) -> str:
     return f"could discard up to {fullest - limit:,} of {counted(live.messages, 'message')}"
 
 
-def _over_max_age(edit: StreamEdit) -> str:
-    limit, live = edit.after["max_age"], edit.live
+def _over_max_age(edit: StreamEdit, live: LiveStream) -> str:
+    limit = edit.after["max_age"]
     if not limit:
         return ""
     try:
@@ -90,17 +91,17 @@ def _over_max_age(edit: StreamEdit) -> str:
     )
 
 
-def _without_interest(edit: StreamEdit) -> str:
+def _without_interest(edit: StreamEdit, live: LiveStream) -> str:
     if edit.after["retention"] != "interest":
         return ""
     return (
-        f"could discard up to {edit.live.messages:,} messages: with interest retention only "
+        f"could discard up to {live.messages:,} messages: with interest retention only "
         "those stay that a consumer still needs"
     )
 
 
-def _copied_again(edit: StreamEdit) -> str:
-    live, after = edit.live, edit.after
+def _copied_again(edit: StreamEdit, live: LiveStream) -> str:
+    after = edit.after
     again = copied_again(
         live.config.get("sources") or (),
         live.config.get("mirror"),
@@ -123,19 +124,47 @@ def _copied_again(edit: StreamEdit) -> str:
 # Only copies, and what an older server took in, can carry a header that is not yet heeded.
 
 
-def _expiring(edit: StreamEdit) -> str:
+def _expiring(edit: StreamEdit, live: LiveStream) -> str:
     turned_on = "" if edit.declared else "turned on by subjectDeleteMarkerTtl, "
     return (
-        f"{turned_on}could discard up to {counted(edit.live.messages, 'message')}: those that "
+        f"{turned_on}could discard up to {counted(live.messages, 'message')}: those that "
         "carry a Nats-TTL expire from then on, at once where it is over"
     )
 
 
-def _scheduled(edit: StreamEdit) -> str:
+def _scheduled(_: StreamEdit, live: LiveStream) -> str:
     return (
-        f"could discard up to {counted(edit.live.messages, 'message')}: those that carry a "
+        f"could discard up to {counted(live.messages, 'message')}: those that carry a "
         "Nats-Schedule are carried out from then on, once more where it is over, and deleted when "
         "they are done"
+    )
+
+
+def idle_consumers(edit: StreamEdit) -> Cost | None:
+    """A limit to their life has NATS remove idle consumers, and what is kept for them alone.
+
+    NATS gives it to new consumers. The operator gives it to those, too, that have a resource which
+    says nothing else; those that have one already keep it, or NATS refuses to lower the limit.
+    """
+    live, after = edit.live, (edit.after["consumer_limits"] or {}).get("inactive_threshold", 0)
+    if live is None or not (live.messages and live.consumers and after):
+        return None
+    if live.config.get("retention") != "interest":
+        return None
+    consumers = edit.seen.consumers(live.name).found
+    found = {
+        name: at_stake
+        for name, consumer in consumers.items()
+        if owner_of(consumer)
+        and not consumer.config.get("inactive_threshold")
+        and (at_stake := lost_with(consumer, live))
+    }
+    if not found:
+        return None
+    named = [f"{name} (up to {counted(count, 'message')})" for name, count in sorted(found.items())]
+    return Cost(
+        f"would have NATS remove consumers once they are idle for {format_duration(after)}, and "
+        f"what the stream keeps for them, as its retention is interest: {listed(named)}"
     )
 
 
@@ -145,6 +174,7 @@ over_either = _if_it_holds_any(_over_either)
 over_max_msgs_per_subject = _if_it_holds_any(_over_max_msgs_per_subject)
 over_max_age = _if_it_holds_any(_over_max_age)
 without_interest = _if_it_holds_any(_without_interest)
-again = _if_it_holds_any(_copied_again)
+new_sources = either(_if_it_holds_any(_copied_again), copying.from_sources)
+new_mirror = copying.from_mirror
 expiring = _if_it_holds_any(_expiring)
 scheduled = _if_it_holds_any(_scheduled)

@@ -129,11 +129,11 @@ STREAM_FIELDS: tuple[Field, ...] = (
         nothing,
         object_of(Member("cluster", "cluster"), Member("tags", "tags", codec.STRINGS)),
     ),
-    Field("mirror", "mirror", nothing, _SOURCE, change=Change.MIRROR, level=_source_level),
+    Field("mirror", "mirror", costs.new_mirror, _SOURCE, change=Change.MIRROR, level=_source_level),
     Field(
         "sources",
         "sources",
-        costs.again,
+        costs.new_sources,
         list_of(_SOURCE, ordered=False),
         change=Change.SOURCES,
         level=_source_level,
@@ -220,5 +220,5 @@ STREAM_FIELDS: tuple[Field, ...] = (
         change=Change.IMMUTABLE,
         level=lambda value: 0 if value == "default" else 2,
     ),
-    Field("consumerLimits", "consumer_limits", nothing, CONSUMER_LIMITS),
+    Field("consumerLimits", "consumer_limits", costs.idle_consumers, CONSUMER_LIMITS),
 )

@@ -39,6 +39,17 @@ def copied_again(
     return tuple(sorted(found))
 
 
+def new_sources(before: Sequence[Source], after: Sequence[Source]) -> list[Source]:
+    """The sources that NATS takes for new, and so copies from where they start."""
+    known = {_identity(source) for source in before}
+    return [source for source in after if _identity(source) not in known]
+
+
+def patterns_of(source: Source) -> tuple[str, ...]:
+    """The subjects of its origin that are copied."""
+    return tuple(subject for subject, _ in _transforms(source))
+
+
 def moved_starts(before: Sequence[Source], after: Sequence[Source]) -> tuple[str, ...]:
     """The sources that stay and are given another start, which NATS does not heed any more."""
     started = {_identity(source): _start(source) for source in before}
