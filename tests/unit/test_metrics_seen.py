@@ -189,11 +189,12 @@ def test_an_object_that_did_not_answer_is_leaderless_and_nothing_else() -> None:
     assert samples(seen, "stream_messages") == {}
 
 
-@pytest.mark.parametrize("created", ["", "2025-01-01T00:00:00Z"])
-def test_an_object_that_is_not_the_resources_own_is_not_told(created: str) -> None:
+@pytest.mark.parametrize("status", [{}, {"created": CREATED, "lastSequence": 71}])
+def test_an_object_that_is_not_the_resources_own_is_not_told(status: dict[str, Any]) -> None:
     seen = everything()
     figures = seen.of("operator", MINUTE)
-    figures.saw(resource(names.STREAM_KIND, "o", created), "orders", Listing({"orders": stream()}))
+    one = resource(names.STREAM_KIND, "o").with_status(status)
+    figures.saw(one, "orders", Listing({"orders": stream()}))
     round_ended(figures)
     assert samples(seen, "stream_messages") == {}
 

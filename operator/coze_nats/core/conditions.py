@@ -15,6 +15,7 @@ from coze_nats.core import bounds
 from coze_nats.core.desired import Desired
 from coze_nats.core.diff import own_metadata
 from coze_nats.core.fields import in_spec_terms
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
 from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 from coze_nats.core.live import LiveConsumer, LiveStream
@@ -49,6 +50,8 @@ class Outcome:
         todo: what would be done, were it not held back or refused.
         warning: what is wrong although the resource is as declared.
         lost: the resource's object was found gone, or another one, behind the operator's back.
+        is_new: the object is another one than status tells of. One that goes on keeps the time of
+            creation that was told first, whatever the server says since.
         chosen: of an object that is as declared, what the server chose: see `core.diff.choices`.
     """
 
@@ -60,6 +63,7 @@ class Outcome:
     todo: str = ""
     warning: str = ""
     lost: bool = False
+    is_new: bool = False
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -136,7 +140,10 @@ def next_status(
         status["stream"] = desired.target.stream
         if desired.target.consumer is not None:
             status["consumer"] = desired.target.consumer
-    return status | _ack_floor(previous, outcome.live) | _facts(outcome.live)
+    facts = _ack_floor(previous, outcome) | _facts(outcome.live)
+    if outcome.live and previous.get("created") and not outcome.is_new:
+        facts["created"] = previous["created"]
+    return status | facts
 
 
 def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
@@ -165,11 +172,12 @@ def _followed(
 ) -> Mapping[str, Any]:
     """The record of a loss, with the stream that took the place of the lost one, once it is there.
 
-    A record without one, in a status that knows a later stream, is of a former version.
+    That can be the lost one itself, restored, or one that is empty and as old. A record without a
+    successor, in a status that knows a later stream, is of a former version.
     """
     lost, live = loss["created"], outcome.live
     is_past = "successor" in loss or previous.get("created", lost) != lost
-    if is_past or not outcome.observed or live is None or live.created == lost:
+    if is_past or not outcome.observed or live is None:
         return loss
     return {**loss, "successor": live.created}
 
@@ -185,17 +193,17 @@ def handled_request(resource: Resource, outcome: Outcome) -> dict[str, Any]:
 def is_known_loss(status: Mapping[str, Any]) -> bool:
     """Whether the loss of the object that status tells of is recorded there already."""
     recorded = status.get("dataLoss") or {}
-    return bool(recorded) and recorded.get("created") == status.get("created")
+    if not recorded or "successor" in recorded:
+        return False
+    return bool(recorded.get("created") == status.get("created"))
 
 
-def _ack_floor(
-    previous: Mapping[str, Any], live: LiveStream | LiveConsumer | None
-) -> dict[str, Any]:
+def _ack_floor(previous: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
     """How far a consumer is, or was when the server last told."""
-    if not isinstance(live, LiveConsumer):
+    if not isinstance(outcome.live, LiveConsumer):
         return {}
-    floor = live.acknowledged
-    if floor is None and previous.get("created") == live.created:
+    floor = outcome.live.acknowledged
+    if floor is None and not outcome.is_new:
         floor = previous.get("ackFloor")
     return {} if floor is None else {"ackFloor": floor}
 
@@ -215,6 +223,7 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
         "effective": effective,
         "replicas": 1 + len(live.raft.replicas),
         **_counters(live),
+        **Incarnation.of(live).as_status(),
     }
     raft = {"leader": readable(live.raft.leader), "replicaLag": live.raft.lag}
     return facts | {key: value for key, value in raft.items() if value}

@@ -10,11 +10,12 @@ COUNTERS = frozenset(
 )
 """Fields of status that move by themselves; they alone are no reason to write at once."""
 
-COMPANIONS = frozenset({"consumers", "ackFloor"})
+COMPANIONS = frozenset({"consumers", "ackFloor", "firstSequence", "firstTime", "deliveries"})
 """Fields of status that are written with others only.
 
 A stream's consumers follow it at once, and a second write for every new stream would tell nothing
-that `kubectl get coze` doesn't. How far a consumer is moves with every message that it gets.
+that `kubectl get coze` doesn't. How far a consumer is moves with every message that it gets. And by
+what its sequences once were, an object is known however much later.
 """
 
 THRESHOLD = 0.01

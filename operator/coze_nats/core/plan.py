@@ -15,6 +15,7 @@ from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange, choices, diff, unsupported, with_costs
 from coze_nats.core.fences import Fences
 from coze_nats.core.foreseen import refused_by
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.looks import Look, NotSeen, Seen
@@ -73,7 +74,7 @@ class Situation:
         owner: this resource as `<cluster id>/<namespace>/<name>`.
         server: what the server is and can do.
         policies: what the operator may do.
-        incarnation: `created` of the object that this resource owned when it was last seen.
+        incarnation: the object that this resource owned when it was last seen.
         ack_floor: up to where a consumer was done when that was last told; None: it never was.
         last_known: what it held then, for a person: "12 messages up to sequence 40".
         replacing: the replacement that is under way, if a crash came between its steps.
@@ -87,7 +88,7 @@ class Situation:
     owner: str
     server: Server
     policies: Policies = field(default_factory=Policies)
-    incarnation: str = ""
+    incarnation: Incarnation | None = None
     ack_floor: int | None = None
     last_known: str = ""
     replacing: Replacement | None = None
@@ -103,9 +104,18 @@ def _refused(reason: Reason, message: str, changes: tuple[FieldChange, ...] = ()
 
 def has_vanished(live: Live | None, situation: Situation) -> bool:
     """Whether what this resource owned is gone or another one, and it wasn't us."""
-    if not situation.incarnation or situation.replacing:
+    if situation.incarnation is None or situation.replacing:
         return False
-    return live is None or live.created != situation.incarnation
+    return live is None or not situation.incarnation.goes_on(live)
+
+
+def is_new(live: Live | None, situation: Situation, todo: Plan) -> bool:
+    """Whether, after the plan, the object is another one than this resource owned before."""
+    known = situation.incarnation
+    if known is None or live is None or todo.action in (Action.CREATE, Action.REPLACE):
+        return True
+    # A replacement of ours can go on where the other one stopped.
+    return live.created != known.created if situation.replacing else not known.goes_on(live)
 
 
 def stays_known(live: Live | None, situation: Situation) -> bool:
@@ -115,7 +125,7 @@ def stays_known(live: Live | None, situation: Situation) -> bool:
     one is in its place, whosever that is: when it goes, there is still something to be restored.
     """
     if live is None:
-        return bool(situation.incarnation)
+        return situation.incarnation is not None
     return situation.policies.missing == "Hold" and has_vanished(live, situation)
 
 

@@ -8,6 +8,7 @@ from coze_nats.core.codec import instant_ns
 from coze_nats.core.conditions import condition, is_true
 from coze_nats.core.costs import counted
 from coze_nats.core.fields import in_spec_terms
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.intent import stream_name
 from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
 from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
@@ -43,7 +44,7 @@ def situation_of(
         owner=owner,
         server=server,
         policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults),
-        incarnation="" if is_gone else status.get("created", ""),
+        incarnation=None if is_gone else Incarnation.from_status(status, server),
         ack_floor=None if is_gone else status.get("ackFloor"),
         last_known=_last_known(resource),
         replacing=None if is_gone else under_way,

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from coze_nats.core import names
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
 from coze_nats.metrics.counted import ResyncRound, forget_connection
@@ -124,8 +125,8 @@ class Figures:
         `stream` is the one that a consumer is on. What isn't the resource's own is not counted.
         """
         live = listing.found.get(name)
-        created = resource.status.get("created")
-        if not created or (live.created != created if live else name not in listing.missing):
+        known = Incarnation.from_status(resource.status)
+        if not known or not (known.goes_on(live) if live else name in listing.missing):
             return
         key = resource.key
         if key not in self.objects and self._seen.room <= 0:

@@ -7,6 +7,7 @@ has the resource looked at. Remembered in memory only: a new process tries once 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import Server
 from coze_nats.core.ownership import Live, owner_of
 from coze_nats.core.plan import Plan
@@ -28,7 +29,6 @@ class Told(NamedTuple):
 class Left(NamedTuple):
     """In what the object is not as declared, whatever it takes to change that."""
 
-    created: str
     owner: str
     changes: tuple[tuple[str, Any, Any], ...]
     pauses: tuple[Pause, ...]
@@ -39,6 +39,7 @@ class Attempt(NamedTuple):
 
     told: Told
     left: Left
+    live: Live
 
     @classmethod
     def of(cls, resource: Resource, server: Server | None, live: Live, todo: Plan) -> Self:
@@ -47,8 +48,13 @@ class Attempt(NamedTuple):
         pauses = tuple(step for step in todo.steps if isinstance(step, Pause))
         return cls(
             Told(resource.generation, resource.reconcile_requested_at, server),
-            Left(live.created, owner_of(live), changes, pauses),
+            Left(owner_of(live), changes, pauses),
+            live,
         )
+
+    def leaves_the_same(self, former: Self) -> bool:
+        """Whether it is about what the former one left: the same object, as it was."""
+        return former.left == self.left and Incarnation.of(former.live).goes_on(self.live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,9 @@ class Attempts:
     def is_vain(self, uid: str, attempt: Attempt, now: float) -> bool:
         """Whether it would begin as the last one ended, so that there is no use in it."""
         last = self._vain.get(uid)
-        return last is not None and last.attempt == attempt and now - last.at < RETRY_AFTER
+        if last is None or now - last.at >= RETRY_AFTER:
+            return False
+        return attempt.told == last.attempt.told and attempt.leaves_the_same(last.attempt)
 
     def was_undone(self, uid: str, attempt: Attempt) -> bool:
         """Whether somebody has changed the object since the last one, which told the same."""
@@ -78,7 +86,7 @@ class Attempts:
         return (
             last is not None
             and last.attempt.told == attempt.told
-            and last.attempt.left != attempt.left
+            and not attempt.leaves_the_same(last.attempt)
         )
 
     def forget(self, uid: str) -> None:

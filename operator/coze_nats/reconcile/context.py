@@ -7,6 +7,7 @@ from coze_nats.core import names
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.intent import Waiting, consumer_limits, intent
 from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import LiveStream, Server
@@ -117,7 +118,8 @@ class Context:
         if owner_of(live):
             return ""
         for other in self.resources.namesakes_of(resource):
-            if other.status.get("created") == live.created:
+            known = Incarnation.from_status(other.status, self.server)
+            if known and known.goes_on(live):
                 return self.owner(other.key)
         return ""
 
@@ -201,4 +203,4 @@ def concerns_consumers(stream: Resource, outcome: Outcome) -> bool:
         return False
     limits = CONSUMER_LIMITS.canonical(live.config.get("consumer_limits") or {})
     known = CONSUMER_LIMITS.canonical(consumer_limits(stream.status))
-    return live.created != stream.status.get("created") or limits != known
+    return outcome.is_new or limits != known

@@ -10,11 +10,12 @@ from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.configs import pausing
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.errors import AlreadyExists, CapacityExceeded, NotFound, Rejected
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.intent import target_of
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, described, plan, stays_known
+from coze_nats.core.plan import Action, Plan, Situation, described, is_new, plan, stays_known
 from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Resource
@@ -104,7 +105,7 @@ class Converger:
             outcome = replace(outcome, warning=self._context.warning(resource, desired, stream))
         if outcome.observed:
             news.extend(news_of_move(resource, desired.target))
-        return replace(outcome, lost=lost)
+        return replace(outcome, lost=lost, is_new=is_new(live, situation, todo))
 
     async def _observed(
         self, resource: Resource, target: Target
@@ -130,9 +131,10 @@ class Converger:
         if managed is None:
             return
         owner = self._context.owner(managed.key)
-        known = managed.status.get("created", "")
+        known = Incarnation.from_status(managed.status, self._context.server)
         stream = await self._context.jetstream.stream(target.stream) if known else None
-        if stream is None or stream.created != known or not is_ours(stream, owner, known):
+        is_there = stream and known and known.goes_on(stream) and is_ours(stream, owner, known)
+        if not is_there:
             raise NotFound(f"{target.stream} is not the one that {owner} knows", NotFound.STREAM)
 
     async def _planned(
@@ -269,7 +271,8 @@ class Converger:
         self, resource: Resource, desired: Desired, live: Live | None, situation: Situation
     ) -> Outcome:
         # As the next look will find it.
-        todo = plan(desired, live, replace(situation, incarnation=live.created if live else ""))
+        known = Incarnation.of(live) if live else None
+        todo = plan(desired, live, replace(situation, incarnation=known))
         failure = without_effect(live, todo) if live else None
         if live and failure:
             attempt = Attempt.of(resource, self._context.server, live, todo)

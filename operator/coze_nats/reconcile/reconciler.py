@@ -26,7 +26,7 @@ from coze_nats.core.judgement import judged
 from coze_nats.core.live import LiveStream
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
-from coze_nats.core.plan import Action, has_vanished, plan
+from coze_nats.core.plan import Action, has_vanished, is_new, plan
 from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import says
 from coze_nats.core.resource import Key, Resource
@@ -168,7 +168,8 @@ class Reconciler:
             return False
         if todo.action is Action.NOTHING:
             warning = self._context.warning(resource, desired, stream)
-            outcome: Outcome | None = converged(desired, live, todo, situation, warning)
+            found = converged(desired, live, todo, situation, warning)
+            outcome: Outcome | None = replace(found, is_new=is_new(live, situation, todo))
         else:
             outcome = self._converger.in_vain(resource, live, todo)
         return outcome is not None and not self._context.reporter.would_change(

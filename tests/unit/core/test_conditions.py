@@ -159,13 +159,13 @@ def test_the_status_of_a_consumer_tells_what_is_there() -> None:
     }
 
 
-@pytest.mark.parametrize("created, kept", [(BEFORE, {"ackFloor": 40}), (NOW, {})])
+@pytest.mark.parametrize("is_new, kept", [(False, {"ackFloor": 40}), (True, {})])
 def test_what_the_server_tells_no_longer_of_a_consumer_is_kept_while_it_is_the_same_one(
-    created: str, kept: dict[str, int]
+    is_new: bool, kept: dict[str, int]
 ) -> None:
     live = LiveConsumer({"durable_name": "reader"}, BEFORE, ack_pending=2, acknowledged=None)
-    outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live)
-    status = after(outcome, {"created": created, "ackFloor": 40})
+    outcome = Outcome(Health.READY, Reason.CONVERGED, "as declared", live=live, is_new=is_new)
+    status = after(outcome, {"created": BEFORE, "ackFloor": 40})
     assert {key: status[key] for key in ("ackFloor",) if key in status} == kept
 
 
@@ -265,7 +265,8 @@ def now_there(created: str, **differing: Any) -> Outcome:
         (now_there(SECOND, lost=False), {"dataLoss": RECORD}, SECOND),
         (LOST, HAD, None),
         (now_there(SECOND, observed=False), HAD, None),
-        (now_there(BEFORE, lost=False), {**HAD, "dataLoss": RECORD}, None),
+        (now_there(BEFORE, lost=False), {**HAD, "dataLoss": RECORD}, BEFORE),
+        (now_there(BEFORE), HAD, BEFORE),
         (now_there(THIRD, lost=False), {"created": SECOND, "dataLoss": RECORD}, None),
         (now_there(THIRD), {"created": SECOND, "dataLoss": RECORD}, THIRD),
         (
@@ -286,6 +287,7 @@ def now_there(created: str, **differing: Any) -> Outcome:
         "not there again",
         "another is there, and not accepted",
         "the lost one is back",
+        "it lost all that it had, and goes by the same time of creation",
         "a former version didn't record it, and the next one was replaced",
         "the next one was lost, too",
         "the next one was replaced",
@@ -305,10 +307,20 @@ def test_the_record_of_a_loss_tells_what_took_the_place_of_the_lost_one(
         ({"created": BEFORE}, False),
         ({"created": BEFORE, "dataLoss": RECORD}, True),
         ({"created": NOW, "dataLoss": RECORD}, False),
+        ({"created": BEFORE, "dataLoss": {**RECORD, "successor": BEFORE}}, False),
     ],
 )
 def test_a_loss_is_known_by_what_was_lost(status: Status, known: bool) -> None:
     assert is_known_loss(status) is known
+
+
+@pytest.mark.parametrize("is_new, created", [(False, BEFORE), (True, NOW)])
+def test_an_object_that_goes_on_keeps_the_time_of_creation_that_was_told_first(
+    is_new: bool, created: str
+) -> None:
+    outcome = replace(READY, live=LiveStream({"name": "orders"}, NOW), is_new=is_new)
+    assert after(outcome, {"created": BEFORE})["created"] == created
+    assert after(outcome, {})["created"] == NOW
 
 
 # --- what the server chose ------------------------------------------------------------------------

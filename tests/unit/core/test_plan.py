@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from coze_nats.core.desired import Target
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, START_METADATA, Reason
 from coze_nats.core.ownership import Live, is_ours
@@ -17,6 +18,7 @@ from support.convergence import OWNER, consumer, stream
 
 Spec = dict[str, Any]
 CREATED = "2026-01-01T00:00:00Z"
+KNOWN, ANOTHER = Incarnation(CREATED), Incarnation(CREATED, last_sequence=1)
 NOW = "2026-06-01T00:00:00Z"
 PAST, FUTURE, LATER = "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 SERVER = Server("2.15.1", 5)
@@ -160,7 +162,7 @@ def test_a_long_list_of_differences_is_cut() -> None:
 @pytest.mark.parametrize("spec", [{}, {"maxMsgs": 5}])
 def test_what_belongs_to_another_is_not_touched(spec: Spec) -> None:
     live = a_stream({}, {OWNER_METADATA: "other/shop/orders"})
-    found = plan(stream("work", spec), live, situation(incarnation=CREATED))
+    found = plan(stream("work", spec), live, situation(incarnation=Incarnation(CREATED)))
     assert found.steps == ()
     assert found.refusal is not None
     assert found.refusal.reason is Reason.OWNED_BY_ANOTHER
@@ -172,7 +174,7 @@ def test_what_belongs_to_another_is_not_touched(spec: Spec) -> None:
 
 def test_owner_metadata_that_was_stripped_by_hand_is_put_back() -> None:
     live = a_stream({}, {})
-    found = plan(stream("work", {}), live, situation(incarnation=CREATED))
+    found = plan(stream("work", {}), live, situation(incarnation=Incarnation(CREATED)))
     assert found.action is Action.UPDATE
     assert found.changes == ()
     assert only_update(found)["metadata"][OWNER_METADATA] == OWNER
@@ -180,23 +182,25 @@ def test_owner_metadata_that_was_stripped_by_hand_is_put_back() -> None:
 
 def test_another_incarnation_without_an_owner_is_not_ours() -> None:
     live = a_stream({"maxMsgs": 5}, {})
-    found = plan(stream("work", {}), live, situation(incarnation="2025-01-01T00:00:00Z"))
+    found = plan(
+        stream("work", {}), live, situation(incarnation=Incarnation(CREATED, last_sequence=1))
+    )
     assert found.action is Action.REFUSE
 
 
 @pytest.mark.parametrize(
     "metadata, incarnation, ours",
     [
-        (OURS, "", True),
-        (OURS, "another", True),
-        ({}, CREATED, True),
-        ({}, "another", False),
-        ({}, "", False),
-        ({OWNER_METADATA: "other/shop/orders"}, CREATED, False),
+        (OURS, None, True),
+        (OURS, ANOTHER, True),
+        ({}, KNOWN, True),
+        ({}, ANOTHER, False),
+        ({}, None, False),
+        ({OWNER_METADATA: "other/shop/orders"}, KNOWN, False),
     ],
 )
 def test_an_object_is_ours_by_its_metadata_or_its_incarnation(
-    metadata: dict[str, str], incarnation: str, ours: bool
+    metadata: dict[str, str], incarnation: Incarnation | None, ours: bool
 ) -> None:
     assert is_ours(a_stream({}, metadata), OWNER, incarnation) is ours
 
@@ -430,7 +434,7 @@ def test_a_stream_that_holds_messages_is_kept_without_an_owner() -> None:
 
 
 def test_a_stream_that_lost_its_metadata_is_still_deleted_by_its_incarnation() -> None:
-    live, known = a_stream({}, {}), situation(incarnation=CREATED)
+    live, known = a_stream({}, {}), situation(incarnation=Incarnation(CREATED))
     assert plan_deletion(TARGET, live, known).action is Action.DELETE
     bare = LiveStream({"name": "work"}, CREATED, messages=1)
     assert plan_deletion(TARGET, bare, known).action is Action.RELEASE

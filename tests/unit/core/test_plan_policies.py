@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from coze_nats.core.desired import Desired, Target
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Server
 from coze_nats.core.looks import ConsumersLook, MessagesLook, RivalsLook, Seen, StreamLook
 from coze_nats.core.names import OWNER_METADATA, Reason
@@ -28,6 +29,7 @@ from support.foreseen import REFUSED, RefusedConsumer
 
 Spec = dict[str, Any]
 CREATED, ANOTHER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
+KNOWN = Incarnation(CREATED, created_tells=True)
 SERVER = Server("2.15.1", 5)
 OURS, NOBODYS = {OWNER_METADATA: OWNER}, dict[str, str]()
 OTHERS = {OWNER_METADATA: "other/shop/orders"}
@@ -126,7 +128,7 @@ def test_what_belongs_to_another_is_never_touched_whatever_the_policies(
 ) -> None:
     accepting = {"data_loss": "Allow", "replacement": "Recreate", "missing": "Recreate"}
     live = a_stream(spec, OTHERS)
-    found = planned(stream("work", SAME), live, adoption=policy, incarnation=CREATED, **accepting)
+    found = planned(stream("work", SAME), live, adoption=policy, incarnation=KNOWN, **accepting)
     assert refusal(found)[0] is Reason.OWNED_BY_ANOTHER
 
 
@@ -306,7 +308,7 @@ def test_a_replaced_consumer_goes_on_where_it_should(case: Position) -> None:
         a_consumer(case.spec, acknowledged=case.acknowledged),
         replacement="Recreate",
         position=case.policy,
-        incarnation=CREATED,
+        incarnation=KNOWN,
         ack_floor=case.known,
         seen=on(a_stream({"retention": case.retention})),
     )
@@ -342,9 +344,11 @@ def test_a_change_of_the_start_costs_the_position(
         )
 
 
-@pytest.mark.parametrize("incarnation, known", [(CREATED, None), (ANOTHER, 40)])
+@pytest.mark.parametrize(
+    "incarnation, known", [(KNOWN, None), (Incarnation("2025-12-31T00:00:00Z"), 40)]
+)
 def test_a_consumer_of_which_nobody_knows_where_it_stands_is_not_replaced(
-    incarnation: str, known: int | None
+    incarnation: Incarnation, known: int | None
 ) -> None:
     new = {"deliverPolicy": "new"}
     found = planned(
@@ -454,7 +458,7 @@ def test_a_stream_is_not_deleted_for_one_whose_subjects_another_one_stores() -> 
 def test_what_went_behind_our_back_is_held_or_made_again(
     live: Live | None, recreate: Action | Reason, is_gone: bool
 ) -> None:
-    desired, before = stream("work", SAME), {"incarnation": CREATED, "last_known": "8 messages"}
+    desired, before = stream("work", SAME), {"incarnation": KNOWN, "last_known": "8 messages"}
     assert verdict(planned(desired, live, **before)) is recreate
     what = "vanished from JetStream" if is_gone else "was replaced in JetStream"
     assert refusal(planned(desired, live, missing="Hold", **before)) == (
@@ -467,7 +471,7 @@ def test_what_went_behind_our_back_is_held_or_made_again(
 
 
 def test_a_consumer_that_vanished_is_held_without_knowing_what_it_held() -> None:
-    found = planned(consumer("work", "reader", {}), None, missing="Hold", incarnation=CREATED)
+    found = planned(consumer("work", "reader", {}), None, missing="Hold", incarnation=KNOWN)
     assert refusal(found)[1].startswith(
         "consumer reader of stream work vanished from JetStream, and policies.missing is Hold"
     )
@@ -476,9 +480,9 @@ def test_a_consumer_that_vanished_is_held_without_knowing_what_it_held() -> None
 @pytest.mark.parametrize(
     "more, vanished",
     [
-        ({"incarnation": CREATED}, True),
+        ({"incarnation": KNOWN}, True),
         ({}, False),
-        ({"incarnation": CREATED, "replacing": Replacement(CREATED)}, False),
+        ({"incarnation": KNOWN, "replacing": Replacement(CREATED)}, False),
     ],
     ids=["it was there", "it never was there", "we deleted it ourselves"],
 )
@@ -491,7 +495,7 @@ def test_only_what_was_there_and_we_did_not_delete_has_vanished(
 
 
 def test_what_is_still_there_has_not_vanished() -> None:
-    found = planned(stream("work", SAME), a_stream(SAME), incarnation=CREATED, missing="Hold")
+    found = planned(stream("work", SAME), a_stream(SAME), incarnation=KNOWN, missing="Hold")
     assert found.action is Action.NOTHING
 
 
@@ -499,7 +503,7 @@ def test_a_replacement_that_was_cut_short_goes_on_where_it_stopped() -> None:
     found = planned(
         consumer("work", "reader", {"maxWaiting": 5}),
         None,
-        incarnation=CREATED,
+        incarnation=KNOWN,
         missing="Hold",
         replacing=Replacement(CREATED, 41),
     )
@@ -515,7 +519,7 @@ EMPTY, FULL = a_stream({}, consumers=2), a_stream({}, messages=8)
 
 
 def leaving(policy: str) -> Situation:
-    return Situation(OWNER, SERVER, policies=Policies(deletion=policy), incarnation=CREATED)
+    return Situation(OWNER, SERVER, policies=Policies(deletion=policy), incarnation=KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -609,14 +613,14 @@ def test_a_consumer_of_a_stream_that_is_not_known_to_lose_anything_goes() -> Non
 @pytest.mark.parametrize(
     "live, incarnation, recreated, held",
     [
-        (None, "", False, False),
-        (None, CREATED, True, True),
-        (a_stream({}, OURS), CREATED, False, False),
-        (a_stream({}, OTHERS), CREATED, False, False),
-        (a_stream({}, OURS, ANOTHER), CREATED, False, True),
-        (a_stream({}, NOBODYS, ANOTHER), CREATED, False, True),
-        (a_stream({}, OTHERS, ANOTHER), CREATED, False, True),
-        (a_stream({}, OTHERS, ANOTHER), "", False, False),
+        (None, None, False, False),
+        (None, KNOWN, True, True),
+        (a_stream({}, OURS), KNOWN, False, False),
+        (a_stream({}, OTHERS), KNOWN, False, False),
+        (a_stream({}, OURS, ANOTHER), KNOWN, False, True),
+        (a_stream({}, NOBODYS, ANOTHER), KNOWN, False, True),
+        (a_stream({}, OTHERS, ANOTHER), KNOWN, False, True),
+        (a_stream({}, OTHERS, ANOTHER), None, False, False),
     ],
     ids=[
         "nothing, and nothing known",
@@ -630,7 +634,7 @@ def test_a_consumer_of_a_stream_that_is_not_known_to_lose_anything_goes() -> Non
     ],
 )
 def test_what_vanished_is_told_of_until_it_may_be_forgotten(
-    live: Live | None, incarnation: str, *, recreated: bool, held: bool
+    live: Live | None, incarnation: Incarnation | None, *, recreated: bool, held: bool
 ) -> None:
     for missing, expected in (("Recreate", recreated), ("Hold", held)):
         policies = Policies(missing=missing)

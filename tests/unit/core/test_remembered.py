@@ -6,6 +6,7 @@ import pytest
 
 from coze_nats.core import names
 from coze_nats.core.diff import FieldChange
+from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.plan import Action, Plan
 from coze_nats.core.policies import Policies
@@ -42,7 +43,7 @@ def test_a_new_resource_remembers_nothing() -> None:
     situation = found(resource({}))
     assert (situation.owner, situation.server) == ("cluster/shop/orders", SERVER)
     assert situation.policies == Policies()
-    assert (situation.incarnation, situation.last_known) == ("", "")
+    assert (situation.incarnation, situation.last_known) == (None, "")
     assert situation.replacing is None
     assert situation.chosen == {}
 
@@ -53,7 +54,7 @@ def test_policies_come_from_the_spec_and_from_the_operator() -> None:
 
 
 def test_the_object_is_remembered_by_its_creation() -> None:
-    assert found(resource({"created": EARLY})).incarnation == EARLY
+    assert found(resource({"created": EARLY})).incarnation == Incarnation(EARLY, created_tells=True)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_a_consumer_that_went_with_its_replaced_stream_was_taken_away_by_nobody(
     status = {"created": MIDDLE, "replacing": {"created": MIDDLE, "startSequence": 41}}
     reader = resource(status, names.CONSUMER_KIND)
     situation = found(reader, resource(stream))
-    assert situation.incarnation == ("" if forgets else MIDDLE)
+    assert (situation.incarnation is None) is forgets
     # In another stream a position means nothing, whoever took the former one away.
     is_another = stream.get("created") == LATE
     assert situation.replacing == (None if is_another else Replacement(MIDDLE, 41))
@@ -195,10 +196,10 @@ def test_a_consumer_that_went_with_its_replaced_stream_was_taken_away_by_nobody(
 def test_what_was_on_another_stream_is_not_missed_on_this_one(named: str, forgets: bool) -> None:
     status = {"stream": named, "created": MIDDLE, "replacing": {"created": MIDDLE}}
     situation = found(resource(status, names.CONSUMER_KIND), resource({"created": EARLY}))
-    assert situation.incarnation == ("" if forgets else MIDDLE)
+    assert (situation.incarnation is None) is forgets
     assert situation.replacing == (None if forgets else Replacement(MIDDLE))
 
 
 def test_a_consumer_that_never_was_there_went_with_nothing() -> None:
     reader = resource({}, names.CONSUMER_KIND)
-    assert found(reader, resource({"created": LATE})).incarnation == ""
+    assert found(reader, resource({"created": LATE})).incarnation is None

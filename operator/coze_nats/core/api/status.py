@@ -104,7 +104,8 @@ class _Common(_Observed):
     stream: str | None = None
     """Name of the stream in JetStream."""
     created: _Time | None = None
-    """When the object that this resource owns was created in JetStream: its incarnation."""
+    """When the object that this resource owns was created in JetStream, as it was told first; it
+    stays while the object goes on."""
     leader: str | None = None
     """Name of the server that leads the object."""
     replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
@@ -135,6 +136,11 @@ class StreamStatus(_Common):
     """How many bytes are stored; refreshed at most once a minute."""
     last_sequence: _Count | None = None
     """Sequence of the newest message; refreshed at most once a minute."""
+    first_sequence: _Count | None = None
+    """Sequence of the oldest message, or of the next one while there is none; refreshed together
+    with the other figures."""
+    first_time: _Time | None = None
+    """When that message was stored; left out: there was none."""
     data_loss: DataLoss | None = None
     """The last time that the stream was found gone, or another one."""
     consumers: _Count | None = None
@@ -153,6 +159,8 @@ class ConsumerStatus(_Common):
     ack_floor: _Count | None = None
     """Sequence of the stream up to which nothing was left to deliver or to acknowledge when the
     server last told; refreshed together with the other figures."""
+    deliveries: _Count | None = None
+    """How often messages were delivered; refreshed together with the other figures."""
     redelivered: _Count | None = None
     """Messages among these that were delivered more than once; left out: none. Refreshed at most
     once a minute."""

@@ -1,0 +1,129 @@
+"""Whether an object in JetStream is the one that was known before.
+
+`created` alone doesn't tell. Before 2.14 a standalone server gives an updated stream another
+one at a restart, 2.10 and 2.11 move a consumer's by less than a millisecond at each, clusters move
+it a little, and a stream whose server lost its disk comes back, empty, with the one it had. But
+sequences only ever grow, and a message keeps its time. `created` counts where these leave it open.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from coze_nats.core.codec import InvalidValue, instant_ns
+from coze_nats.core.live import LiveConsumer, LiveStream, Server
+
+_SECOND = 1_000_000_000
+
+CREATED_TELLS_FROM = 4
+"""The API level (2.14) from which a standalone server's streams keep their time of creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """What is known of an object from an earlier look, however long ago.
+
+    Attributes:
+        created: when it was created, as it was told first.
+        last_sequence: of a stream.
+        first_sequence: of a stream; None: not known.
+        first_time: when the message with the first sequence was stored; "" for none, or not known.
+        deliveries: of a consumer.
+        created_tells: whether the server's streams keep their time of creation.
+    """
+
+    created: str
+    last_sequence: int = 0
+    first_sequence: int | None = None
+    first_time: str = ""
+    deliveries: int = 0
+    created_tells: bool = False
+
+    @classmethod
+    def of(cls, live: LiveStream | LiveConsumer) -> Self:
+        """What is to be remembered of a live object."""
+        if isinstance(live, LiveConsumer):
+            return cls(live.created, deliveries=live.deliveries)
+        first_time = live.first_time if live.messages else ""
+        return cls(live.created, live.last_sequence, _first(live), first_time)
+
+    @classmethod
+    def from_status(cls, status: Mapping[str, Any], server: Server | None = None) -> Self | None:
+        """What a status remembers; None: no object."""
+        if not status.get("created"):
+            return None
+        return cls(
+            status["created"],
+            status.get("lastSequence", 0),
+            status.get("firstSequence"),
+            status.get("firstTime", ""),
+            status.get("deliveries", 0),
+            created_tells=server is not None and server.api_level >= CREATED_TELLS_FROM,
+        )
+
+    def as_status(self) -> dict[str, Any]:
+        """How a status remembers the part of it that is not told there for its own sake."""
+        found = {
+            "firstSequence": self.first_sequence,
+            "firstTime": self.first_time,
+            "deliveries": self.deliveries,
+        }
+        return {key: value for key, value in found.items() if value}
+
+    def goes_on(self, live: LiveStream | LiveConsumer) -> bool:
+        """Whether the live object is the known one, with all that the known one had."""
+        if isinstance(live, LiveConsumer):
+            return self._goes_on_as_consumer(live)
+        if live.last_sequence < self.last_sequence:
+            return False
+        if self.first_sequence is not None:
+            first = _first(live)
+            if first < self.first_sequence:
+                return False
+            if first == self.first_sequence and self.last_sequence:
+                return not self._starts_later(live)
+        return not self._was_created_later(live)
+
+    def _starts_later(self, live: LiveStream) -> bool:
+        """Whether the first message is another one than the known one with its sequence."""
+        return bool(self.first_time) and _apart(self.first_time, live.first_time) > 0
+
+    def _was_created_later(self, live: LiveStream) -> bool:
+        """Whether `created` tells that it is another stream; a message from before disproves it."""
+        if live.messages and _apart(live.first_time, live.created) > 0:
+            return False
+        is_clustered = bool(live.raft.leader) or live.raft.is_leaderless
+        if not (self.created_tells or is_clustered):
+            return False
+        return _apart(self.created, live.created) > (_SECOND if is_clustered else 0)
+
+    def _goes_on_as_consumer(self, live: LiveConsumer) -> bool:
+        """Whether a consumer is the known one.
+
+        A reset takes its sequences back, and so may a crash; neither touches its time of creation.
+        A cluster of 2.10 or 2.11 moves that by up to ten seconds.
+        """
+        later = _apart(self.created, live.created)
+        if later <= _SECOND:
+            return True
+        if self.deliveries:
+            return live.deliveries >= self.deliveries
+        return later <= 15 * _SECOND
+
+
+def _first(live: LiveStream) -> int:
+    """The first sequence; without messages it is the one that the next message gets.
+
+    A new stream without messages tells 0.
+    """
+    return live.first_sequence if live.messages else live.last_sequence + 1
+
+
+def _apart(before: str, after: str) -> int:
+    """By how many nanoseconds one instant is later than the other; 0 if that can't be told."""
+    if before == after:
+        return 0
+    try:
+        return instant_ns(after) - instant_ns(before)
+    except InvalidValue:
+        return 0
