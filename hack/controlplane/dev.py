@@ -71,7 +71,7 @@ def _explain(kubernetes: KubernetesAPI, nodes: list[NatsServer], seconds: float)
     print(f"  export KUBECONFIG={kubernetes.kubeconfig}")
     print(f'  export PATH="{binaries.find(Binary.KUBECTL).parent}:$PATH"  # kubectl')
     print(f"  export NATS_SERVER_URL={urls}")
-    print("  .venv/bin/coze-nats operator\n")
+    print("  .venv/bin/coze-nats operator --allow-local-servers\n")
     print("Ctrl-C here stops everything and removes its data.", flush=True)
 
 

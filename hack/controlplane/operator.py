@@ -45,6 +45,8 @@ class OperatorProcess:
             "KUBECONFIG": str(kubeconfig),
             "NATS_SERVER_URL": nats_url,
             "PYTHONUNBUFFERED": "1",
+            # All servers here are on loopback.
+            "COZE_NATS_ALLOW_LOCAL_SERVERS": "true",
             **(environment or {}),
         }
         self._server: processes.Server | None = None

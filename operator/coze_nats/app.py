@@ -192,7 +192,11 @@ class Operator:
             self._watches.filled,
             self._duty.begun,
         )
-        dial = partial(NatsEndpoint.dial, may_write=self._may_write)
+        dial = partial(
+            NatsEndpoint.dial,
+            may_write=self._may_write,
+            allow_local=self._settings.allow_local,
+        )
         connecting = Connecting(cache, links, Documents(self._api), dial, reporter)
         router = Router(cache, links, connecting, reporter)
         controller = Controller(

@@ -38,6 +38,7 @@ _ENVIRONMENT = dedent("""\
       NATS_STREAM_REPLICAS  replicas of streams that name no number
       COZE_NATS_CLUSTER_ID  the same as --cluster-id
       COZE_NATS_DEFAULT_POLICIES  the same as --default-policy, with commas between
+      COZE_NATS_ALLOW_LOCAL_SERVERS  true: the same as --allow-local-servers
       KUBECONFIG            the cluster to work for, outside of a pod
 
     examples:
@@ -140,6 +141,12 @@ def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         help="when more streams that hold messages are to be deleted within a minute, the others "
         "wait for a yes (default: 0, any number)",
+    )
+    operator.add_argument(
+        "--allow-local-servers",
+        action="store_true",
+        help="let CozeConnections lead to loopback, link-local and unspecified addresses, which is "
+        "for tests and single machines (default: only the operator's own connection may)",
     )
     operator.add_argument(
         "--dry-run",

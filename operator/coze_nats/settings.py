@@ -29,6 +29,7 @@ LOG_LEVELS = {
 CLUSTER_ID = "COZE_NATS_CLUSTER_ID"
 STREAM_REPLICAS = "NATS_STREAM_REPLICAS"
 DEFAULT_POLICIES = "COZE_NATS_DEFAULT_POLICIES"
+ALLOW_LOCAL = "COZE_NATS_ALLOW_LOCAL_SERVERS"
 
 _IN_A_POD = "KUBERNETES_SERVICE_HOST"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -83,6 +84,7 @@ class Settings:
         default_policies: by name, for resources that name none.
         dry_run: change nothing in JetStream.
         metrics_max_objects: of how many streams and consumers each has series of its own.
+        allow_local: whether CozeConnections may lead to the operator's own machine or link.
         most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
         election: how operators of the same part agree who acts; None: there is no other.
     """
@@ -99,6 +101,7 @@ class Settings:
     stream_replicas: int | None = None
     default_policies: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    allow_local: bool = False
     most_deletions: int = 0
     metrics_max_objects: int = 2000
     election: Election | None = None
@@ -132,10 +135,18 @@ class Settings:
             stream_replicas=_named(STREAM_REPLICAS, replicas, environ),
             default_policies=_policies(arguments.default_policy, environ),
             dry_run=arguments.dry_run,
+            allow_local=arguments.allow_local_servers or bool(_named(ALLOW_LOCAL, switch, environ)),
             most_deletions=arguments.max_deletions_per_minute,
             metrics_max_objects=arguments.metrics_max_objects,
             election=_election(arguments),
         )
+
+
+def switch(text: str) -> bool:
+    """`true` or `false`."""
+    if text not in ("true", "false"):
+        raise InvalidSetting(f"{text!r} is neither true nor false")
+    return text == "true"
 
 
 def interval(text: str) -> float:

@@ -61,7 +61,9 @@ async def requests() -> AsyncIterator[Any]:
 
 
 async def test_another_login_takes_over_under_load(server: NatsServer, requests: Any) -> None:
-    endpoint = NatsEndpoint.dial(Login(servers=(server.url,), nkey_seed=FORMER.seed))
+    endpoint = NatsEndpoint.dial(
+        Login(servers=(server.url,), nkey_seed=FORMER.seed), allow_local=True
+    )
     await endpoint.start()
     await endpoint.wait_connected()
     failures = requests(endpoint)
@@ -75,7 +77,9 @@ async def test_another_login_takes_over_under_load(server: NatsServer, requests:
 async def test_a_login_that_is_refused_leaves_the_former_session(
     server: NatsServer, requests: Any
 ) -> None:
-    endpoint = NatsEndpoint.dial(Login(servers=(server.url,), nkey_seed=FORMER.seed))
+    endpoint = NatsEndpoint.dial(
+        Login(servers=(server.url,), nkey_seed=FORMER.seed), allow_local=True
+    )
     await endpoint.start()
     await endpoint.wait_connected()
     failures = requests(endpoint)

@@ -54,6 +54,15 @@ def test_a_flag_wins_over_a_variable() -> None:
     assert load("--cluster-id=blue", COZE_NATS_CLUSTER_ID="green").cluster_id == "blue"
 
 
+def test_connections_lead_to_local_addresses_only_where_that_is_allowed() -> None:
+    assert not load().allow_local
+    assert load("--allow-local-servers").allow_local
+    assert load(COZE_NATS_ALLOW_LOCAL_SERVERS="true").allow_local
+    assert not load(COZE_NATS_ALLOW_LOCAL_SERVERS="false").allow_local
+    with pytest.raises(InvalidSetting, match="COZE_NATS_ALLOW_LOCAL_SERVERS: 'yes' is neither"):
+        load(COZE_NATS_ALLOW_LOCAL_SERVERS="yes")
+
+
 def test_empty_variables_count_as_not_set() -> None:
     found = load(COZE_NATS_CLUSTER_ID="", NATS_STREAM_REPLICAS=" ")
     assert found.cluster_id == ""

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     CREDENTIALS_INVALID = "CredentialsInvalid"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     TLS_FAILED = "TLSFailed"
+    ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
     JETSTREAM_DISABLED = "JetStreamDisabled"
     PERMISSION_DENIED = "PermissionDenied"
 

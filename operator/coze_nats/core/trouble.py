@@ -17,5 +17,7 @@ class Trouble(StrEnum):
     """The user may log in, and may not hear the answers to its requests."""
     TLS = "tls"
     """TLS is not offered, the handshake failed, or a certificate or a CA can't be used."""
+    ADDRESS = "address"
+    """The address is one that such a connection may not lead to."""
     UNREACHABLE = "unreachable"
     """Nobody answers there, or not a NATS server, or the connection broke."""

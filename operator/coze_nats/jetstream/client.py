@@ -9,12 +9,15 @@ against real sockets, so that an upgrade of nats-py can't take them away in sile
 
 import asyncio
 import socket
+import time
 from typing import Any
 
+from nats.aio.client import DEFAULT_BUFFER_SIZE
 from nats.aio.client import Client as NatsClient
 
 from coze_nats.core.terms import UNDELIVERED_SECONDS
 from coze_nats.core.words import MOST, Secrets, readable
+from coze_nats.jetstream.addresses import RemoteTransport
 from coze_nats.jetstream.failures import TLSNotOffered
 
 NAME_LENGTH = 128
@@ -24,8 +27,9 @@ NAME_LENGTH = 128
 class Client(NatsClient):
     """One connection to one server; it is never reconnected."""
 
-    def __init__(self, *, require_tls: bool, secrets: Secrets) -> None:
+    def __init__(self, *, require_tls: bool, secrets: Secrets, allow_local: bool = True) -> None:
         super().__init__()
+        self._allow_local = allow_local
         self.requires_tls = require_tls
         self.secrets = secrets
 
@@ -74,6 +78,16 @@ class Client(NatsClient):
         self._transport = None
         if self._flush_queue is not None:
             await self.close()
+
+    async def _connect_to_server(self, server: Any) -> None:
+        if self._allow_local:
+            await super()._connect_to_server(server)
+            return
+        # nats-py takes a transport of its own wherever the former one isn't connected yet.
+        server.last_attempt = time.monotonic()
+        self._transport = RemoteTransport()
+        timeout = self.options["connect_timeout"]
+        await self._transport.connect(server.uri, DEFAULT_BUFFER_SIZE, timeout)
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
         # nats-py flushes first. That can block for ever, or fail, and then nobody hears of the end;

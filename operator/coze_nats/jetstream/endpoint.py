@@ -39,9 +39,19 @@ class NatsEndpoint(Connection):
         self._following: asyncio.Task[None] | None = None
 
     @classmethod
-    def dial(cls, login: Login, may_write: Callable[[], bool] = lambda: True) -> Self:
-        """Make one for a CozeConnection, without connecting yet; raises UnusableLogin."""
-        return cls(_options(login), may_write)
+    def dial(
+        cls,
+        login: Login,
+        may_write: Callable[[], bool] = lambda: True,
+        *,
+        allow_local: bool = False,
+    ) -> Self:
+        """Make one for a CozeConnection, without connecting yet; raises UnusableLogin.
+
+        Args:
+            allow_local: whether its servers may be on the operator's own machine or link.
+        """
+        return cls(_options(login, allow_local=allow_local), may_write)
 
     async def start(self) -> None:
         """Begin to connect, and to follow the files; returns at once."""
@@ -63,7 +73,7 @@ class NatsEndpoint(Connection):
 
     def renew(self, login: Login) -> None:
         """Log in anew, and use the session there is until that has worked."""
-        self.renew_with(_options(login))
+        self.renew_with(_options(login, allow_local=self.options.allow_local))
 
     async def _follow_files(self) -> None:
         known = _digests(self.options.files)
@@ -87,8 +97,8 @@ def _digest(file: Path) -> bytes:
         return b""
 
 
-def _options(login: Login) -> ConnectionOptions:
+def _options(login: Login, *, allow_local: bool) -> ConnectionOptions:
     try:
-        return ConnectionOptions(**vars(login))
+        return ConnectionOptions(**vars(login), allow_local=allow_local)
     except InvalidOptions as error:
         raise UnusableLogin(Reason.CREDENTIALS_INVALID, str(error)) from error

@@ -12,6 +12,7 @@ import nats.errors
 
 from coze_nats.core.errors import Failure, OutcomeUnknown, Rejected, Unavailable
 from coze_nats.core.trouble import Trouble
+from coze_nats.jetstream.addresses import LocalAddress
 from coze_nats.jetstream.authentication import UnusableCredentials
 from coze_nats.jetstream.tls import UnusableCertificates
 
@@ -104,6 +105,8 @@ def explain(error: BaseException | None) -> str:
 def _trouble_of(error: BaseException | None) -> Trouble:
     if isinstance(error, UnusableCredentials):
         return Trouble.CREDENTIALS
+    if isinstance(error, LocalAddress):
+        return Trouble.ADDRESS
     if isinstance(error, TLSNotOffered | UnusableCertificates | ssl.SSLError):
         return Trouble.TLS
     if isinstance(error, nats.errors.Error):
@@ -134,6 +137,7 @@ def _tls_words(error: ssl.SSLError) -> str:
 
 # The first that fits counts: subclasses stand before their bases.
 _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
+    (LocalAddress, str),
     (TLSNotOffered, str),
     (UnusableCredentials, str),
     (UnusableCertificates, str),

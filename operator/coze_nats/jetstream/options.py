@@ -84,6 +84,7 @@ class ConnectionOptions:
         request_timeout: seconds until the outcome of a request counts as unknown.
         connect_timeout: seconds that one server is given to let us in.
         ping_interval: seconds between PINGs; a dead connection is noticed after two of them.
+        allow_local: whether the servers may be on loopback, link-local or unspecified addresses.
         name: how the connection is called in the server's monitoring.
     """
 
@@ -109,6 +110,7 @@ class ConnectionOptions:
     request_timeout: float = 30.0
     connect_timeout: float = 5.0
     ping_interval: float = 8.0
+    allow_local: bool = True
     name: str = "coze-nats-operator"
 
     def __post_init__(self) -> None:

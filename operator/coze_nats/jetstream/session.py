@@ -83,7 +83,9 @@ class Session:
             NotConnected: with the cause.
         """
         secrets = secrets_of(options, address)
-        client = Client(require_tls=options.requires_tls, secrets=secrets)
+        client = Client(
+            require_tls=options.requires_tls, secrets=secrets, allow_local=options.allow_local
+        )
         session = cls(client, address, options, tuple(subscriptions))
         login = asyncio.create_task(session._log_in(), name="nats-login")
         try:
