@@ -144,13 +144,16 @@ class Connecting:
         """Who is in the connection's own namespace, or elsewhere and about to be done with it.
 
         Others elsewhere must not hold up this namespace's end, and who may not use the connection
-        has no need of it.
+        has no need of it. Nor has whoever is kept by somebody else's finalizer alone.
         """
         return [
             user
             for user in self._cache.users_of(connection.key)
-            if user.key.namespace == connection.key.namespace
-            or (user.deleting and not forbidden(user.key.namespace, connection.key, connection))
+            if not user.is_let_go
+            and (
+                user.key.namespace == connection.key.namespace
+                or (user.deleting and not forbidden(user.key.namespace, connection.key, connection))
+            )
         ]
 
     async def _established(self, connection: Resource) -> Outcome | None:

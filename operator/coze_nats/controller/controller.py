@@ -99,6 +99,8 @@ class Controller:
             self._finalizers.pop(resource.uid, None)
         if known and self._is_no_news(known, resource):
             return
+        if resource.is_let_go:
+            self._wake_connection_of(resource)
         if event is None and known is None and _looks_settled(resource):
             self._reconciler.listed(resource)
         else:
@@ -142,16 +144,20 @@ class Controller:
         known = self._cache.get(resource.key)
         if known and known.uid != resource.uid:
             return
-        connection = self._cache.connection_of(resource)
+        self._wake_connection_of(resource)
         self._cache.remove(resource.key)
         self.queue.discard(resource.key)
         metrics.forget(resource.key)
         if resource.key.kind == names.CONNECTION_KIND:
             self._reconciler.gone(resource)
-        elif connection and (used := self._cache.get(connection)) and used.deleting:
-            self.queue.add(connection)
         if resource.key.kind == names.STREAM_KIND:
             self._enqueue_consumers(resource.key)
+
+    def _wake_connection_of(self, user: Resource) -> None:
+        """Have its connection looked at, if that waits for its users to be deleted itself."""
+        connection = self._cache.connection_of(user)
+        if connection and (used := self._cache.get(connection)) and used.deleting:
+            self.queue.add(connection)
 
     def _enqueue_consumers(self, stream: Key) -> None:
         for consumer in self._cache.consumers_of(stream.namespace, stream.name):

@@ -94,6 +94,11 @@ class Resource:
             self.confirmed,
         )
 
+    @property
+    def is_let_go(self) -> bool:
+        """Whether it is being deleted, and the operator is done with it."""
+        return self.deleting and not self.finalized
+
     def with_status(self, status: Mapping[str, Any]) -> Self:
         """The same resource after its status was written."""
         return replace(self, status=status)

@@ -185,3 +185,42 @@ async def test_a_whole_namespace_that_is_deleted_in_any_order_comes_to_its_end(
 
     await eventually_async(is_empty, 30, "an empty namespace")
     assert await watched.red.stream("content") is None
+
+
+FOREIGN = "example.com/keep"
+
+
+async def test_somebody_elses_finalizer_on_a_users_resource_holds_no_connection(
+    estate: Estate, host: Tenant, guest: Tenant
+) -> None:
+    await connected(host, estate.red, guest.namespace)
+    kept = guest.resource(STREAM, "kept", {"connection": to(host)})
+    kept["metadata"]["finalizers"] = [FOREIGN]
+    assert guest.client.create(kept).accepted
+    await guest.ready(STREAM, "kept")
+    guest.delete(STREAM, "kept")
+
+    async def let_go() -> bool:
+        return bool(guest.get(STREAM, "kept")["metadata"]["finalizers"] == [FOREIGN])
+
+    await eventually_async(let_go, 60, "the operator's finalizer to go")
+    host.delete(CONNECTION, "events")
+    await host.gone(CONNECTION, "events")
+    assert guest.client.release(kept).accepted
+    await guest.gone(STREAM, "kept")
+
+
+async def test_a_connection_goes_as_soon_as_the_operator_is_done_with_its_last_user(
+    estate: Estate, host: Tenant
+) -> None:
+    await connected(host, estate.red)
+    kept = host.resource(STREAM, "kept-here", {"connection": HERE})
+    kept["metadata"]["finalizers"] = [FOREIGN]
+    assert host.client.create(kept).accepted
+    await host.ready(STREAM, "kept-here")
+    host.delete(CONNECTION, "events")
+    await host.reports(CONNECTION, "events", "Reconciling", "InUse")
+    host.delete(STREAM, "kept-here")
+    await host.gone(CONNECTION, "events")
+    assert host.get(STREAM, "kept-here")
+    assert host.client.release(kept).accepted
