@@ -96,7 +96,7 @@ class Operator:
         self._events = EventPoster(self._api)
         self._cache = Cache()
         self._seen = metrics.Seen(settings.metrics_max_objects, self._cache.get)
-        self._duty = Duty(self._cache, settings.shard, standing_by=settings.election is not None)
+        self._duty = Duty(self._cache, settings.shard)
         self._resources = Resources(self._api, self._events)
         self._reporter = Reporter(self._cache, self._resources, time, settings.default_policies)
         self._brake = Brake(settings.most_deletions)
@@ -136,6 +136,7 @@ class Operator:
             start=lambda: self._start(controller, links, sweep, stop),
             stop=lambda: self._stop(controller, links, stop),
             controller=controller,
+            heard=self._watches.heard,
         )
         await watch(
             kopf.operator(
@@ -258,16 +259,15 @@ class Operator:
             await links.open(None, "", NatsEndpoint(self._settings.nats, self._may_write))
         self._leadership.start(self._watches.filled, take_over, stop)
         self._checks.tasks += (
-            asyncio.create_task(self._look(links, sweep, stop), name="sweep"),
+            asyncio.create_task(self._look(sweep, stop), name="sweep"),
             asyncio.create_task(RunWatch(controller.queue.runs).run(), name="run-watch"),
         )
 
-    async def _look(self, links: Links, sweep: Sweep, stop: asyncio.Event) -> None:
+    async def _look(self, sweep: Sweep, stop: asyncio.Event) -> None:
         # What isn't listed yet can't be missing.
         await self._watches.filled.wait()
         # Kopf has put its own handlers in place meanwhile, for which a second signal is an error.
         stop_on_signals(stop)
-        links.tell_of_obstacles()
         try:
             await sweep.run()
         except PastChanged as changed:

@@ -22,12 +22,14 @@ class Dependencies:
         login: opens the session with the apiserver; called again when Kopf is refused.
         start: begins the operator's own work, before the first event.
         stop: ends it, when Kopf has stopped watching and can still be asked to write.
+        heard: is told the uid of each resource that the controller has been told of.
     """
 
     login: Callable[[], Awaitable[kopf.AiohttpSession]]
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
     controller: Controller
+    heard: Callable[[str], None]
 
 
 def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
@@ -47,7 +49,10 @@ def build_registry(dependencies: Dependencies) -> kopf.OperatorRegistry:
         await dependencies.stop()
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        dependencies.controller.observe(event["type"], event["object"])
+        try:
+            dependencies.controller.observe(event["type"], event["object"])
+        finally:
+            dependencies.heard(event["object"]["metadata"]["uid"])
 
     for plural in names.PLURALS.values():
         kopf.on.event(names.GROUP, names.VERSION, plural, id="observe", registry=registry)(observe)

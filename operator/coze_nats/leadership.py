@@ -26,8 +26,11 @@ log = logging.getLogger(__name__)
 class Leadership:
     """One operator's share in leading; without an election it leads all the time.
 
+    Nobody acts before having heard of all resources: what another one owns, and which connection a
+    stream names, would be judged by what has been listed so far.
+
     Attributes:
-        leads: whether it is this operator's turn to act.
+        leads: whether nobody else may act.
         is_lost: whether it was, and is no more.
     """
 
@@ -44,11 +47,9 @@ class Leadership:
     def start(
         self, warm: asyncio.Event, take_over: Callable[[], None], stop: asyncio.Event
     ) -> None:
-        """Stand as a candidate once `warm` is set; `stop` is set when the lead is lost."""
-        if self._leases:
-            self._task = asyncio.create_task(
-                self._contend(warm, take_over, stop), name="leadership"
-            )
+        """Take over once `warm` is set, or stand as a candidate; `stop`: the lead is lost."""
+        share = self._contend(warm, take_over, stop) if self._leases else _alone(warm, take_over)
+        self._task = asyncio.create_task(share, name="leadership")
 
     async def end(self, *, is_done: bool) -> None:
         """Stop renewing; if all that was sent is done, let another one lead at once."""
@@ -78,7 +79,6 @@ class Leadership:
     async def _contend(
         self, warm: asyncio.Event, take_over: Callable[[], None], stop: asyncio.Event
     ) -> None:
-        # Who has heard of all resources goes first.
         await warm.wait()
         try:
             # Who loses one Lease while waiting for the next has done nothing yet: it begins anew.
@@ -111,6 +111,11 @@ class Leadership:
             for task in keeping:
                 task.cancel()
             await asyncio.gather(*keeping, return_exceptions=True)
+
+
+async def _alone(warm: asyncio.Event, take_over: Callable[[], None]) -> None:
+    await warm.wait()
+    take_over()
 
 
 async def _first_of(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:

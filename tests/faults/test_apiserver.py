@@ -14,11 +14,14 @@ import pytest
 
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
-from coze_nats.core.names import CONNECTION_KIND
+from coze_nats.core.names import CONNECTION_KIND, CONSUMER_KIND, STREAM_KIND
 from faults.conftest import Begin
+from support.connections import gateway_to
+from support.eventually import eventually_async
 from support.http_faults import (
     Matches,
     is_finalizer_write,
+    is_list_of_streams,
     is_read_of_secret,
     is_status_write,
 )
@@ -313,3 +316,33 @@ async def test_secrets_cant_be_read_while_nats_goes_and_comes_back(begin: Begin)
         await tenant.reports(CONNECTION_KIND, "events", "Ready", "Connected")
         tenant.delete(CONNECTION_KIND, "events")
         await tenant.gone(CONNECTION_KIND, "events")
+
+
+async def test_nothing_is_done_before_everything_has_been_listed(begin: Begin) -> None:
+    """A consumer whose creation nobody could write down, and that is deleted meanwhile.
+
+    Only its CozeStream tells on which stream it is; without it, nothing would seem to be left.
+    """
+    work = await begin(0, over_http=True)
+    operator, faults = work.site.operator.start(), work.site.http
+    with closing(Resources(work.site.cluster.api)) as resources:
+        tenant = Tenant(work.declaring.namespace, resources)
+        tenant.stream("orders", name="orders-of-the-shop", subjects=["orders"])
+        await tenant.ready(STREAM_KIND, "orders")
+        faults.refuse(is_status_write, HTTPStatus.INTERNAL_SERVER_ERROR, FOR_EVER)
+        tenant.consumer("reader", streamRef={"name": "orders"})
+        async with gateway_to(work.site.nats.url) as jetstream:
+
+            async def is_made() -> bool:
+                return await jetstream.consumer("orders-of-the-shop", "reader") is not None
+
+            await eventually_async(is_made, what="the consumer")
+            operator.kill()
+            tenant.delete(CONSUMER_KIND, "reader")
+            assert "stream" not in tenant.status(CONSUMER_KIND, "reader")
+            faults.heal()
+            faults.refuse(is_list_of_streams, HTTPStatus.INTERNAL_SERVER_ERROR, 2)
+            operator.start()
+            await tenant.gone(CONSUMER_KIND, "reader")
+            assert faults.refused[HTTPStatus.INTERNAL_SERVER_ERROR] >= 2
+            assert not await is_made()

@@ -44,6 +44,10 @@ def is_watch(request: web.BaseRequest) -> bool:
     return request.query.get("watch") == "true"
 
 
+def is_list_of_streams(request: web.BaseRequest) -> bool:
+    return request.path.endswith("/cozestreams") and not is_watch(request)
+
+
 @dataclass(slots=True)
 class _Refusal:
     matches: Matches

@@ -1,12 +1,8 @@
 """What the checks find: a restart only for what it would cure, and the truth about the work."""
 
 import asyncio
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-
-import pytest
-import yaml
 
 from coze_nats.checks import Checks
 from coze_nats.controller.links import Link
@@ -27,19 +23,6 @@ def link(*, last_error: str = "", trouble: str = "") -> Link:
     """What works for a connection, as far as it is looked at here."""
     endpoint = SimpleNamespace(is_connected=not last_error, last_error=last_error)
     return cast(Link, SimpleNamespace(endpoint=endpoint, resync=SimpleNamespace(trouble=trouble)))
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Session:
-    config = {
-        "current-context": "it",
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:9"}}],
-        "users": [{"name": "it", "user": {"token": "none"}}],
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return Session(Watches(), str(path))
 
 
 def checks(session: Session, **changes: Any) -> Checks:

@@ -64,7 +64,9 @@ class Bench:
         self.release: Callable[[], Awaitable[None]] | None = None
         self.added: list[tuple[str, tuple[str, ...]]] = []
         self.add: Callable[[Resource], Awaitable[Resource | None]] = _finalized
-        duty = Duty(self.cache, shard, standing_by=standing_by)
+        duty = Duty(self.cache, shard)
+        if not standing_by:
+            duty.begun.set()
         self.controller = Controller(self.reconciler, self.cache, self._add, self._release, duty)
 
     async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:

@@ -50,9 +50,9 @@ class Bench:
         self.asked: list[tuple[str, str | None]] = []
         self.was_asked, self.answering = asyncio.Event(), asyncio.Event()
         self.answering.set()
-        self.controller = Controller(
-            self.reconciler, self.cache, self._add, self._release, Duty(self.cache)
-        )
+        duty = Duty(self.cache)
+        duty.begun.set()
+        self.controller = Controller(self.reconciler, self.cache, self._add, self._release, duty)
         self.sweep = Sweep(self.controller, self.cache, self, interval=interval, retry_after=0.001)
 
     async def _add(self, resource: Resource, finalizers: tuple[str, ...]) -> Resource | None:

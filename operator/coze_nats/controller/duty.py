@@ -21,18 +21,13 @@ class Duty:
 
     Args:
         shard: its part of the connections; None: all of them.
-        standing_by: whether it has to wait for its turn; else it acts from the start.
 
     Attributes:
-        begun: set once it is this operator's turn.
+        begun: set once it is this operator's turn, and it has heard of all resources.
     """
 
-    def __init__(
-        self, cache: Cache, shard: Shard | None = None, *, standing_by: bool = False
-    ) -> None:
+    def __init__(self, cache: Cache, shard: Shard | None = None) -> None:
         self.begun = asyncio.Event()
-        if not standing_by:
-            self.begun.set()
         self._cache = cache
         self._shard = shard
 

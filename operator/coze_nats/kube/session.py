@@ -19,7 +19,7 @@ from coze_nats.core import names
 from coze_nats.core.terms import UNDELIVERED_SECONDS
 from coze_nats.kube.lane import TURN_SECONDS, Lane
 from coze_nats.kube.measuring import measured
-from coze_nats.kube.watches import Watches
+from coze_nats.kube.watches import Answer, Watches
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ class Session:
         )
         return aiohttp.ClientSession(
             connector=connector,
+            response_class=Answer,
             middlewares=(
                 _only_read,
                 self._authorize,

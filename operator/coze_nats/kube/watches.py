@@ -2,6 +2,9 @@
 
 Kopf tells nobody whether its watches are open, when their first listing was complete, or that it
 had to list anew because it lost track; readiness and the cache depend on all three.
+
+Nor does it tell when it has passed on all that it has read: each resource waits for a task of its
+own, while the watch begins. So what is in the lists is noted, and what the operator has heard of.
 """
 
 import asyncio
@@ -9,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 
@@ -37,12 +41,24 @@ def _words(place: Place) -> str:
     return f"{names.PLURALS[kind]} in {namespace or 'all namespaces'}"
 
 
+class Answer(aiohttp.ClientResponse):
+    """An answer of the apiserver that tells what has been read in it."""
+
+    on_read: Callable[[Any], None] = staticmethod(lambda _: None)
+
+    async def json(self, **options: Any) -> Any:
+        """As aiohttp has it."""
+        document = await super().json(**options)
+        self.on_read(document)
+        return document
+
+
 class Watches:
     """The watches of all kinds in the given namespaces; none given means all of them.
 
     Attributes:
         places: what is to be watched.
-        filled: set once everything has been listed.
+        filled: set once everything has been listed, and the operator has heard of all of it.
         on_relist: called when a list is answered that is not the first, also if an earlier one
             broke off: whatever was deleted before the answer made no event and never will.
         on_resume: called when a watch is open that is not the first, with the resourceVersion from
@@ -65,6 +81,8 @@ class Watches:
         # Of which a first page was answered; and all pages.
         self._begun: set[Place] = set()
         self._listed: set[Place] = set()
+        # The uids of what Kopf has read in lists and not passed on yet; None when all is `filled`.
+        self._unheard: set[str] | None = set()
         self._open: dict[Place, aiohttp.ClientResponse] = {}
         self._troubles: dict[Place, str] = {}
         self._unserved_delay = unserved_delay
@@ -93,6 +111,12 @@ class Watches:
             if now - asked_at > STUCK_SECONDS
         ]
 
+    def heard(self, uid: str) -> None:
+        """The operator has heard of a resource."""
+        if self._unheard is not None:
+            self._unheard.discard(uid)
+            self._look_whether_filled()
+
     async def follow(
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
@@ -103,20 +127,31 @@ class Watches:
         self._note(place)
         if "watch" not in request.url.query:
             response = await self._send_while_unserved(place, request, send)
+            if response.ok and isinstance(response, Answer):
+                response.on_read = self._note_items
             if response.ok and "continue" not in request.url.query:
                 self._note_list(place)
             return response
         # Kopf starts to watch when it has read the last page.
         is_resumed = place in self._listed
         self._listed.add(place)
-        if self._listed.issuperset(self.places):
-            self.filled.set()
+        self._look_whether_filled()
         response = await self._send_while_unserved(place, request, send)
         if response.ok:
             self._open[place] = response
             if is_resumed:
                 self.on_resume(place, request.url.query.get("resourceVersion", ""))
         return response
+
+    def _note_items(self, document: Any) -> None:
+        if self._unheard is not None:
+            items = document.get("items") or ()
+            self._unheard.update(item["metadata"]["uid"] for item in items)
+
+    def _look_whether_filled(self) -> None:
+        if not self._unheard and self._listed.issuperset(self.places):
+            self._unheard = None
+            self.filled.set()
 
     def _note_list(self, place: Place) -> None:
         """All pages show what was there at the first; who looks from now on looks later than that.

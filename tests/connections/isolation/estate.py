@@ -17,6 +17,7 @@ from coze_nats.core import names
 from coze_nats.core.live import LiveStream
 from coze_nats.core.ownership import owner_of
 from support.connections import gateway_to
+from support.eventually import eventually_async
 from support.resources import Resources
 from support.tenant import Tenant
 
@@ -29,13 +30,13 @@ _requests = itertools.count()
 class System:
     """A NATS system and the token that lets in; "" for an open one.
 
-    Attributes:
-        asked: the subjects of all requests to JetStream since `listen`, the oldest first.
+    A look at what it has heard waits for what was published before the look, and only that: what
+    was answered is heard of, and the last words of a killed process are when it `is_left`.
     """
 
     server: NatsServer
     token: str
-    asked: list[str] = field(default_factory=list)
+    _asked: list[str] = field(default_factory=list)
     _client: Client | None = None
 
     @property
@@ -43,20 +44,32 @@ class System:
         return self.server.url
 
     async def listen(self) -> None:
-        self.asked = []
+        self._asked = []
         self._client = await nats.connect(self.url, token=self.token or None)
         await self._client.subscribe("$JS.API.>", cb=self._heard)
         await self._client.flush()
 
     async def _heard(self, message: Msg) -> None:
-        self.asked.append(message.subject)
+        self._asked.append(message.subject)
 
-    async def heard_of(self, name: str) -> list[str]:
-        """The requests so far that name this stream or consumer."""
+    async def heard(self) -> list[str]:
+        """The subjects of all requests to JetStream since `listen`, the oldest first."""
         assert self._client is not None
         # What was published before has been delivered when this is answered.
         await self._client.flush()
-        return [subject for subject in self.asked if name in subject.split(".")]
+        return list(self._asked)
+
+    async def heard_of(self, name: str) -> list[str]:
+        """Those that name this stream or consumer."""
+        return [subject for subject in await self.heard() if name in subject.split(".")]
+
+    async def is_left(self) -> bool:
+        """Whether nobody is connected but who listens."""
+        assert self._client is not None
+        connected = self.server.monitor("/connz").get("connections")
+        return connected is not None and [each["cid"] for each in connected] == [
+            self._client.client_id
+        ]
 
     async def close(self) -> None:
         assert self._client is not None
@@ -101,6 +114,12 @@ class Estate:
     @property
     def systems(self) -> tuple[System, ...]:
         return self.own, self.red, self.blue
+
+    async def crash(self) -> None:
+        """End the operator as a crash would; afterwards all is heard that it has asked for."""
+        self.operator.kill()
+        for system in self.systems:
+            await eventually_async(system.is_left, what=f"the end of all sessions on {system.url}")
 
 
 def secret(tenant: Tenant, token: str) -> dict[str, Any]:

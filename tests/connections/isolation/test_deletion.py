@@ -138,7 +138,7 @@ async def test_a_deletion_waits_for_a_secret_that_is_gone(watched: Estate, host:
     host.stream("locked", connection=HERE)
     await host.ready(STREAM, "locked")
     host.client.delete(secret(host, ""))
-    watched.operator.kill()
+    await watched.crash()
     watched.operator.start()
     await host.stalled(CONNECTION, "events", "SecretNotFound")
     host.delete(STREAM, "locked")

@@ -182,12 +182,12 @@ async def test_a_grant_that_is_withdrawn_while_the_operator_is_away_is_not_used_
         guest.consumer(f"reader-{name}", streamRef={"name": f"absent-{name}"})
     for name in ("left", "right"):
         await guest.ready(CONSUMER, f"reader-{name}")
-    watched.operator.kill()
+    await watched.crash()
     connect(host, watched.red)
     guest.stream("absent-left", connection=to(host), maxMsgs=1, policies={"dataLoss": "Allow"})
     guest.delete(STREAM, "absent-right")
     guest.delete(CONSUMER, "reader-right")
-    so_far = len(watched.red.asked)
+    so_far = len(await watched.red.heard())
     watched.operator.start()
     for kind, name in (
         (STREAM, "absent-left"),
@@ -197,8 +197,8 @@ async def test_a_grant_that_is_withdrawn_while_the_operator_is_away_is_not_used_
     ):
         await guest.stalled(kind, name, NOT_ALLOWED)
     await host.reports(CONNECTION, "events", "Ready", "Connected")
-    said = [item for item in watched.red.asked[so_far:] if "absent-" in item or "reader-" in item]
-    assert said == []
+    said = (await watched.red.heard())[so_far:]
+    assert [item for item in said if "absent-" in item or "reader-" in item] == []
     assert await watched.red.owner("absent-right") == f"{guest.namespace}/absent-right"
 
 
@@ -240,7 +240,7 @@ async def test_a_grant_withdrawn_while_a_hundred_streams_are_applied_leaves_none
     await eventually_async(all_are_told, 60, "all streams to be told")
     before = {name: live for name, live in (await watched.red.streams()).items() if "race-" in name}
     assert len(before) < RACING
-    changing = len(watched.red.asked)
+    changing = len(await watched.red.heard())
     for number in range(RACING):
         guest.stream(f"race-{number}", connection=to(host), maxMsgs=5)
     for number in range(RACING):
@@ -248,8 +248,8 @@ async def test_a_grant_withdrawn_while_a_hundred_streams_are_applied_leaves_none
     await host.reports(CONNECTION, "events", "Ready", "Connected")
     after = {name: live for name, live in (await watched.red.streams()).items() if "race-" in name}
     assert after == before
-    said = [item for item in watched.red.asked[changing:] if "race-" in item]
-    assert said == []
+    said = (await watched.red.heard())[changing:]
+    assert [item for item in said if "race-" in item] == []
 
 
 async def test_who_is_not_allowed_is_in_nobodys_way(

@@ -32,7 +32,7 @@ async def test_two_connections_of_one_name_in_two_namespaces_never_mix(
         assert found
         assert found.config["subjects"] == [f"twin.{tenant.namespace}"]
     assert await watched.own.heard_of("twin") == []
-    watched.operator.kill()
+    await watched.crash()
     watched.operator.start()
     host.delete(CONSUMER, "reader")
     host.delete(STREAM, "twin")

@@ -171,6 +171,24 @@ async def test_the_cache_is_full_once_all_kinds_are_watched(
     assert watches.filled.is_set()
 
 
+async def test_the_cache_is_full_once_all_that_was_listed_is_heard_of(
+    session: Session, watches: Watches, orders: Any
+) -> None:
+    """Kopf watches on while what it has read still waits to be passed on."""
+    uids = [orders.create().uid, orders.create(name="payments").uid]
+    async with session.http.get(session.server + path_of(*STREAMS)) as response:
+        listed = [item["metadata"]["uid"] for item in (await response.json())["items"]]
+    assert set(uids) <= set(listed)
+    for place in watches.places:
+        await list_(session, place, watch="true", timeoutSeconds="1")
+    for uid in listed:
+        assert not watches.filled.is_set()
+        watches.heard(uid)
+    assert watches.filled.is_set()
+    watches.heard("of a resource that was made since then")
+    assert watches.filled.is_set()
+
+
 async def test_listing_again_is_losing_track_and_further_pages_are_not(
     session: Session, watches: Watches, orders: Any
 ) -> None:
