@@ -19,7 +19,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-unit test-contract test-integration test-connections test-install test-safety test-faults soak bench figures bench-shards demo dev image kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-long test-unit test-contract test-integration test-connections test-install test-safety test-faults soak bench figures bench-shards demo dev image kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,29 +92,39 @@ generate: $(READY) ## Rewrite the generated files (CRDs, reference pages, parts 
 # --- testing --------------------------------------------------------------------------------------
 
 PYTEST := $(PY) -m pytest --durations=5 --durations-min=1
+# Beside each other, as they wait more than they compute; what shares servers stays together (see
+# tests/support/side_by_side.py). BESIDE= runs them one after the other.
+BESIDE := -n auto --dist loadscope
+NOT_SLOW := -m "not slow"
+SUITES := $(addprefix tests/,contract integration install connections safety faults)
 
-test: $(READY) ## Unit, contract and integration tests, and a share of the other suites
-	@$(MAKE) test-unit
-	@$(MAKE) test-contract
-	@$(MAKE) test-integration
-	@$(MAKE) test-install SHARE='-m "not slow"'
-	@$(PYTEST) tests/connections -m "not slow"
-	@$(PYTEST) tests/safety tests/faults -m "not slow"
+test: $(READY) ## All suites but for what is slow: ten minutes on two cores
+	@$(PY) -m controlplane binaries
+	@$(PY) -m controlplane binaries $(FOR_INSTALL)
+	@$(MAKE) test-unit SHARE='$(NOT_SLOW)'
+	@$(PYTEST) $(BESIDE) $(SUITES) $(NOT_SLOW)
+
+# One after the other, and with `make --keep-going` also after one that failed.
+test-long: CONNECTIONS :=
+test-long: test-unit test-contract test-integration test-install test-connections test-safety test-faults ## All of all suites: every night, and before a release
 
 test-unit: $(READY) ## Pure logic; branch coverage of the core must be complete
-	@$(PYTEST) tests/unit --cov=coze_nats.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+	@$(PYTEST) -n 2 --dist worksteal tests/unit $(SHARE) \
+		--cov=coze_nats.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 test-contract: $(READY) ## The same promises against real nats-servers of several versions
-	@$(PYTEST) tests/contract
+	@$(PYTEST) $(BESIDE) tests/contract
 
 test-integration: $(READY) ## The operator against a real Kubernetes API server and real NATS
 	@$(PY) -m controlplane binaries
-	@$(PYTEST) tests/integration
+	@$(PYTEST) $(BESIDE) tests/integration
+
+FOR_INSTALL := helm actionlint gitops-verdicts promtool prometheus kube-controller-manager
 
 test-install: $(READY) ## The chart and the manifests: rendered, refused, installed, upgraded, removed
 	@$(PY) -m controlplane binaries
-	@$(PY) -m controlplane binaries helm actionlint gitops-verdicts promtool prometheus kube-controller-manager
-	@$(PYTEST) tests/install $(SHARE)
+	@$(PY) -m controlplane binaries $(FOR_INSTALL)
+	@$(PYTEST) $(BESIDE) tests/install
 
 # What is said of connections elsewhere, besides their own suite.
 CONNECTIONS := tests/unit/connections tests/integration/crds/test_connections.py \
@@ -123,12 +133,12 @@ CONNECTIONS := tests/unit/connections tests/integration/crds/test_connections.py
 
 test-connections: $(READY) ## Every login and kind of TLS on every generation of servers; hazards, permissions
 	@$(PY) -m controlplane binaries
-	@$(PYTEST) tests/connections $(CONNECTIONS)
+	@$(PYTEST) $(BESIDE) tests/connections $(CONNECTIONS)
 
 test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
 	@$(PY) -m controlplane binaries
 	@$(PY) -m controlplane binaries kube-controller-manager
-	@HISTORIES=$${HISTORIES:-1000} $(PYTEST) tests/safety
+	@HISTORIES=$${HISTORIES:-1000} $(PYTEST) $(BESIDE) tests/safety
 
 test-faults: $(READY) ## Long: every fault between operator, API server and NATS; prints what each came to
 	@$(PY) -m controlplane binaries

@@ -108,7 +108,20 @@ def test_nothing_is_published_before_all_tests_have_passed() -> None:
     writing = [name for name, job in release.items() if "write" in job["permissions"].values()]
     assert {"packages", "image", "chart", "publish"} == set(writing)
     for name in writing:
-        assert {"check", "test", "e2e", "facts"} <= before(name)
+        assert {"check", "test", "long", "e2e", "facts"} <= before(name)
+
+
+def test_all_that_make_test_long_runs_has_a_machine_every_night() -> None:
+    text = text_of(ROOT / "Makefile")
+    found = re.search(r"^test-long: (test-[a-z -]+)", text, re.MULTILINE)
+    assert found
+    workflow = yaml.safe_load(text_of(ROOT / ".github" / "workflows" / "long.yml"))
+    targets = workflow["jobs"]["long"]["strategy"]["matrix"]["target"]
+    assert targets == found[1].split()
+    suites = {
+        f"test-{each.name}" for each in (ROOT / "tests").iterdir() if any(each.rglob("test_*.py"))
+    }
+    assert set(targets) == suites
 
 
 def test_all_that_is_released_has_one_version() -> None:
