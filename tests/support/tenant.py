@@ -99,6 +99,19 @@ class Tenant:
         assert ready["status"] == "False"
         return str(ready["message"])
 
+    async def held(self, kind: str, name: str, reason: str) -> str:
+        """The message once it is not Ready for that reason, with its spec of now."""
+
+        async def look() -> str:
+            resource = self.get(kind, name)
+            found = condition(resource.get("status") or {}, "Ready") or {}
+            generation = resource.get("metadata", {}).get("generation")
+            is_now = found.get("observedGeneration") == generation
+            matches = is_now and (found["status"], found["reason"]) == ("False", reason)
+            return str(found["message"]) if matches else ""
+
+        return await eventually_async(look, 60, f"{kind} {name}: {reason}")
+
     async def reports(
         self, kind: str, name: str, type_: str, reason: str, within: float = 60
     ) -> dict[str, Any]:

@@ -43,6 +43,9 @@ IMPATIENT = 1.0
 ACCOUNT_EVERY = 60.0
 """Seconds between two questions about the account."""
 
+_NOT_OF_THE_LOGIN = frozenset({"allowedNamespaces", "suspend"})
+"""Fields that are about the use of a connection: the session goes on when they change."""
+
 _SECRETS_MATTER = frozenset({Trouble.CREDENTIALS, Trouble.AUTHENTICATION, Trouble.TLS})
 """Troubles that another content of the Secrets may end."""
 
@@ -93,7 +96,7 @@ class Connecting:
         self._reporter = reporter
         self._clock = clock
         self._known: dict[Key, _Known] = {}
-        self._granted: dict[Key, tuple[str, ...]] = {}
+        self._use_of: dict[Key, Mapping[str, Any]] = {}
         self._away_since: dict[Key, float] = {}
 
     async def reconcile(self, connection: Resource) -> Next:
@@ -130,7 +133,7 @@ class Connecting:
     def gone(self, key: Key) -> None:
         """The CozeConnection doesn't exist any more, or is about to go."""
         self._known.pop(key, None)
-        self._granted.pop(key, None)
+        self._use_of.pop(key, None)
         self._away_since.pop(key, None)
         self._reading.forget(key)
         self._links.gone(key)
@@ -159,7 +162,7 @@ class Connecting:
     async def _established(self, connection: Resource) -> Outcome | None:
         """How the connection stands, after doing what is to be done; None: not known yet."""
         declared = {
-            key: value for key, value in connection.spec.items() if key != "allowedNamespaces"
+            key: value for key, value in connection.spec.items() if key not in _NOT_OF_THE_LOGIN
         }
         known = self._known.get(connection.key)
         if known and (known.uid != connection.uid or known.declared != declared):
@@ -167,7 +170,7 @@ class Connecting:
             del self._known[connection.key]
             self._links.close(connection.key)
             known = None
-        self._tell_of_grants(connection)
+        self._tell_of_use(connection)
         if known and self._is_fresh(known, connection):
             return await self._looked_at(connection)
         try:
@@ -277,13 +280,14 @@ class Connecting:
             is_final = outcome.reason is Reason.PERMISSION_DENIED
             return outcome if is_final else self._patiently(connection, outcome)
         self._away_since.pop(connection.key, None)
-        return connected(server, hears=not link.endpoint.denied)
+        is_suspended = bool(connection.spec.get("suspend"))
+        return connected(server, hears=not link.endpoint.denied, is_suspended=is_suspended)
 
-    def _tell_of_grants(self, connection: Resource) -> None:
-        """Have the users elsewhere reconciled when who may use the connection has changed."""
-        allowed = tuple(connection.spec.get("allowedNamespaces") or ())
-        if self._granted.setdefault(connection.key, allowed) != allowed:
-            self._granted[connection.key] = allowed
+    def _tell_of_use(self, connection: Resource) -> None:
+        """Have the users reconciled when it has changed who may use it, or for what."""
+        use = {key: connection.spec.get(key) for key in _NOT_OF_THE_LOGIN}
+        if self._use_of.setdefault(connection.key, use) != use:
+            self._use_of[connection.key] = use
             self._links.tell_users(connection.key)
 
     async def _report(self, connection: Resource, outcome: Outcome) -> None:

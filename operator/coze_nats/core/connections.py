@@ -36,11 +36,12 @@ _REASONS = {
 }
 
 
-def connected(server: Server, *, hears: bool = True) -> Outcome:
+def connected(server: Server, *, hears: bool = True, is_suspended: bool = False) -> Outcome:
     """There is a session, and JetStream answers.
 
     Args:
         hears: whether the user may subscribe to JetStream's advisories.
+        is_suspended: whether nothing is changed through the connection.
     """
     slower = (
         ""
@@ -48,7 +49,8 @@ def connected(server: Server, *, hears: bool = True) -> Outcome:
         else "; the user may not subscribe to $JS.EVENT.ADVISORY.>, so what others change is found "
         "by comparing everything now and then"
     )
-    message = f"connected to nats-server {server.version}{slower}"
+    idle = "; nothing is changed through it, as spec.suspend is true" if is_suspended else ""
+    message = f"connected to nats-server {server.version}{slower}{idle}"
     return Outcome(Health.READY, Reason.CONNECTED, message)
 
 

@@ -75,6 +75,12 @@ class Context:
         declared = self.resources.get(self.connection)
         return forbidden(resource.key.namespace, self.connection, declared) is None
 
+    @property
+    def is_suspended(self) -> bool:
+        """Whether nothing may be changed through this connection."""
+        declared = self.resources.get(self.connection) if self.connection else None
+        return bool(declared and declared.spec.get("suspend"))
+
     def owner(self, key: Key) -> str:
         return f"{self.rules.cluster_id}/{key.namespace}/{key.name}"
 
@@ -171,15 +177,18 @@ def without_effect(live: Live, todo: Plan) -> Outcome | None:
     return Outcome(Health.STALLED, Reason.NOT_CONVERGING, message, live=live)
 
 
-def held(resource: Resource, rules: Rules, target: Target, would: str) -> Outcome | None:
+def held(resource: Resource, context: Context, target: Target, would: str) -> Outcome | None:
     """The outcome when somebody said that nothing shall be done; `would` is what is not."""
-    if rules.dry_run:
+    whose = ""
+    if context.rules.dry_run:
         reason = Reason.DRY_RUN
+    elif context.is_suspended:
+        reason, whose = Reason.SUSPENDED, f", as {context.connection} is suspended"
     elif resource.spec.get("suspend"):
         reason = Reason.SUSPENDED
     else:
         return None
-    message = f"{target} is not as declared and is left so; without this: {would}"
+    message = f"{target} is not as declared and is left so{whose}; without this: {would}"
     return Outcome(Health.HELD, reason, message, todo=would)
 
 

@@ -192,7 +192,7 @@ class Converger:
         if todo.action is Action.NOTHING:
             self._attempts.forget(resource.uid)
             return converged(desired, live, todo, situation)
-        left_so = held(resource, self._context.rules, desired.target, would)
+        left_so = held(resource, self._context, desired.target, would)
         if left_so:
             return replace(left_so, observed=not is_remembered, live=ours)
         vain = self.in_vain(resource, live, todo)

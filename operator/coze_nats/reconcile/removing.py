@@ -43,6 +43,13 @@ class Remover:
                 resource, news_of_untouched(target, f"dry run, without it: {would}")
             )
             return None
+        if self._context.is_suspended:
+            return Refusal(
+                Reason.SUSPENDED,
+                f"deletion waits, as {self._context.connection} is suspended; without this: "
+                f"{described(todo, target)}. To let the resource go and leave JetStream as it is, "
+                f"annotate it with {names.RELEASE_ANNOTATION}=true",
+            )
         now = self._context.clock.monotonic()
         refusal = self._held_back(resource, target, todo, now)
         if refusal:
@@ -79,7 +86,8 @@ class Remover:
         live = await observe(self._context.jetstream, target)
         if live is None or not is_ours(live, situation.owner, situation.incarnation):
             return ""
-        if self._context.rules.dry_run or not dangerous(live, situation.fences):
+        may_change = not (self._context.rules.dry_run or self._context.is_suspended)
+        if not may_change or not dangerous(live, situation.fences):
             return ""
         config = disarmed(target, live, situation.fences, situation.server.api_level)
         note = partial(self._context.reporter.note, resource)

@@ -184,3 +184,9 @@ def test_what_was_known_of_the_server_stays_while_nothing_new_is() -> None:
     assert "plan" not in found
     told = connection_status(a_connection(), connected(SERVER), {"server": {}}, 0)
     assert told["server"] == {}
+
+
+def test_a_suspended_connection_says_so_while_it_is_connected() -> None:
+    assert connected(SERVER, is_suspended=True).message.endswith(
+        "; nothing is changed through it, as spec.suspend is true"
+    )

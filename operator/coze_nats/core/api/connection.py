@@ -226,6 +226,10 @@ class ConnectionSpec(Model):
     """Namespaces, besides its own, whose streams and consumers may use this connection; `*` allows
     all. Default: none. Can be changed."""
 
+    suspend: bool | None = None
+    """Change nothing in JetStream through this connection; what would be changed is reported, and
+    deletions wait. Default: false. Can be changed."""
+
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
