@@ -182,5 +182,8 @@ class Resources(Protocol):
     def namesakes_of(self, resource: Resource) -> Collection[Resource]:
         """The resources that stand for the same object in JetStream as this one; itself, too."""
 
+    def on_stream(self, connection: Key | None, stream: str) -> Collection[Resource]:
+        """The resources that stand for a stream in JetStream, or for a consumer on it."""
+
     def consumers_of(self, namespace: str, stream: str) -> Collection[Key]:
         """The CozeConsumers whose streamRef names this CozeStream."""

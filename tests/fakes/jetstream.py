@@ -71,6 +71,10 @@ class FakeJetStream:
         found.keep_needed()
         return sequences
 
+    def attach(self, stream: str, consumer: str, requests: int = 1) -> None:
+        """Have a client wait for messages of a consumer; 0: it goes."""
+        self._streams[stream].consumers[consumer].waiting = requests
+
     def upgrade(self, version: str) -> None:
         """Be a server of this released version from now on, with all that it has."""
         self._version = version

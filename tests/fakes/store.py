@@ -33,12 +33,16 @@ class StoredConsumer:
 
     Attributes:
         delivered: sequence of the newest message that was delivered, or that lies before the start.
+        deliveries: how many messages were delivered.
+        waiting: how many requests wait for messages.
         unacknowledged: sequences that were delivered and are not acknowledged.
     """
 
     config: Json
     created: str
     delivered: int = 0
+    deliveries: int = 0
+    waiting: int = 0
     unacknowledged: set[int] = field(default_factory=set)
     floor: int = 0
 
@@ -60,6 +64,7 @@ class StoredConsumer:
         wants_no_acks = self.config["ack_policy"] == "none"
         for sequence, is_acknowledged in zip(found, acknowledged, strict=False):
             self.delivered = sequence
+            self.deliveries += 1
             if not is_acknowledged and not wants_no_acks:
                 self.unacknowledged.add(sequence)
             self._raise_floor(found)
@@ -167,6 +172,8 @@ class StoredStream:
             stream=self.config["name"],
             pending=sum(found.wants(each) for each in self.messages),
             ack_pending=len(found.unacknowledged),
+            waiting=found.waiting,
+            deliveries=found.deliveries,
             paused=until is not None and instant_ns(until) > instant_ns(as_of),
             acknowledged=found.floor,
             as_of=as_of,

@@ -68,6 +68,26 @@ async def made(cell: Cell, policies: Spec | None = None) -> None:
     await cell.work(True, False)
 
 
+async def unused(cell: Cell) -> None:
+    await a_stream(cell)
+    cell.declare_consumer(OURS_IS)
+    await cell.settle(cell.reader)
+
+
+async def adopted(cell: Cell) -> None:
+    await by_hand(cell)
+    cell.declare_consumer(OURS_IS)
+    await cell.settle(cell.reader)
+
+
+async def started_at_the_end(cell: Cell) -> None:
+    """Nothing was delivered yet, but where it would start again is elsewhere."""
+    await a_stream(cell)
+    cell.declare_consumer({**OURS_IS, "deliverPolicy": "new"})
+    await cell.settle(cell.reader)
+    await cell.publish()
+
+
 async def absent(cell: Cell) -> None:
     await a_stream(cell)
 
@@ -168,12 +188,15 @@ DELETED, KEPT, UNTOUCHED = "deleted", "kept without an owner", "untouched"
 TAKES = "deleted with all messages"
 DELETIONS = ("DeleteIfEmpty", "Delete", "Retain")
 DELETION: dict[Situation, tuple[str, str, str]] = {
-    made: (DELETED, DELETED, KEPT),
-    stripped: (DELETED, DELETED, KEPT),
+    made: (KEPT, DELETED, KEPT),
+    unused: (DELETED, DELETED, KEPT),
+    adopted: (KEPT, DELETED, KEPT),
+    started_at_the_end: (KEPT, DELETED, KEPT),
+    stripped: (KEPT, DELETED, KEPT),
     on_interest: (KEPT, TAKES, KEPT),
     on_interest_of_two: (KEPT, DELETED, KEPT),
-    done_on_interest: (DELETED, DELETED, KEPT),
-    on_a_work_queue: (DELETED, DELETED, KEPT),
+    done_on_interest: (KEPT, DELETED, KEPT),
+    on_a_work_queue: (KEPT, DELETED, KEPT),
     absent: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
     vanished: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
     vanished_with_its_stream: (UNTOUCHED, UNTOUCHED, UNTOUCHED),
@@ -196,7 +219,8 @@ async def test_deletion_of_a_consumers_resource(
 ) -> None:
     await situation(cell)
     before = await cell.snapshot()
-    cell.declare_consumer(OURS_IS, {"deletion": policy})
+    from_the_end = {"deliverPolicy": "new"} if situation is started_at_the_end else {}
+    cell.declare_consumer(OURS_IS | from_the_end, {"deletion": policy})
     cell.bench.events(cell.reader)
     cell.bench.kubernetes.delete(cell.reader)
     await cell.bench.reconcile(cell.reader)
@@ -210,7 +234,8 @@ async def test_deletion_of_a_consumers_resource(
     assert after is not None
     assert before is not None
     assert after.stream.messages == (0 if fate == TAKES else before.stream.messages)
-    assert told == (["Retained"] if fate == KEPT else [])
+    costs = [] if situation is unused else ["PositionLost"]
+    assert told == (["Retained"] if fate == KEPT else costs)
     if fate != KEPT:
         assert "reader" not in after.consumers
         return

@@ -138,6 +138,21 @@ async def with_messages_and_consumers(cell: Cell) -> None:
     await cell.work(True, False)
 
 
+async def with_used_consumers(cell: Cell) -> None:
+    """A stream that is empty because its consumer is done."""
+    cell.declare({"retention": "workqueue"})
+    cell.declare_consumer({})
+    await cell.settle(cell.orders, cell.reader)
+    await cell.publish()
+    await cell.work(*[True] * MESSAGES)
+    await cell.until_left(0)
+
+
+async def with_foreign_consumers(cell: Cell) -> None:
+    await empty(cell)
+    await cell.foreign_consumer()
+
+
 async def stripped_and_full(cell: Cell) -> None:
     await with_messages(cell)
     await cell.strip()
@@ -181,6 +196,8 @@ DELETION: dict[Situation, tuple[str, str, str]] = {
     empty: (DELETED, DELETED, KEPT),
     with_messages: (KEPT, DELETED, KEPT),
     with_consumers: (DELETED, DELETED, KEPT),
+    with_used_consumers: (KEPT, DELETED, KEPT),
+    with_foreign_consumers: (KEPT, DELETED, KEPT),
     with_messages_and_consumers: (KEPT, DELETED, KEPT),
     stripped_and_full: (KEPT, DELETED, KEPT),
     stripped_and_empty: (DELETED, DELETED, KEPT),
@@ -220,7 +237,8 @@ async def test_deletion_of_a_streams_resource(
         assert told == ["Retained"]
         return
     assert after == (None if fate == DELETED else before)
-    assert told == []
+    costs = situation in (with_used_consumers, with_messages_and_consumers, with_foreign_consumers)
+    assert told == (["PositionLost"] if costs else [])
 
 
 # --- missing --------------------------------------------------------------------------------------

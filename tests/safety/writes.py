@@ -160,8 +160,22 @@ def _deletes_only_where_that_is_allowed(write: Write) -> str:
         return "it holds messages" if holds else _consumers_of_nobody(found)
     if write.resource.released or policies.deletion == "Retain":
         return "it was to be retained"
-    is_kept = policies.deletion == "DeleteIfEmpty" and holds and not write.raced
-    return "it holds messages" if is_kept else ""
+    if policies.deletion != "DeleteIfEmpty" or write.raced:
+        return ""
+    return "it holds messages" if holds else _used(found, write.claimed)
+
+
+def _used(found: Object, claimed: frozenset[str]) -> str:
+    """Why an application would notice that it is gone."""
+    if isinstance(found, ConsumerFound):
+        return "it is used" if found.open or found.done else ""
+    consumers = found.consumers if isinstance(found, StreamFound) else {}
+    used = [
+        name
+        for name, item in consumers.items()
+        if _used(item, claimed) or not (item.owner or item.created in claimed)
+    ]
+    return f"takes {', '.join(used)} away" if used else ""
 
 
 def _consumers_of_nobody(found: Object) -> str:

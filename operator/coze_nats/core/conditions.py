@@ -25,7 +25,9 @@ from coze_nats.core.resource import Resource
 from coze_nats.core.words import LONGEST_MESSAGE, readable
 
 FACTS = (
-    COUNTERS | COMPANIONS | {"stream", "consumer", "created", "replicas", "effective", "replacing"}
+    COUNTERS
+    | COMPANIONS
+    | {"stream", "consumer", "created", "adopted", "replicas", "effective", "replacing"}
 )
 """Fields of status that tell what JetStream has."""
 
@@ -49,6 +51,7 @@ class Outcome:
         live: what JetStream has and this resource owns; None: nothing.
         todo: what would be done, were it not held back or refused.
         warning: what is wrong although the resource is as declared.
+        adopted: whether `live` was there before its resource.
         lost: the resource's object was found gone, or another one, behind the operator's back.
         is_new: the object is another one than status tells of. One that goes on keeps the time of
             creation that was told first, whatever the server says since.
@@ -62,6 +65,7 @@ class Outcome:
     live: LiveStream | LiveConsumer | None = None
     todo: str = ""
     warning: str = ""
+    adopted: bool = False
     lost: bool = False
     is_new: bool = False
     chosen: Mapping[str, Any] = field(default_factory=dict)
@@ -143,6 +147,8 @@ def next_status(
     facts = _ack_floor(previous, outcome) | _facts(outcome.live)
     if outcome.live and previous.get("created") and not outcome.is_new:
         facts["created"] = previous["created"]
+    if outcome.live and outcome.adopted:
+        facts["adopted"] = True
     return status | facts
 
 

@@ -130,6 +130,7 @@ class LiveConsumer:
         ack_pending: messages that were delivered and not yet acknowledged.
         redelivered: messages among those that were delivered more than once.
         waiting: requests for messages that wait for some.
+        is_bound: whether a client listens where a push consumer delivers.
         deliveries: how often a message was delivered, each further time counted.
         paused: whether the server holds back deliveries now.
         acknowledged: sequence in the stream up to which nothing is left to deliver or to be
@@ -145,6 +146,7 @@ class LiveConsumer:
     ack_pending: int = 0
     redelivered: int = 0
     waiting: int = 0
+    is_bound: bool = False
     deliveries: int = 0
     paused: bool = False
     acknowledged: int | None = 0
@@ -167,6 +169,7 @@ class LiveConsumer:
             ack_pending=info.get("num_ack_pending", 0),
             redelivered=info.get("num_redelivered", 0),
             waiting=info.get("num_waiting", 0),
+            is_bound=bool(info.get("push_bound", False)),
             deliveries=(info.get("delivered") or {}).get("consumer_seq", 0),
             paused=bool(info.get("paused", False)),
             acknowledged=_done(info),

@@ -105,6 +105,7 @@ class EventReason(StrEnum):
     SUBJECTS_REMOVED = "SubjectsRemoved"
     DRIFT_CORRECTED = "DriftCorrected"
     RETAINED = "Retained"
+    POSITION_LOST = "PositionLost"
     RELEASED = "Released"
     RECOVERED = "Recovered"
     STATUS_REFUSED = "StatusRefused"

@@ -16,7 +16,6 @@ from coze_nats.core.diff import FieldChange, choices, diff, unsupported, with_co
 from coze_nats.core.fences import Fences
 from coze_nats.core.foreseen import refused_by
 from coze_nats.core.incarnation import Incarnation
-from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.looks import Look, NotSeen, Seen
 from coze_nats.core.names import Reason
@@ -56,6 +55,7 @@ class Plan:
         changes: the fields that differ, also when the plan is refused because of them.
         looks: what has to be seen before anything can be decided; then plan again.
         at_stake: of a deletion, how many messages go with the object, or would if it weren't kept.
+        why: of a deletion, what goes with the object besides; or why it is kept.
     """
 
     action: Action
@@ -64,6 +64,7 @@ class Plan:
     refusal: Refusal | None = None
     looks: tuple[Look, ...] = ()
     at_stake: int = 0
+    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Situation:
         incarnation: the object that this resource owned when it was last seen.
         ack_floor: up to where a consumer was done when that was last told; None: it never was.
         last_known: what it held then, for a person: "12 messages up to sequence 40".
+        adopted: whether that object was there before this resource.
         replacing: the replacement that is under way, if a crash came between its steps.
         chosen: see `core.diff.diff`.
         claimant: the owner that an object without one still belongs to, as its metadata was
@@ -91,6 +93,7 @@ class Situation:
     incarnation: Incarnation | None = None
     ack_floor: int | None = None
     last_known: str = ""
+    adopted: bool = False
     replacing: Replacement | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
     claimant: str = ""
@@ -323,28 +326,6 @@ def _listed(changes: tuple[FieldChange, ...]) -> str:
     shown = "; ".join(str(change) for change in changes[: bounds.ITEMS])
     more = len(changes) - bounds.ITEMS
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def plan_deletion(
-    target: Target, live: Live | None, situation: Situation, stream: LiveStream | None = None
-) -> Plan:
-    """What to do with the object of a resource that is being deleted; what isn't ours stays.
-
-    Args:
-        stream: that a consumer is on; None: it loses nothing with the consumer.
-    """
-    if live is None or not is_ours(live, situation.owner, situation.incarnation):
-        return Plan(Action.NOTHING)
-    if isinstance(live, LiveStream):
-        at_stake = live.messages
-    else:
-        at_stake = lost_with(live, stream) if stream else 0
-    policy = situation.policies.deletion
-    if policy == "Retain" or (policy != "Delete" and at_stake):
-        harmless = fences.disarmed(target, live, situation.fences, situation.server.api_level)
-        step = configs.released(target, replace(live, config=harmless))
-        return Plan(Action.RELEASE, (step,), at_stake=at_stake)
-    return Plan(Action.DELETE, (Delete(target),), at_stake=at_stake)
 
 
 def described(todo: Plan, target: Target) -> str:

@@ -47,6 +47,7 @@ def situation_of(
         incarnation=None if is_gone else Incarnation.from_status(status, server),
         ack_floor=None if is_gone else status.get("ackFloor"),
         last_known=_last_known(resource),
+        adopted=not is_gone and bool(status.get("adopted")),
         replacing=None if is_gone else under_way,
         chosen=status.get("chosen", {}),
     )
@@ -61,6 +62,13 @@ def says(resource: Resource, reason: Reason) -> bool:
     """Whether the status gives that reason, and is about the spec of now."""
     ready = condition(resource.status, "Ready") or {}
     return ready.get("reason") == reason and is_observed(resource)
+
+
+def is_adopted(todo: Plan, situation: Situation) -> bool:
+    """Whether the object, once the plan is carried out, is one that the operator didn't make."""
+    if todo.action in (Action.CREATE, Action.REPLACE):
+        return False
+    return todo.action is Action.ADOPT or situation.adopted
 
 
 def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:

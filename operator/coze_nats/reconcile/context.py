@@ -8,12 +8,12 @@ from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
 from coze_nats.core.incarnation import Incarnation
-from coze_nats.core.intent import Waiting, consumer_limits, intent
+from coze_nats.core.intent import Waiting, consumer_limits, intent, target_of
 from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
-from coze_nats.core.live import LiveStream, Server
+from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
 from coze_nats.core.names import Reason
-from coze_nats.core.ownership import Live, owner_of
+from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.plan import Plan, Refusal, Situation, chosen_by_server
 from coze_nats.core.references import forbidden, has_moved, stream_key
 from coze_nats.core.remembered import situation_of, still_good
@@ -129,6 +129,37 @@ class Context:
                 return self.owner(other.key)
         return ""
 
+    def owned_among(self, stream: str, consumers: Mapping[str, LiveConsumer]) -> frozenset[str]:
+        """Names of the consumers of a stream that resources of this cluster own."""
+        found = set()
+        for resource in self.resources.on_stream(self.connection, stream):
+            target = target_of(resource, self.stream_of(resource))
+            live = consumers.get(target.consumer or "") if target else None
+            known = Incarnation.from_status(resource.status, self.server)
+            if live and is_ours(live, self.owner(resource.key), known):
+                found.add(live.name)
+        return frozenset(found)
+
+    def managed(self, consumer: Resource, stream: LiveStream) -> Refusal | None:
+        """Only its owner's namespace decides who consumes a stream that a resource manages."""
+        owner = owner_of(stream)
+        if not owner:
+            return None
+        home, _, name = owner.rpartition("/")
+        at_home = home == self.owner(consumer.key).rpartition("/")[0]
+        if at_home and not consumer.spec.get("connection"):
+            remedy = f"write streamRef: {{name: {name}}} in place of it, and the consumer goes on"
+        else:
+            remedy = (
+                "declare the consumer with streamRef in that namespace, and delete this resource: "
+                "a consumer that is used stays with its position and is adopted there"
+            )
+        return Refusal(
+            Reason.STREAM_IS_MANAGED,
+            f"streamName: stream {stream.name} is managed by {owner} (cluster/namespace/name): "
+            f"{remedy}",
+        )
+
     def warning(self, resource: Resource, desired: Desired, stream: LiveStream | None) -> str:
         if desired.target.consumer is None:
             return ""
@@ -136,18 +167,6 @@ class Context:
         if managed is not None:
             return filter_warning(desired, managed.status.get("effective") or {})
         return filter_warning(desired, stream.config if stream else {})
-
-
-def managed(stream: LiveStream) -> Refusal | None:
-    """Only its owner's namespace decides who consumes a stream that a resource manages."""
-    owner = owner_of(stream)
-    if not owner:
-        return None
-    return Refusal(
-        Reason.STREAM_IS_MANAGED,
-        f"streamName: stream {stream.name} is managed by {owner} (cluster/namespace/name): "
-        "use streamRef in that namespace",
-    )
 
 
 def converged(

@@ -17,11 +17,11 @@ from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Situation, described, is_new, plan, stays_known
 from coze_nats.core.references import stream_key
-from coze_nats.core.remembered import is_drift
+from coze_nats.core.remembered import is_adopted, is_drift
 from coze_nats.core.resource import Resource
 from coze_nats.reconcile.attempts import Attempt, Attempts
 from coze_nats.reconcile.contests import Contests
-from coze_nats.reconcile.context import Context, converged, held, managed, refused, without_effect
+from coze_nats.reconcile.context import Context, converged, held, refused, without_effect
 from coze_nats.reconcile.drifting import drifted_fields, is_lost
 from coze_nats.reconcile.looking import planned
 from coze_nats.reconcile.performing import observe, perform
@@ -79,8 +79,11 @@ class Converger:
         """What came of the difference between what is there and what is desired."""
         live, stream = await self._observed(resource, desired.target)
         situation = self._context.situation(resource, server, stream)
-        if stream and (refusal := managed(stream)):
-            return replace(refused(refusal, None), observed=not stays_known(live, situation))
+        if stream and (refusal := self._context.managed(resource, stream)):
+            ours = live if live and is_ours(live, situation.owner, situation.incarnation) else None
+            found = refused(refusal, ours)
+            is_told = ours is not None or not stays_known(live, situation)
+            return replace(found, observed=is_told, adopted=situation.adopted)
         if stream:
             desired = desired.under(stream.config.get("consumer_limits"))
         situation, todo = await self._planned(resource, desired, live, situation)
@@ -105,7 +108,8 @@ class Converger:
             outcome = replace(outcome, warning=self._context.warning(resource, desired, stream))
         if outcome.observed:
             news.extend(news_of_move(resource, desired.target))
-        return replace(outcome, lost=lost, is_new=is_new(live, situation, todo))
+        new, adopted = is_new(live, situation, todo), is_adopted(todo, situation)
+        return replace(outcome, lost=lost, is_new=new, adopted=adopted)
 
     async def _observed(
         self, resource: Resource, target: Target

@@ -37,7 +37,6 @@ from coze_nats.reconcile.context import (
     concerns_consumers,
     converged,
     deletion_waits,
-    managed,
     refused,
 )
 from coze_nats.reconcile.converging import Converger
@@ -159,7 +158,7 @@ class Reconciler:
         if isinstance(desired, Waiting):
             return says(resource, desired.reason)
         if resource.spec.get("streamName") and stream:
-            if managed(stream):
+            if self._context.managed(resource, stream):
                 return says(resource, Reason.STREAM_IS_MANAGED)
             desired = desired.under(stream.config.get("consumer_limits"))
         situation = self._context.situation(resource, self._context.server)
@@ -172,9 +171,10 @@ class Reconciler:
             outcome: Outcome | None = replace(found, is_new=is_new(live, situation, todo))
         else:
             outcome = self._converger.in_vain(resource, live, todo)
-        return outcome is not None and not self._context.reporter.would_change(
-            resource, desired, outcome
-        )
+        if outcome is None:
+            return False
+        outcome = replace(outcome, adopted=situation.adopted)
+        return not self._context.reporter.would_change(resource, desired, outcome)
 
     def target(self, resource: Resource) -> Target | None:
         """Which object in JetStream is the resource's, as far as it can be told."""

@@ -6,18 +6,19 @@ from functools import partial
 from coze_nats import metrics
 from coze_nats.core import names
 from coze_nats.core.conditions import condition
+from coze_nats.core.deletion import Company, plan_deletion
 from coze_nats.core.desired import Target
-from coze_nats.core.errors import Failure, NotFound, NotLeading
+from coze_nats.core.errors import Denied, Failure, NotFound, NotLeading
 from coze_nats.core.fences import dangerous, disarmed
-from coze_nats.core.live import Server
+from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Refusal, Situation, described, plan_deletion
+from coze_nats.core.plan import Action, Plan, Refusal, Situation, described
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Update
 from coze_nats.reconcile.context import Context
 from coze_nats.reconcile.performing import observe, perform
-from coze_nats.reconcile.reporting import news_of_release, news_of_untouched
+from coze_nats.reconcile.reporting import news_of_deletion, news_of_untouched
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ class Remover:
         self._context.last_change = now
         log.info("%s", described(todo, target))
         metrics.carried_out(resource.key, todo.action.value)
-        if todo.action is Action.RELEASE:
-            self._context.reporter.emit(resource, news_of_release(target, todo.at_stake))
+        for news in news_of_deletion(target, todo):
+            self._context.reporter.emit(resource, news)
         return None
 
     async def let_go(self, resource: Resource, target: Target) -> None:
@@ -95,18 +96,34 @@ class Remover:
         return ", but for what it must not reach: that was taken off it"
 
     async def _planned(self, target: Target, live: Live | None, situation: Situation) -> Plan:
-        """The plan, made with a look at a consumer's stream: messages could go with the consumer.
+        """The plan, made with a look at what would go with the object.
 
         Raises:
-            NotFound: the stream is gone, and the consumer with it.
+            NotFound: a consumer's stream is gone, and the consumer with it.
         """
         todo = plan_deletion(target, live, situation)
-        if todo.action is not Action.DELETE or target.consumer is None:
+        if todo.action is not Action.DELETE or live is None:
             return todo
-        stream = await self._context.jetstream.stream(target.stream)
-        if stream is None:
-            raise NotFound(f"{target.stream} went after its consumer was seen", NotFound.STREAM)
-        return plan_deletion(target, live, situation, stream)
+        if isinstance(live, LiveStream):
+            company = await self._company_of_stream(live)
+        else:
+            stream = await self._context.jetstream.stream(target.stream)
+            if stream is None:
+                raise NotFound(f"{target.stream} went after its consumer was seen", NotFound.STREAM)
+            company = Company(stream=stream)
+        return plan_deletion(target, live, situation, company)
+
+    async def _company_of_stream(self, stream: LiveStream) -> Company:
+        """The consumers that would go with a stream; those that can't be told of are strangers."""
+        if not stream.consumers:
+            return Company()
+        try:
+            listing = await self._context.jetstream.consumers(stream.name)
+        except Denied as denied:
+            return Company(strangers=(f"those that can't be listed ({denied})",))
+        owned = self._context.owned_among(stream.name, listing.found)
+        strangers = (listing.found.keys() - owned) | listing.missing
+        return Company(consumers=listing.found, strangers=strangers)
 
     def _held_back(
         self, resource: Resource, target: Target, todo: Plan, now: float

@@ -17,9 +17,10 @@ from coze_nats.core.conditions import (
     turns,
 )
 from coze_nats.core.costs import Verdict, counted
+from coze_nats.core.deletion import has_moved, position
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.errors import StatusRefused
-from coze_nats.core.live import LiveStream
+from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.movement import Difference, difference
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
@@ -28,7 +29,7 @@ from coze_nats.core.policies import in_force
 from coze_nats.core.references import as_status
 from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Key, Resource
-from coze_nats.core.steps import Replacement
+from coze_nats.core.steps import Note, Replacement
 from coze_nats.ports import Kubernetes, Resources
 from coze_nats.reconcile.refused import RefusedStatuses
 
@@ -196,6 +197,10 @@ def _news_of_replacement(target: Target, done: Plan, before: Live | None) -> New
     held = before.messages if isinstance(before, LiveStream) else 0
     gone = f" with {counted(held, 'message')}" if held else ""
     message = f"{target} was deleted{gone} and created anew, as policies.replacement allows: {what}"
+    is_kept = any(isinstance(step, Note) and step.replacement.start for step in done.steps)
+    if isinstance(before, LiveConsumer) and has_moved(before) and not is_kept:
+        message = f"{message}; its position was lost: it was {position(before)}"
+        return News("Warning", EventReason.REPLACED, message)
     return News("Warning" if held else "Normal", EventReason.REPLACED, message)
 
 
@@ -255,32 +260,40 @@ def news_of_untouched(target: Target, why: str) -> News:
     return News("Normal", EventReason.RELEASED, f"{target} is left as it is in JetStream: {why}")
 
 
-def news_of_release(target: Target, at_stake: int) -> News:
-    """That an object was kept, why, and how to delete it.
+def news_of_deletion(target: Target, done: Plan) -> list[News]:
+    """What became of the object of a deleted resource, unless it went at no cost."""
+    if done.action is Action.RELEASE:
+        return [_news_of_release(target, done)]
+    if not done.why:
+        return []
+    gone = f" with {counted(done.at_stake, 'message')}" if done.at_stake else ""
+    message = f"{target} was deleted{gone}, as policies.deletion is Delete: {'; '.join(done.why)}"
+    return [News("Warning", EventReason.POSITION_LOST, message)]
 
-    Args:
-        at_stake: how many messages would go with it, as far as that was looked at.
-    """
+
+def _news_of_release(target: Target, done: Plan) -> News:
+    """That an object was kept, why, and how to delete it."""
+    why = "; ".join(done.why)
     if target.consumer is not None:
-        return _news_of_released_consumer(target, at_stake)
-    holds = f" holds {counted(at_stake, 'message')} and" if at_stake else ""
+        return _news_of_released_consumer(target, done.at_stake, why)
+    holds = f" holds {counted(done.at_stake, 'message')} and" if done.at_stake else ""
     return News(
-        "Warning" if at_stake else "Normal",
+        "Warning" if done.at_stake else "Normal",
         EventReason.RETAINED,
-        f"{target}{holds} is kept in JetStream, without an owner; to delete it with its messages: "
-        f"nats stream rm {target.stream}",
+        f"{target}{holds} is kept in JetStream, without an owner{': ' if why else ''}{why}; to "
+        f"delete it with its messages: nats stream rm {target.stream}",
     )
 
 
-def _news_of_released_consumer(target: Target, at_stake: int) -> News:
+def _news_of_released_consumer(target: Target, at_stake: int, why: str) -> News:
     command = f"nats consumer rm {target.stream} {target.consumer}"
-    kept = f"{target} is kept in JetStream, without an owner"
+    kept = f"{target} is kept in JetStream, without an owner{': ' if why else ''}{why}"
     if not at_stake:
         return News("Normal", EventReason.RETAINED, f"{kept}; to delete it: {command}")
     return News(
         "Warning",
         EventReason.RETAINED,
-        f"{kept}: stream {target.stream} has interest retention, and up to "
+        f"{kept}{'; ' if why else ': '}stream {target.stream} has interest retention, and up to "
         f"{counted(at_stake, 'message')} would go with the consumer; to delete it with them: "
         f"{command}, or policies.deletion: Delete beforehand",
     )

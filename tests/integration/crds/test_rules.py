@@ -77,8 +77,8 @@ CHANGES = {
         "spec.streamName",
         "streamName can't be changed",
         {"streamName": "ORDERS"},
-        ({"streamName": "BILLS"}, {"streamRef": {"name": "orders"}}),
-        ({"streamName": "ORDERS", "maxDeliver": 3},),
+        ({"streamName": "BILLS"},),
+        ({"streamName": "ORDERS", "maxDeliver": 3}, {"streamRef": {"name": "orders"}}),
     ),
     "a stream without a connection gets none": Change(
         STREAM,

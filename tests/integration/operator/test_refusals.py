@@ -153,7 +153,9 @@ async def test_a_consumer_may_not_reach_into_a_managed_stream_by_its_name(tenant
     tenant.stream("mine", subjects=["mine"])
     await tenant.ready(STREAM, "mine")
     tenant.consumer("intruder", streamName="mine")
-    assert "use streamRef" in await tenant.stalled(CONSUMER, "intruder", "StreamIsManaged")
+    assert "write streamRef: {name: mine}" in await tenant.stalled(
+        CONSUMER, "intruder", "StreamIsManaged"
+    )
 
 
 async def test_a_consumer_of_an_unmanaged_stream_is_made_once_the_stream_exists(

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from coze_nats.core.deletion import plan_deletion
 from coze_nats.core.desired import Target
 from coze_nats.core.fences import Fences, dangerous, disarmed
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, Reason
-from coze_nats.core.plan import Action, Plan, Situation, plan, plan_deletion
+from coze_nats.core.plan import Action, Plan, Situation, plan
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Update
 from support.convergence import OWNER, consumer, stream

@@ -10,9 +10,9 @@ from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, START_METADATA, Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, chosen_by_server, plan, plan_deletion
+from coze_nats.core.plan import Action, Plan, Situation, chosen_by_server, plan
 from coze_nats.core.policies import Policies
-from coze_nats.core.steps import Create, Delete, Pause, Update
+from coze_nats.core.steps import Create, Pause, Update
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
 
@@ -406,52 +406,6 @@ def test_a_change_and_a_pause_are_made_one_after_the_other() -> None:
     update, pause = plan(desired, a_consumer({}, OURS), situation()).steps
     assert isinstance(update, Update)
     assert pause == Pause(desired.target, FUTURE)
-
-
-# --- deletion -------------------------------------------------------------------------------------
-
-TARGET = Target("work")
-
-
-def test_an_empty_stream_of_ours_is_deleted() -> None:
-    found = plan_deletion(TARGET, a_stream({}, OURS), situation())
-    assert found == Plan(Action.DELETE, (Delete(TARGET),))
-
-
-def test_a_consumer_of_ours_is_deleted() -> None:
-    target = Target("work", "reader")
-    assert plan_deletion(target, a_consumer({}, OURS), situation()).steps == (Delete(target),)
-
-
-def test_a_stream_that_holds_messages_is_kept_without_an_owner() -> None:
-    live = a_stream({}, {**OURS, "team": "a"}, messages=1)
-    found = plan_deletion(TARGET, live, situation())
-    assert found.action is Action.RELEASE
-    update = only_update(found)
-    assert OWNER_METADATA not in update["metadata"]
-    assert update["metadata"]["team"] == "a"
-    assert {**update, "metadata": 0} == {**live.config, "metadata": 0}
-
-
-def test_a_stream_that_lost_its_metadata_is_still_deleted_by_its_incarnation() -> None:
-    live, known = a_stream({}, {}), situation(incarnation=Incarnation(CREATED))
-    assert plan_deletion(TARGET, live, known).action is Action.DELETE
-    bare = LiveStream({"name": "work"}, CREATED, messages=1)
-    assert plan_deletion(TARGET, bare, known).action is Action.RELEASE
-
-
-@pytest.mark.parametrize(
-    "live",
-    [
-        None,
-        a_stream({}, {}),
-        a_stream({}, {OWNER_METADATA: "other/shop/orders"}),
-        a_consumer({}, {OWNER_METADATA: "other/shop/orders"}),
-    ],
-    ids=["absent", "nobody's", "another's stream", "another's consumer"],
-)
-def test_what_is_not_ours_or_not_there_is_not_touched(live: Live | None) -> None:
-    assert plan_deletion(TARGET, live, situation()) == Plan(Action.NOTHING)
 
 
 # --- what limits make of a default ----------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.desired import Desired, Target
+from coze_nats.core.desired import Desired
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Server
 from coze_nats.core.looks import ConsumersLook, MessagesLook, RivalsLook, Seen, StreamLook
@@ -18,11 +18,10 @@ from coze_nats.core.plan import (
     described,
     has_vanished,
     plan,
-    plan_deletion,
     stays_known,
 )
 from coze_nats.core.policies import Policies
-from coze_nats.core.steps import Delete, Note, Replacement, Update
+from coze_nats.core.steps import Delete, Note, Replacement
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
 from support.foreseen import REFUSED, RefusedConsumer
@@ -510,101 +509,6 @@ def test_a_replacement_that_was_cut_short_goes_on_where_it_stopped() -> None:
     assert found.action is Action.CREATE
     (create,) = found.steps
     assert create.config["opt_start_seq"] == 41  # type: ignore[union-attr]
-
-
-# --- deletion -------------------------------------------------------------------------------------
-
-TARGET = Target("work")
-EMPTY, FULL = a_stream({}, consumers=2), a_stream({}, messages=8)
-
-
-def leaving(policy: str) -> Situation:
-    return Situation(OWNER, SERVER, policies=Policies(deletion=policy), incarnation=KNOWN)
-
-
-@pytest.mark.parametrize(
-    "policy, empty, full, of_consumer",
-    [
-        ("DeleteIfEmpty", Action.DELETE, Action.RELEASE, Action.DELETE),
-        ("Delete", Action.DELETE, Action.DELETE, Action.DELETE),
-        ("Retain", Action.RELEASE, Action.RELEASE, Action.RELEASE),
-    ],
-)
-def test_what_a_deleted_resource_leaves_is_its_policys(
-    policy: str, empty: Action, full: Action, of_consumer: Action
-) -> None:
-    reader = a_consumer({}, pending=3)
-    for live, expected in ((EMPTY, empty), (FULL, full), (reader, of_consumer)):
-        found = plan_deletion(TARGET, live, leaving(policy))
-        assert found.action is expected
-        (step,) = found.steps
-        assert isinstance(step, Delete if expected is Action.DELETE else Update)
-
-
-@pytest.mark.parametrize("policy", ["DeleteIfEmpty", "Delete", "Retain"])
-@pytest.mark.parametrize(
-    "live",
-    [None, a_stream({}, OTHERS), a_stream({}, NOBODYS, ANOTHER)],
-    ids=["absent", "another's", "nobody's, and another incarnation"],
-)
-def test_what_is_not_ours_stays_whatever_the_policy(live: Live | None, policy: str) -> None:
-    found = plan_deletion(TARGET, live, leaving(policy))
-    assert found == Plan(Action.NOTHING)
-
-
-LAST, ONE_OF_TWO = {"consumers": 1}, {"consumers": 2}
-
-
-@pytest.mark.parametrize(
-    "retention, state, consumer_state, at_stake",
-    [
-        ("interest", LAST | {"messages": 5}, {"pending": 5}, 5),
-        ("interest", LAST | {"messages": 5}, {"ack_pending": 2}, 5),
-        ("interest", LAST | {"messages": 5}, {}, 5),
-        ("interest", LAST, {}, 0),
-        ("interest", ONE_OF_TWO | {"messages": 9}, {"pending": 3, "ack_pending": 2}, 5),
-        ("interest", ONE_OF_TWO | {"messages": 2}, {"pending": 2, "ack_pending": 2}, 2),
-        ("interest", ONE_OF_TWO | {"messages": 9}, {}, 0),
-        ("interest", ONE_OF_TWO | {"messages": 9}, {"deliveries": 4}, 9),
-        ("interest", ONE_OF_TWO, {"deliveries": 4}, 0),
-        ("limits", LAST | {"messages": 5}, {"pending": 5}, 0),
-        ("workqueue", LAST | {"messages": 5}, {"pending": 5}, 0),
-    ],
-    ids=[
-        "the last consumer, to be delivered",
-        "the last consumer, whose end purges more than it waits for",
-        "the last consumer, done or given up",
-        "the last consumer of an empty stream",
-        "one of two, with some to deliver and some to be acknowledged",
-        "one of two, no more than there are",
-        "one of two, before its first message",
-        "one of two, which may have given up what it was delivered",
-        "one of two, of an empty stream",
-        "of a stream with limits",
-        "of a work queue",
-    ],
-)
-def test_a_consumer_goes_unless_messages_would_go_with_it(
-    retention: str, state: Spec, consumer_state: Spec, at_stake: int
-) -> None:
-    target = Target("work", "reader")
-    of = a_stream({"retention": retention}, **state)
-    reader = a_consumer({"maxDeliver": 3}, **consumer_state)
-    for policy, is_kept in (("DeleteIfEmpty", at_stake > 0), ("Delete", False), ("Retain", True)):
-        found = plan_deletion(target, reader, leaving(policy), of)
-        assert found.action is (Action.RELEASE if is_kept else Action.DELETE)
-        assert found.at_stake == at_stake
-
-
-def test_a_consumer_that_gives_nothing_up_goes_when_it_is_done() -> None:
-    of = a_stream({"retention": "interest"}, consumers=2, messages=9)
-    found = plan_deletion(TARGET, a_consumer({}, deliveries=4), leaving("DeleteIfEmpty"), of)
-    assert (found.action, found.at_stake) == (Action.DELETE, 0)
-
-
-def test_a_consumer_of_a_stream_that_is_not_known_to_lose_anything_goes() -> None:
-    found = plan_deletion(TARGET, a_consumer({}, pending=3), leaving("DeleteIfEmpty"))
-    assert (found.action, found.at_stake) == (Action.DELETE, 0)
 
 
 # --- what a status goes on telling ----------------------------------------------------------------

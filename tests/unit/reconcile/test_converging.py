@@ -699,3 +699,20 @@ async def test_a_consumer_is_not_replaced_by_one_that_its_stream_refuses(
     bench.consumer(deliverSubject="delivered", policies=REPLACING)
     await bench.settle(reader)
     assert bench.ready(reader) == ("True", "Converged")
+
+
+async def test_a_replacement_that_costs_a_position_says_so_with_the_numbers(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    jetstream.publish("orders", 7)
+    jetstream.deliver("orders", "reader", True, True, False)
+    bench.consumer(deliverPolicy="new", policies={**REPLACING, "position": "Reset"})
+    await bench.settle(reader)
+    (event,) = bench.events(reader)
+    assert (event.type, event.reason) == ("Warning", "Replaced")
+    assert event.message.endswith(
+        "; its position was lost: it was done up to sequence 2, with 4 messages to be delivered "
+        "and 1 not acknowledged"
+    )

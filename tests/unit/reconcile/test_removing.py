@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.errors import Unavailable
+from coze_nats.core.errors import Denied, Unavailable
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.names import (
     CONFIRM_DELETION_ANNOTATION,
@@ -212,8 +212,10 @@ async def test_a_consumer_that_was_kept_for_its_messages_is_taken_back(
     assert [event.reason for event in bench.events(reader)] == ["Adopted"]
     jetstream.deliver("orders", "reader", *[True] * 5)
     await delete(bench, reader)
-    assert await jetstream.consumer("orders", "reader") is None
-    assert bench.events(reader) == []
+    assert await jetstream.consumer("orders", "reader") is not None
+    (event,) = bench.events(reader)
+    assert (event.type, event.reason) == ("Normal", "Retained")
+    assert "it was there before its resource; it is done up to sequence 5" in event.message
 
 
 async def test_a_consumer_that_is_paused_or_suspended_is_kept_for_its_messages(
@@ -276,6 +278,167 @@ async def test_a_dry_run_says_of_a_consumer_that_it_would_be_let_go(
     assert await jetstream.consumer("orders", "reader") == before
     (event,) = dry.events(reader)
     assert event.message.endswith("without it: release consumer reader of stream orders")
+
+
+# --- what somebody uses ---------------------------------------------------------------------------
+
+
+async def used(bench: Bench, jetstream: FakeJetStream, **consumer: Any) -> tuple[Key, Key]:
+    """A work queue without messages, as its consumer is done with all of them."""
+    orders, reader = bench.stream(retention="workqueue"), bench.consumer(**consumer)
+    await bench.settle(orders, reader)
+    jetstream.publish("orders", 5)
+    jetstream.deliver("orders", "reader", *[True] * 5)
+    return orders, reader
+
+
+@pytest.mark.parametrize("stream_first", [False, True], ids=["consumer first", "stream first"])
+async def test_what_an_application_uses_outlives_its_resources_and_is_taken_back_as_it_was(
+    bench: Bench, jetstream: FakeJetStream, *, stream_first: bool
+) -> None:
+    orders, reader = await used(bench, jetstream)
+    before = await jetstream.stream("orders"), await jetstream.consumer("orders", "reader")
+    for key in (orders, reader) if stream_first else (reader, orders):
+        await delete(bench, key)
+        assert is_gone(bench, key)
+        (event,) = bench.events(key)
+        assert (event.type, event.reason) == ("Normal", "Retained")
+    assert (bench.stream(retention="workqueue"), bench.consumer()) == (orders, reader)
+    await bench.settle(orders, reader)
+    after = await jetstream.stream("orders"), await jetstream.consumer("orders", "reader")
+    for then, now in zip(before, after, strict=True):
+        assert then
+        assert now
+        assert then.created == now.created
+    assert [bench.status(key)["adopted"] for key in (orders, reader)] == [True, True]
+
+
+async def test_a_deletion_that_costs_a_position_says_so_with_the_numbers(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer(policies={"deletion": "Delete"})
+    await bench.settle(orders, reader)
+    jetstream.publish("orders", 7)
+    jetstream.deliver("orders", "reader", True, True, False, False)
+    await delete(bench, reader)
+    assert await jetstream.consumer("orders", "reader") is None
+    (event,) = bench.events(reader)
+    assert event[1:] == (
+        "Warning",
+        "PositionLost",
+        (
+            "consumer reader of stream orders was deleted, as policies.deletion is Delete: it was "
+            "done up to sequence 2, with 3 messages to be delivered and 2 not acknowledged"
+        ),
+    )
+
+
+async def test_a_stream_that_is_deleted_with_used_consumers_says_so(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await used(bench, jetstream)
+    orders = bench.stream(retention="workqueue", policies={"deletion": "Delete"})
+    await delete(bench, orders)
+    assert await jetstream.stream("orders") is None
+    (event,) = bench.events(orders)
+    assert (event.type, event.reason) == ("Warning", "PositionLost")
+    assert event.message == (
+        "stream orders was deleted, as policies.deletion is Delete: its consumers went with it: "
+        "reader (done up to sequence 5, with 0 messages to be delivered and 0 not acknowledged)"
+    )
+
+
+async def test_an_empty_stream_is_kept_for_a_consumer_that_no_resource_stands_for(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    await jetstream.create_consumer("orders", {"name": "foreign", "durable_name": "foreign"})
+    await delete(bench, orders)
+    assert await jetstream.consumer("orders", "foreign") is not None
+    (event,) = bench.events(orders)
+    assert "it has consumers in use: foreign" in event.message
+
+
+async def test_an_empty_stream_is_kept_when_its_consumers_may_not_be_listed(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    jetstream.refusals["consumers"] = Denied("$JS.API.CONSUMER.LIST.orders")
+    await delete(bench, orders)
+    assert is_gone(bench, orders)
+    assert await jetstream.stream("orders") is not None
+    (event,) = bench.events(orders)
+    assert "those that can't be listed (permission" in event.message
+
+
+async def test_a_consumer_with_a_client_attached_is_kept(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    jetstream.attach("orders", "reader")
+    await delete(bench, reader)
+    kept = await jetstream.consumer("orders", "reader")
+    assert kept
+    assert OWNER_METADATA not in kept.config["metadata"]
+
+
+async def test_a_stream_that_was_adopted_is_kept_though_it_is_empty(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "orders"})
+    orders = bench.stream()
+    await bench.settle(orders)
+    assert bench.status(orders)["adopted"] is True
+    bench.restart()
+    bench.stream(maxMsgs=9)
+    await bench.settle(orders)
+    assert bench.status(orders)["adopted"] is True, "whatever is done to it"
+    await delete(bench, orders)
+    assert await jetstream.stream("orders") is not None
+
+
+async def test_a_consumer_goes_on_when_its_stream_comes_to_be_managed(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "orders", "subjects": ["orders"]})
+    reader = bench.consumer(streamName="orders", deliverPolicy="new")
+    await bench.settle(reader)
+    before = await jetstream.consumer("orders", "reader")
+    jetstream.publish("orders", 10)
+    orders = bench.stream(subjects=["orders"])
+    await jetstream.update_stream(
+        {**(await existing(jetstream)).config, "metadata": {OWNER_METADATA: bench.owner(orders)}}
+    )
+    await bench.settle(orders, reader)
+    assert bench.ready(reader) == ("False", "StreamIsManaged")
+    assert "write streamRef: {name: orders} in place of it" in bench.message(reader)
+    bench.consumer(deliverPolicy="new")
+    await bench.settle(reader)
+    after = await jetstream.consumer("orders", "reader")
+    assert before
+    assert after
+    assert (after.created, after.pending) == (before.created, 10)
+    assert bench.ready(reader) == ("True", "Converged")
+
+
+async def test_a_consumer_is_handed_over_by_the_remedy_for_a_stream_that_another_namespace_manages(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "orders", "subjects": ["orders"]})
+    reader = bench.consumer(streamName="orders", deliverPolicy="new")
+    await bench.settle(reader)
+    jetstream.publish("orders", 10)
+    owned = {OWNER_METADATA: "here/platform/orders"}
+    await jetstream.update_stream({**(await existing(jetstream)).config, "metadata": owned})
+    await bench.settle(reader)
+    assert "delete this resource: a consumer that is used stays" in bench.message(reader)
+    await delete(bench, reader)
+    kept = await jetstream.consumer("orders", "reader")
+    assert kept
+    assert (kept.pending, kept.config["metadata"].get(OWNER_METADATA)) == (10, None)
 
 
 # --- the brake ------------------------------------------------------------------------------------

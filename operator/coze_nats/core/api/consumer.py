@@ -46,7 +46,8 @@ class ConsumerSpec(Model):
     """The CozeStream, in the same namespace, whose stream is consumed. Excludes streamName. Can't
     be changed."""
     stream_name: Name | None = None
-    """Name of a stream that no CozeStream manages. Excludes streamRef. Can't be changed."""
+    """Name of a stream that no CozeStream manages. Excludes streamRef. Can't be changed, but for
+    streamRef: when a CozeStream has come to manage the stream, the consumer goes on as it is."""
     name: Name | None = None
     """Name of the durable consumer in JetStream. Default: metadata.name. Can't be changed."""
     description: Description | None = None

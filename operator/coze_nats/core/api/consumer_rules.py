@@ -13,15 +13,16 @@ _ON_STREAM = (
         "streamName for a stream that no CozeStream manages",
     ),
     rule(
-        "has(self.streamRef) == has(oldSelf.streamRef) "
-        "&& (!has(self.streamRef) || self.streamRef.name == oldSelf.streamRef.name)",
+        "!has(oldSelf.streamRef) "
+        "|| (has(self.streamRef) && self.streamRef.name == oldSelf.streamRef.name)",
         "streamRef can't be changed: delete this resource and create another one",
         "streamRef",
     ),
     rule(
-        "has(self.streamName) == has(oldSelf.streamName) "
-        "&& (!has(self.streamName) || self.streamName == oldSelf.streamName)",
-        "streamName can't be changed: delete this resource and create another one",
+        "has(oldSelf.streamName) ? !has(self.streamName) || self.streamName == oldSelf.streamName "
+        ": !has(self.streamName)",
+        "streamName can't be changed, but for streamRef when a CozeStream has come to manage that "
+        "stream: delete this resource and create another one",
         "streamName",
     ),
     rule(

@@ -10,7 +10,8 @@ class StreamPolicies(Model):
 
     deletion: Literal["DeleteIfEmpty", "Delete", "Retain"] | None = None
     """When this resource is deleted: `DeleteIfEmpty` deletes the stream unless it holds messages,
-    else keeps it without an owner; `Delete` deletes it with its messages; `Retain` keeps it.
+    was adopted, or has a consumer that is in use or that no resource stands for; else keeps it
+    without an owner; `Delete` deletes it with its messages and consumers; `Retain` keeps it.
     Default: DeleteIfEmpty. Can be changed."""
     adoption: Literal["IfIdentical", "Always", "Never"] | None = None
     """When a stream of that name exists and nobody owns it: `IfIdentical` takes it over if it is as
@@ -34,8 +35,9 @@ class ConsumerPolicies(Model):
     """What the operator may do with the consumer. Left out: the operator's own defaults."""
 
     deletion: Literal["DeleteIfEmpty", "Delete", "Retain"] | None = None
-    """When this resource is deleted: `DeleteIfEmpty` deletes the consumer, unless its stream has
-    interest retention and messages that would go with it: then it is kept without an owner;
+    """When this resource is deleted: `DeleteIfEmpty` deletes the consumer unless a client is
+    attached to it, it has moved from its start, was adopted, or messages of a stream with interest
+    retention could go with it: then it is kept without an owner;
     `Delete` deletes it, whatever goes with it; `Retain` keeps it. Default: DeleteIfEmpty. Can be
     changed."""
     adoption: Literal["IfIdentical", "Always", "Never"] | None = None

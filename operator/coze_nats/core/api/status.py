@@ -106,6 +106,9 @@ class _Common(_Observed):
     created: _Time | None = None
     """When the object that this resource owns was created in JetStream, as it was told first; it
     stays while the object goes on."""
+    adopted: bool | None = None
+    """Whether the object was there before this resource; left out: it was made by the operator.
+    What was adopted is kept when the resource is deleted, unless policies.deletion is Delete."""
     leader: str | None = None
     """Name of the server that leads the object."""
     replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None

@@ -1,0 +1,146 @@
+"""Resources come and go, and a running application has nothing to notice, on real servers."""
+
+from collections.abc import AsyncIterator
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from controlplane.nats import NatsServer
+from coze_nats.core.live import LiveConsumer
+from coze_nats.core.resource import Key
+from coze_nats.jetstream.gateway import Gateway
+from support.bench import Bench
+from support.clock import WallClock
+from support.eventually import eventually_async
+from support.traffic import Traffic
+
+NEXT = "$JS.API.CONSUMER.MSG.NEXT.orders.reader"
+SUBJECTS = {"subjects": ["orders"], "storage": "memory"}
+
+
+@pytest.fixture
+async def client(nats_server: NatsServer) -> AsyncIterator[Client]:
+    found = await nats.connect(nats_server.url)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def traffic(client: Client) -> Traffic:
+    return Traffic(client)
+
+
+@pytest.fixture
+def bench(jetstream: Gateway) -> Bench:
+    return Bench(jetstream, clock=WallClock())
+
+
+async def delete(bench: Bench, *keys: Key) -> None:
+    for key in keys:
+        bench.kubernetes.delete(key)
+    for key in keys:
+        await bench.reconcile(key)
+        assert key not in bench.kubernetes.resources
+
+
+async def the_consumer(jetstream: Gateway) -> LiveConsumer:
+    found = await jetstream.consumer("orders", "reader")
+    assert found
+    return found
+
+
+def stands(found: LiveConsumer) -> tuple[str, int | None, int, int]:
+    return found.created, found.acknowledged, found.ack_pending, found.pending
+
+
+@pytest.mark.parametrize("consumer_first", [True, False])
+async def test_a_worker_goes_on_where_it_was_when_its_resources_went_and_came_back(
+    bench: Bench, jetstream: Gateway, traffic: Traffic, *, consumer_first: bool
+) -> None:
+    orders, reader = bench.stream(**SUBJECTS), bench.consumer()
+    await bench.settle(orders, reader)
+    await traffic.publish(*["orders"] * 10)
+    await traffic.receive("orders", "reader", *[True] * 6)
+    before = stands(await the_consumer(jetstream))
+    await delete(bench, *((reader, orders) if consumer_first else (orders, reader)))
+    assert (bench.stream(**SUBJECTS), bench.consumer()) == (orders, reader)
+    await bench.settle(orders, reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    assert stands(await the_consumer(jetstream)) == before
+    found = await traffic.receive("orders", "reader", *[True] * 20)
+    assert [message.sequence for message in found] == [7, 8, 9, 10]
+
+
+async def test_a_worker_that_waits_for_its_first_message_gets_it(
+    bench: Bench, jetstream: Gateway, traffic: Traffic, client: Client
+) -> None:
+    orders, reader = bench.stream(**SUBJECTS), bench.consumer()
+    await bench.settle(orders, reader)
+    inbox = client.new_inbox()
+    waiting = await client.subscribe(inbox)
+    await client.publish(NEXT, b'{"batch": 1, "expires": 30000000000}', reply=inbox)
+
+    async def is_attached() -> bool:
+        return (await the_consumer(jetstream)).waiting > 0
+
+    await eventually_async(is_attached)
+    await delete(bench, orders, reader)
+    await traffic.publish("orders")
+    assert (await waiting.next_msg(timeout=10)).subject == "orders"
+
+
+async def test_a_client_that_listens_where_a_consumer_pushes_goes_on_listening(
+    bench: Bench, jetstream: Gateway, traffic: Traffic, client: Client
+) -> None:
+    orders, reader = bench.stream(**SUBJECTS), bench.consumer(deliverSubject="to.me")
+    await bench.settle(orders, reader)
+    listening = await client.subscribe("to.me")
+
+    async def is_attached() -> bool:
+        return (await the_consumer(jetstream)).is_bound
+
+    await eventually_async(is_attached)
+    await delete(bench, orders, reader)
+    await traffic.publish("orders")
+    assert (await listening.next_msg(timeout=10)).reply.startswith("$JS.ACK.orders.reader.")
+
+
+async def test_what_nobody_has_used_goes(bench: Bench, jetstream: Gateway) -> None:
+    orders, reader = bench.stream(**SUBJECTS), bench.consumer()
+    await bench.settle(orders, reader)
+    await delete(bench, orders, reader)
+    assert await jetstream.stream("orders") is None
+
+
+async def test_an_application_keeps_the_empty_stream_and_the_consumer_that_it_made(
+    bench: Bench, jetstream: Gateway
+) -> None:
+    await jetstream.create_stream({"name": "orders", **SUBJECTS})
+    config = {"name": "reader", "durable_name": "reader", "ack_policy": "explicit"}
+    await jetstream.create_consumer("orders", config)
+    before = stands(await the_consumer(jetstream))
+    orders, reader = bench.stream(**SUBJECTS), bench.consumer()
+    await bench.settle(orders, reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    await delete(bench, reader, orders)
+    assert stands(await the_consumer(jetstream)) == before
+
+
+@pytest.mark.parametrize("policy", ["all", "new"])
+async def test_a_consumer_goes_on_when_a_resource_comes_to_manage_its_stream(
+    bench: Bench, jetstream: Gateway, traffic: Traffic, policy: str
+) -> None:
+    await jetstream.create_stream({"name": "orders", **SUBJECTS})
+    reader = bench.consumer(streamName="orders", deliverPolicy=policy)
+    await bench.settle(reader)
+    await traffic.publish(*["orders"] * 10)
+    if policy == "all":
+        await traffic.receive("orders", "reader", *[True] * 6)
+    before = stands(await the_consumer(jetstream))
+    orders = bench.stream(**SUBJECTS)
+    await bench.settle(orders)
+    bench.consumer(deliverPolicy=policy)
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    assert stands(await the_consumer(jetstream)) == before
