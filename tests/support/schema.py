@@ -118,17 +118,15 @@ _REQUIRED: Mapping[str, Any] = {
 }
 
 
-def resource(kind: str, spec: Spec | None, name: str = "example") -> dict[str, Any]:
-    """A resource; a consumer gets a stream unless its spec names one, None is no spec at all."""
-    found: dict[str, Any] = {
+def resource(kind: str, spec: Spec, name: str = "example") -> dict[str, Any]:
+    """A resource; a consumer gets a stream unless its spec names one."""
+    named = "streamRef" in spec or "streamName" in spec
+    return {
         "apiVersion": names.API_VERSION,
         "kind": kind,
         "metadata": {"name": name},
+        "spec": spec if named else {**_BASE[kind], **spec},
     }
-    if spec is not None:
-        named = "streamRef" in spec or "streamName" in spec
-        found["spec"] = spec if named else {**_BASE[kind], **spec}
-    return found
 
 
 def holding(field: Field, value: Any) -> Spec:

@@ -198,7 +198,6 @@ def test_a_secret_in_the_wrong_place_is_refused_and_not_shown(
 @pytest.mark.parametrize(
     "spec, missing",
     [
-        (None, "spec: Required value"),
         ({"servers": None}, "spec.servers: Required value"),
         ({"auth": {"token": {}}}, "spec.auth.token.secretKeyRef: Required value"),
         (
@@ -220,7 +219,7 @@ def test_a_secret_in_the_wrong_place_is_refused_and_not_shown(
         ({"tls": {"certificate": {}}}, "spec.tls.certificate.secretName: Required value"),
     ],
 )
-def test_what_must_be_named_is_asked_for(resources: Any, spec: Spec | None, missing: str) -> None:
+def test_what_must_be_named_is_asked_for(resources: Any, spec: Spec, missing: str) -> None:
     verdict = resources.create(resource(CONNECTION, spec), dry_run=True)
     assert missing in verdict.message
 

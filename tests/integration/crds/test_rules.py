@@ -20,14 +20,14 @@ MESSAGES = {kind: frozenset(messages(whole(kind))) for kind in names.PLURALS}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field's transitions, from a spec to others; None is no spec at all."""
+    """One field's transitions, from a spec to others."""
 
     kind: str
     blamed: str
     says: str
-    before: Spec | None
-    refused: tuple[Spec | None, ...]
-    accepted: tuple[Spec | None, ...]
+    before: Spec
+    refused: tuple[Spec, ...]
+    accepted: tuple[Spec, ...]
 
 
 NAME_CAN_NOT = ("spec.name", "spec.name can't be changed")
@@ -36,7 +36,7 @@ CHANGES = {
     "a stream without a name keeps metadata.name": Change(
         STREAM,
         *NAME_CAN_NOT,
-        None,
+        {},
         ({"name": "other"},),
         ({}, {"name": "example"}, {"maxAge": "1h"}),
     ),
@@ -45,13 +45,13 @@ CHANGES = {
         *NAME_CAN_NOT,
         {"name": "example"},
         ({"name": "other"},),
-        (None, {}, {"name": "example", "maxAge": "1h"}),
+        ({}, {"name": "example", "maxAge": "1h"}),
     ),
     "a stream with another name keeps it": Change(
         STREAM,
         *NAME_CAN_NOT,
         {"name": "other"},
-        (None, {}, {"name": "example"}, {"name": "OTHER"}),
+        ({}, {"name": "example"}, {"name": "OTHER"}),
         ({"name": "other", "maxAge": "1h"},),
     ),
     "a consumer without a name keeps metadata.name": Change(
@@ -83,7 +83,7 @@ CHANGES = {
     "a stream without a connection gets none": Change(
         STREAM,
         *CONNECTION_CAN_NOT,
-        None,
+        {},
         ({"connection": {"name": "events"}},),
         ({}, {"maxAge": "1h"}),
     ),
@@ -92,7 +92,6 @@ CHANGES = {
         *CONNECTION_CAN_NOT,
         {"connection": {"name": "events"}},
         (
-            None,
             {},
             {"connection": {"name": "other"}},
             {"connection": {"name": "events", "namespace": "platform"}},
@@ -104,7 +103,6 @@ CHANGES = {
         *CONNECTION_CAN_NOT,
         {"connection": {"name": "events", "namespace": "platform"}},
         (
-            None,
             {"connection": {"name": "events"}},
             {"connection": {"name": "events", "namespace": "other"}},
         ),
@@ -133,7 +131,7 @@ CHANGES = {
         "spec.sealed",
         "NATS can't unseal a stream",
         {"sealed": True},
-        (None, {}, {"sealed": False}),
+        ({}, {"sealed": False}),
         ({"sealed": True, "description": "done"},),
     ),
     "a stream may be sealed": Change(
@@ -150,7 +148,7 @@ CHANGES = {
         "NATS can't unseal a stream",
         {"maxAge": "1h"},
         (),
-        (None, {}, {"maxAge": "2h"}),
+        ({}, {"maxAge": "2h"}),
     ),
 }
 
@@ -188,8 +186,15 @@ def test_what_identifies_or_seals_does_not_change(resources: Any, change: Change
         resources.delete(before.document)
 
 
-def _after(before: Any, kind: str, spec: Spec | None) -> dict[str, Any]:
+def _after(before: Any, kind: str, spec: Spec) -> dict[str, Any]:
     return {**resource(kind, spec), "metadata": before.document["metadata"]}
+
+
+@pytest.mark.parametrize("kind", names.PLURALS)
+def test_a_resource_without_a_spec_is_refused(resources: Any, kind: str) -> None:
+    verdict = resources.create({**resource(kind, {}), "spec": None}, dry_run=True)
+    assert not verdict.accepted
+    assert "spec: Required value" in verdict.message
 
 
 @pytest.mark.parametrize("kind", names.PLURALS)

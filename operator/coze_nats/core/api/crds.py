@@ -49,7 +49,6 @@ class Definition:
     columns: tuple[Column, ...]
     rules: tuple[Mapping[str, str], ...]
     selectable: tuple[str, ...] = ()
-    spec_required: bool = False
 
 
 _READY = 'conditions[?(@.type=="Ready")]'
@@ -109,7 +108,6 @@ CONSUMER = Definition(
     ),
     rules=IDENTITY_RULES,
     selectable=(".spec.name", ".spec.streamRef.name", ".spec.streamName", *_SELECTABLE),
-    spec_required=True,
 )
 
 CONNECTION = Definition(
@@ -136,7 +134,6 @@ CONNECTION = Definition(
         _MESSAGE,
     ),
     rules=(),
-    spec_required=True,
 )
 
 DEFINITIONS = (STREAM, CONSUMER, CONNECTION)
@@ -197,6 +194,8 @@ def custom_resource_definition(definition: Definition) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "type": "object",
         "description": definition.description,
+        # A manifest whose indentation is wrong has none, and would mean a stream without limits.
+        "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
@@ -207,8 +206,6 @@ def custom_resource_definition(definition: Definition) -> dict[str, Any]:
     }
     if definition.rules:
         schema["x-kubernetes-validations"] = [dict(found) for found in definition.rules]
-    if definition.spec_required:
-        schema["required"] = ["spec"]
     version = {
         "name": names.VERSION,
         "served": True,
