@@ -100,7 +100,7 @@ class FakeKubernetes:
             return None
         self.writes += 1
         self._change(resource.key, status=_as_json(status))
-        return self.resources[resource.key].resource_version
+        return self.resources[resource.key].resource_version if known.uid == resource.uid else None
 
     def emit(
         self, resource: Resource, type_: Literal["Normal", "Warning"], reason: str, message: str

@@ -69,7 +69,7 @@ class Router:
         if not resource.released and _may_have_been_made(resource):
             await self._reporter.report(resource, None, deletion_waits(outcome))
             return Next()
-        if resource.status.get("created") and (target := self._cache.target_of(resource)):
+        if _was_asked_for(resource) and (target := self._cache.target_of(resource)):
             why = news_of_untouched(target, "released by annotation")
             self._reporter.emit(resource, why)
         metrics.not_held(resource.key)
@@ -89,4 +89,9 @@ def _may_have_been_made(resource: Resource) -> bool:
     what was written since is no proof, as nobody could look.
     """
     status, generation = resource.status, resource.generation
-    return "created" in status or status.get("observedGeneration", generation) == generation
+    return _was_asked_for(resource) or status.get("observedGeneration", generation) == generation
+
+
+def _was_asked_for(resource: Resource) -> bool:
+    """Whether JetStream has, or was asked to create, what the resource stands for."""
+    return "created" in resource.status or "creating" in resource.status

@@ -28,6 +28,7 @@ FACTS = (
     COUNTERS
     | COMPANIONS
     | {"stream", "consumer", "created", "adopted", "replicas", "effective", "replacing"}
+    | {"creating"}
 )
 """Fields of status that tell what JetStream has."""
 
@@ -55,6 +56,7 @@ class Outcome:
         lost: the resource's object was found gone, or another one, behind the operator's back.
         is_new: the object is another one than status tells of. One that goes on keeps the time of
             creation that was told first, whatever the server says since.
+        unanswered: a creation was asked for, and whether it was done is not known.
         chosen: of an object that is as declared, what the server chose: see `core.diff.choices`.
     """
 
@@ -68,6 +70,7 @@ class Outcome:
     adopted: bool = False
     lost: bool = False
     is_new: bool = False
+    unanswered: bool = False
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -139,6 +142,8 @@ def next_status(
     if outcome.todo:
         status["plan"] = bounds.shortened(outcome.todo)
     if not outcome.observed:
+        if outcome.unanswered:
+            status["creating"] = True
         return status | {key: previous[key] for key in FACTS if key in previous}
     if desired is not None:
         status["stream"] = desired.target.stream

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from coze_nats.core import bounds
 from coze_nats.core.codec import InvalidValue, instant_ns
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 
@@ -44,7 +45,8 @@ class Incarnation:
         """What is to be remembered of a live object."""
         if isinstance(live, LiveConsumer):
             return cls(live.created, deliveries=live.deliveries)
-        first_time = live.first_time if live.messages else ""
+        is_told = live.messages and _is_instant(live.first_time)
+        first_time = live.first_time if is_told else ""
         return cls(live.created, live.last_sequence, _first(live), first_time)
 
     @classmethod
@@ -64,9 +66,9 @@ class Incarnation:
     def as_status(self) -> dict[str, Any]:
         """How a status remembers the part of it that is not told there for its own sake."""
         found = {
-            "firstSequence": self.first_sequence,
+            "firstSequence": min(self.first_sequence or 0, bounds.LARGEST_COUNT),
             "firstTime": self.first_time,
-            "deliveries": self.deliveries,
+            "deliveries": min(self.deliveries, bounds.LARGEST_COUNT),
         }
         return {key: value for key, value in found.items() if value}
 
@@ -117,6 +119,15 @@ def _first(live: LiveStream) -> int:
     A new stream without messages tells 0.
     """
     return live.first_sequence if live.messages else live.last_sequence + 1
+
+
+def _is_instant(text: str) -> bool:
+    """Whether it is an RFC 3339 time, as all servers' are that are some."""
+    try:
+        instant_ns(text)
+    except InvalidValue:
+        return False
+    return True
 
 
 def _apart(before: str, after: str) -> int:

@@ -44,7 +44,7 @@ class Resources:
         Returns the new resourceVersion, or None when the resource is gone meanwhile. Raises
         ApiServerError, or StatusRefused when it is of no use to try again. The apiserver ignores a
         uid here: should another resource have taken the name, it gets this status, which its own
-        reconcile, due to its creation, puts right.
+        reconcile, due to its creation, puts right; and the one that is meant is gone.
         """
         kind, namespace, name = resource.key
         body = {
@@ -68,7 +68,8 @@ class Resources:
             if error.status in _NEVER_TAKEN or is_about_it:
                 raise StatusRefused(error.description) from error
             raise
-        return str(answer["metadata"]["resourceVersion"])
+        metadata = answer["metadata"]
+        return str(metadata["resourceVersion"]) if metadata["uid"] == resource.uid else None
 
     def emit(
         self, resource: Resource, type_: Literal["Normal", "Warning"], reason: str, message: str

@@ -51,6 +51,7 @@ class Context:
         brake: counts the deletions of all connections.
         connection: whose JetStream it is; None: the operator's own.
         server: the server as it was when something was last reconciled; None before that.
+        unanswered: of which resources, by uid, a creation was not answered, and when it was sent.
         last_change: when, on the monotonic clock, an object was last created or deleted.
     """
 
@@ -62,6 +63,7 @@ class Context:
     brake: Brake
     connection: Key | None = None
     server: Server | None = None
+    unanswered: dict[str, float] = field(default_factory=dict)
     last_change: float = 0.0
 
     def stream_of(self, resource: Resource) -> Resource | None:

@@ -9,7 +9,13 @@ from coze_nats.core.capacity import shortage
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.configs import pausing
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.errors import AlreadyExists, CapacityExceeded, NotFound, Rejected
+from coze_nats.core.errors import (
+    AlreadyExists,
+    CapacityExceeded,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+)
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.intent import target_of
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
@@ -19,6 +25,7 @@ from coze_nats.core.plan import Action, Plan, Situation, described, is_new, plan
 from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import is_adopted, is_drift
 from coze_nats.core.resource import Resource
+from coze_nats.core.steps import Create
 from coze_nats.reconcile.attempts import Attempt, Attempts
 from coze_nats.reconcile.contests import Contests
 from coze_nats.reconcile.context import Context, converged, held, refused, without_effect
@@ -78,6 +85,8 @@ class Converger:
     ) -> Outcome:
         """What came of the difference between what is there and what is desired."""
         live, stream = await self._observed(resource, desired.target)
+        if live is not None:
+            self._context.unanswered.pop(resource.uid, None)
         situation = self._context.situation(resource, server, stream)
         if stream and (refusal := self._context.managed(resource, stream)):
             ours = live if live and is_ours(live, situation.owner, situation.incarnation) else None
@@ -260,7 +269,13 @@ class Converger:
         news: list[News],
     ) -> Live | None:
         note = partial(self._context.reporter.note, resource)
-        live = await perform(self._context.jetstream, todo.steps, note)
+        try:
+            live = await perform(self._context.jetstream, todo.steps, note)
+        except OutcomeUnknown:
+            if any(isinstance(step, Create) for step in todo.steps):
+                self._context.unanswered[resource.uid] = self._context.clock.monotonic()
+            raise
+        self._context.unanswered.pop(resource.uid, None)
         log.info("%s", described(todo, desired.target))
         metrics.carried_out(resource.key, todo.action.value)
         now = self._context.clock.monotonic()

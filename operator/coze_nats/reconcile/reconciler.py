@@ -242,7 +242,8 @@ class Reconciler:
             outcome = deletion_waits(outcome)
         # Once told of is once recorded, or every further attempt would tell of it again.
         lost = any(item.reason is EventReason.DATA_LOSS_DETECTED for item in news or ())
-        outcome = replace(outcome, lost=lost)
+        unanswered = resource.uid in self._context.unanswered
+        outcome = replace(outcome, lost=lost, unanswered=unanswered)
         await self._context.reporter.report(resource, desired, outcome, news or ())
         if isinstance(failure, Unavailable):
             return Next(parked=True)
@@ -282,6 +283,7 @@ class Reconciler:
         metrics.not_held(resource.key)
         self._context.reporter.forget(resource.key)
         self._converger.forget(resource.uid)
+        self._context.unanswered.pop(resource.uid, None)
         self._waiting_since.pop(resource.key, None)
         self._forget_failures(resource.key)
 

@@ -8,7 +8,7 @@ from coze_nats.core import names
 from coze_nats.core.conditions import condition
 from coze_nats.core.deletion import Company, plan_deletion
 from coze_nats.core.desired import Target
-from coze_nats.core.errors import Denied, Failure, NotFound, NotLeading
+from coze_nats.core.errors import Denied, Failure, NotFound, NotLeading, OutcomeUnknown
 from coze_nats.core.fences import dangerous, disarmed
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
@@ -21,6 +21,9 @@ from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import news_of_deletion, news_of_untouched
 
 log = logging.getLogger(__name__)
+
+LATE = 30.0
+"""Seconds within which NATS may still do what it was asked for and did not answer."""
 
 
 class Remover:
@@ -37,6 +40,8 @@ class Remover:
         except NotFound:
             return None
         if todo.action is Action.NOTHING:
+            if live is None:
+                self._expect_no_more(resource, target)
             return None
         if self._context.rules.dry_run:
             would = described(todo, target)
@@ -94,6 +99,19 @@ class Remover:
         note = partial(self._context.reporter.note, resource)
         await perform(self._context.jetstream, (Update(target, config),), note)
         return ", but for what it must not reach: that was taken off it"
+
+    def _expect_no_more(self, resource: Resource, target: Target) -> None:
+        """What was created without an answer may come after a look that did not find it.
+
+        Raises:
+            OutcomeUnknown: it may come yet.
+        """
+        now = self._context.clock.monotonic()
+        if resource.status.get("creating"):
+            self._context.unanswered.setdefault(resource.uid, now)
+        since = self._context.unanswered.get(resource.uid)
+        if since is not None and now - since < LATE:
+            raise OutcomeUnknown(f"{target} was being created, and may come yet")
 
     async def _planned(self, target: Target, live: Live | None, situation: Situation) -> Plan:
         """The plan, made with a look at what would go with the object.

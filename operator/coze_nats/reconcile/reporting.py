@@ -19,7 +19,7 @@ from coze_nats.core.conditions import (
 from coze_nats.core.costs import Verdict, counted
 from coze_nats.core.deletion import has_moved, position
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.errors import StatusRefused
+from coze_nats.core.errors import StatusRefused, Transient
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.movement import Difference, difference
 from coze_nats.core.names import EventReason, Reason
@@ -121,7 +121,8 @@ class Reporter:
         """Write down in status that the resource's object is about to be replaced.
 
         Raises:
-            Failure: the apiserver didn't take it, so nothing must be deleted.
+            Failure: it isn't written, so nothing must be deleted: the apiserver didn't take it, or
+                there is no such resource any more.
         """
         found: dict[str, object] = {"created": replacement.created}
         if replacement.start:
@@ -129,7 +130,8 @@ class Reporter:
         message = "what NATS can't change in place is being deleted and created anew as declared"
         outcome = Outcome(Health.RECONCILING, Reason.REPLACING, message, observed=False)
         status = self._next_status(resource, None, outcome)
-        await self._write(resource, {**status, "replacing": found})
+        if not await self._write(resource, {**status, "replacing": found}):
+            raise Transient(f"{resource.key} is gone, so nothing is replaced")
 
     def _as_written(self, resource: Resource) -> Resource:
         """The resource with the status written last, which may have been a step of its plan."""
@@ -167,7 +169,8 @@ class Reporter:
         since = self._clock.monotonic() - self._written.get(resource.key, self._started)
         return since >= COUNTERS_EVERY
 
-    async def _write(self, resource: Resource, status: dict[str, Any]) -> None:
+    async def _write(self, resource: Resource, status: dict[str, Any]) -> bool:
+        """Write a status; returns whether the resource is there to hold it."""
         try:
             version = await self._kubernetes.apply_status(resource, status)
             self._refused.forget(resource.key)
@@ -183,6 +186,7 @@ class Reporter:
         if version and current and current.uid == resource.uid:
             newest = replace(current.with_status(status), resource_version=version)
             self._resources.put(newest)
+        return version is not None
 
 
 def news_of(resource: Resource, target: Target, done: Plan, before: Live | None) -> list[News]:

@@ -87,6 +87,15 @@ async def test_the_status_of_what_is_gone_is_nobodys_business(
     assert await writer.apply_status(resource, {"observedGeneration": 1}) is None
 
 
+async def test_what_is_gone_is_told_from_another_that_has_its_name(
+    writer: Resources, orders: Any
+) -> None:
+    resource = orders.create()
+    orders.delete()
+    orders.create()
+    assert await writer.apply_status(resource, {"observedGeneration": 1}) is None
+
+
 async def test_every_character_arrives_in_a_status(writer: Resources, orders: Any) -> None:
     resource = orders.create()
     basic = [*range(0xD800), *range(0xE000, 0x10000)]

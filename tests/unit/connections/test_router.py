@@ -3,6 +3,7 @@
 import pytest
 
 from coze_nats.core import names
+from coze_nats.core.errors import OutcomeUnknown
 from coze_nats.core.login import Login
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import Next
@@ -166,6 +167,26 @@ async def test_the_deletion_of_what_was_never_made_ends(board: Switchboard) -> N
     board.delete(orders)
     assert await board.reconcile(orders) == Next(finalized=True)
     assert board.kubernetes.reasons(orders) == ["ConnectionNotAllowed"]
+
+
+async def test_the_deletion_of_what_was_asked_for_and_not_answered_waits(
+    board: Switchboard,
+) -> None:
+    hub = board.connection()
+    await board.connected(hub)
+    orders = board.stream()
+    board.endpoint.jetstream.refusals["create_stream"] = OutcomeUnknown("no answer in 30 s")
+    await board.reconcile(orders)
+    assert board.status(orders)["creating"] is True
+    board.vanish(hub)
+    await board.reconcile(orders)
+    assert board.ready(orders) == "ConnectionNotFound"
+    board.delete(orders)
+    assert await board.reconcile(orders) == Next()
+    assert "deletion waits" in board.message(orders)
+    board.release(orders)
+    assert await board.reconcile(orders) == Next(finalized=True)
+    assert "Released" in board.kubernetes.reasons(orders)
 
 
 async def test_the_deletion_of_what_nothing_is_known_of_waits(board: Switchboard) -> None:

@@ -135,6 +135,11 @@ def test_a_status_of_a_former_version_knows_no_first_sequence() -> None:
     assert not known.goes_on(stream(1, 8, LATER))
 
 
+def test_what_no_status_can_hold_is_not_remembered() -> None:
+    live = replace(FULL, first_sequence=2**64, first_time="yesterday")
+    assert Incarnation.of(live).as_status() == {"firstSequence": 2**63 - 1}
+
+
 def test_without_an_object_there_is_nothing_to_go_on() -> None:
     assert Incarnation.from_status({}) is None
 

@@ -652,6 +652,24 @@ async def test_a_replacement_that_fails_half_way_keeps_where_it_was(
     assert jetstream.deliver("orders", "reader", True) == [4]
 
 
+@pytest.mark.parametrize("is_another", [False, True], ids=["it is gone", "another has its name"])
+async def test_nothing_is_replaced_for_a_resource_that_is_gone(
+    bench: Bench, jetstream: FakeJetStream, is_another: bool
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    changed = bench.consumer(maxWaiting=5, policies=REPLACING)
+    bench.hear()
+    resource = bench.kubernetes.resources.pop(changed)
+    if is_another:
+        bench.consumer(maxWaiting=5, policies=REPLACING)
+    before = await jetstream.consumer("orders", "reader")
+    following = await bench.reconciler.reconcile(reader)
+    assert following.backoff
+    assert await jetstream.consumer("orders", "reader") == before
+    assert resource.uid
+
+
 async def test_an_empty_stream_with_consumers_that_nobody_brings_back_is_not_replaced(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.errors import Denied, Unavailable
+from coze_nats.core.errors import Denied, OutcomeUnknown, Unavailable
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.names import (
     CONFIRM_DELETION_ANNOTATION,
@@ -14,6 +14,7 @@ from coze_nats.core.names import (
 from coze_nats.core.resource import Key
 from coze_nats.reconcile.brake import QUIET
 from coze_nats.reconcile.reconciler import BRAKE_INTERVAL
+from coze_nats.reconcile.removing import LATE
 from fakes.jetstream import FakeJetStream
 from support.bench import Bench
 
@@ -585,3 +586,68 @@ async def test_somebody_elses_dangerous_stream_is_not_touched_when_a_resource_is
     bench.kubernetes.annotate(orders, RELEASE_ANNOTATION)
     await delete(bench, orders)
     assert await jetstream.stream("orders") == before
+
+
+# --- creations that were not answered -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("kind", ["stream", "consumer"])
+async def test_what_comes_after_its_resource_was_deleted_goes_with_it(
+    bench: Bench, jetstream: FakeJetStream, kind: str, restarts: bool
+) -> None:
+    orders = key = bench.stream()
+    if kind == "consumer":
+        await bench.settle(orders)
+        key = bench.consumer()
+    jetstream.refusals[f"create_{kind}"] = OutcomeUnknown("no answer in 30 s")
+    await bench.reconcile(key)
+    assert bench.status(key)["creating"] is True
+    jetstream.refusals.clear()
+    if restarts:
+        bench.restart()
+    bench.kubernetes.delete(key)
+    following = await bench.reconcile(key)
+    assert following.backoff
+    assert not is_gone(bench, key)
+    assert "may come yet" in bench.message(key)
+    metadata = {OWNER_METADATA: bench.owner(key)}
+    if kind == "consumer":
+        reader = {"name": "reader", "durable_name": "reader", "metadata": metadata}
+        await jetstream.create_consumer("orders", {**reader, "ack_policy": "explicit"})
+    else:
+        await jetstream.create_stream({"name": "orders", "metadata": metadata})
+    await bench.reconcile(key)
+    assert is_gone(bench, key)
+    if kind == "consumer":
+        assert await jetstream.consumer("orders", "reader") is None
+    else:
+        assert await jetstream.stream("orders") is None
+
+
+async def test_what_does_not_come_within_its_time_is_not_waited_for(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    jetstream.refusals["create_stream"] = OutcomeUnknown("no answer in 30 s")
+    await bench.reconcile(orders)
+    bench.kubernetes.delete(orders)
+    bench.clock.advance(LATE - 1)
+    assert (await bench.reconcile(orders)).backoff
+    bench.clock.advance(1)
+    await bench.reconcile(orders)
+    assert is_gone(bench, orders)
+
+
+async def test_what_was_refused_or_found_later_is_no_creation_without_an_answer(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    jetstream.refusals["create_stream"] = OutcomeUnknown("no answer in 30 s")
+    await bench.reconcile(orders)
+    jetstream.refusals.clear()
+    await bench.settle(orders)
+    assert "creating" not in bench.status(orders)
+    await jetstream.delete_stream("orders")
+    await delete(bench, orders)
+    assert is_gone(bench, orders)

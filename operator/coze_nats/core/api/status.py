@@ -120,6 +120,9 @@ class _Common(_Observed):
     """The policies in force, defaults included."""
     plan: str | None = None
     """What would be done, were it not refused or held back."""
+    creating: bool | None = None
+    """Set after a creation that NATS did not answer, until it is known whether the object is
+    there."""
     replacing: Replacing | None = None
     """Set while the object is being replaced, so that a crash can't hide it."""
     effective: Effective | None = None
