@@ -37,6 +37,7 @@ _BESIDES = {
     "pauseUntil": Change.IN_PLACE,
     "policies": Change.IN_PLACE,
     "suspend": Change.IN_PLACE,
+    "allowedNamespaces": Change.IN_PLACE,
 }
 _PAUSE_SERVER = "2.11"
 

@@ -179,6 +179,9 @@ class Resources(Protocol):
     def connection_of(self, resource: Resource) -> Key | None:
         """The connection that a stream or consumer uses; None is the operator's own."""
 
+    def users_of(self, connection: Key | None) -> Collection[Resource]:
+        """The streams and consumers that use a connection; None is the operator's own."""
+
     def namesakes_of(self, resource: Resource) -> Collection[Resource]:
         """The resources that stand for the same object in JetStream as this one; itself, too."""
 

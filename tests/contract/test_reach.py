@@ -18,8 +18,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from controlplane.nats import NatsServer
-from coze_nats.core.fences import Fences, dangerous
-from coze_nats.core.live import LiveStream
+from coze_nats.core.fences import Fences, trespasses
 
 Config = dict[str, Any]
 
@@ -156,7 +155,7 @@ class Ear:
 
 
 def judged(config: Config) -> tuple[bool, bool]:
-    fields = {each.field for each in dangerous(LiveStream(config, ""), Fences())}
+    fields = {each.reach.field for each in trespasses(config, Fences())}
     return "republish.destination" in fields, "subjects" in fields
 
 

@@ -1,4 +1,4 @@
-"""What no declared object may do: publish or capture where NATS itself and its clients talk.
+"""What no declared object may do: reach where NATS itself talks, or others' streams.
 
 Servers publish and capture with rights of their own, so whoever may declare a stream could have
 others' streams purged or deleted, their messages acknowledged, and their answers read.
@@ -7,13 +7,15 @@ others' streams purged or deleted, their messages acknowledged, and their answer
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.live import Config
 from coze_nats.core.login import DEFAULT_PREFIX
+from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
-from coze_nats.core.reach import Reach, captured, published
+from coze_nats.core.reach import A_NUMBER, Reach, captured, copied, published
+from coze_nats.core.resource import Key
 from coze_nats.core.subjects import can_meet, covers
 
 SPACES = (
@@ -35,11 +37,28 @@ HARMLESS_TO_CAPTURE = ("$JS.EVENT.>", "$SYS.ACCOUNT.>")
 _BUCKETS = (("$KV", "KV_"), ("$O", "OBJ_"))
 """First tokens of buckets' subjects, and what the names of their streams begin with."""
 
+_ANYTHING = (
+    "begins with a wildcard, which can be whatever other namespaces use, and this connection "
+    "serves several: begin it with a literal token, or use a connection of your own"
+)
 _DOMAIN = re.compile(r"^[$]JS[.][^.]+[.]API$")
 _RELEASED = "coze-released"
 _SHOWN = 4
 _PROMOTES = 3
 """The API level from which on a mirror can be made a normal stream."""
+
+
+class Neighbour(NamedTuple):
+    """A stream that a resource of another namespace owns, and doesn't share with this one.
+
+    Attributes:
+        owner: its resource, for people.
+        subjects: what the stream takes.
+    """
+
+    owner: Key
+    stream: str
+    subjects: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,48 +67,69 @@ class Fences:
 
     Attributes:
         api_prefix: what the connection's requests begin with.
+        neighbours: whose streams it must not reach.
+        is_shared: whether other namespaces use the connection, too.
+        domain: the JetStream domain of the servers.
     """
 
     api_prefix: str = DEFAULT_PREFIX
+    neighbours: tuple[Neighbour, ...] = ()
+    is_shared: bool = False
+    domain: str = ""
 
 
-def refused(desired: Desired, live: Live | None, fences: Fences) -> str:
-    """Why an object must not be as declared, and what of it stands already; "" if it may be."""
-    trespasses = tuple(dict.fromkeys(_trespasses(desired.declared, fences)))
-    if not trespasses:
-        return ""
-    more = len(trespasses) - _SHOWN
-    found = "; ".join(trespasses[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-    standing = ", ".join(f"{each.field} {each.value}" for each in dangerous(live, fences)[:_SHOWN])
+class Trespass(NamedTuple):
+    """Something that an object reaches and must not."""
+
+    reach: Reach
+    reason: Reason
+    says: str
+
+
+def refused(desired: Desired, live: Live | None, fences: Fences) -> tuple[Reason, str] | None:
+    """Why an object must not be as declared, and what of it stands already; None if it may be."""
+    found = trespasses(desired.declared, fences)
+    if not found:
+        return None
+    said = tuple(dict.fromkeys(each.says for each in found))
+    more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+    standing = dict.fromkeys(
+        f"{each.reach.field} {each.reach.value}" for each in _standing(live, fences)
+    )
     already = (
-        f", but {desired.target} does so already in JetStream ({standing}): correct the spec, "
-        "which takes it off, or delete this resource: what is kept then is kept without it"
+        f", but {desired.target} does so already in JetStream "
+        f"({', '.join(list(standing)[:_SHOWN])}): correct the spec, which takes it off, or delete "
+        "this resource: what is kept then is kept without it"
         if standing
         else ""
     )
-    return f"{found}. Nothing was sent{already}"
+    never = any(each.reason is Reason.FORBIDDEN_SUBJECT for each in found)
+    reason = Reason.FORBIDDEN_SUBJECT if never else Reason.NOT_GRANTED
+    return reason, f"{'; '.join(said[:_SHOWN])}{more}. Nothing was sent{already}"
 
 
-def dangerous(live: Live | None, fences: Fences) -> tuple[Reach, ...]:
-    """What an object in JetStream reaches that it must not."""
-    if live is None:
-        return ()
-    found = (
-        *(each for each in published(live.config) if _published_into(each, fences)),
-        *(each for each in captured(live.config) if _captured_from(each, live.config, fences)),
-    )
-    return tuple(dict.fromkeys(each._replace(subject="") for each in found))
+def trespasses(config: Config, fences: Fences) -> tuple[Trespass, ...]:
+    """What an object with this config (wire) reaches that it must not, each with what to do."""
+    return (*_published(config, fences), *_captured(config, fences), *_copied(config, fences))
+
+
+def _standing(live: Live | None, fences: Fences) -> tuple[Trespass, ...]:
+    return trespasses(live.config, fences) if live else ()
+
+
+def is_dangerous(live: Live, fences: Fences) -> bool:
+    """Whether an object in JetStream reaches what it must not."""
+    return bool(_standing(live, fences))
 
 
 def disarmed(target: Target, live: Live, fences: Fences, api_level: int) -> dict[str, Any]:
     """The config of an object that is let go, without what it must not reach."""
-    fields = {each.field for each in dangerous(live, fences)}
+    found = _standing(live, fences)
+    fields = {each.reach.field for each in found}
     config = dict(live.config)
-    if not fields:
-        return config
     nowhere = ".".join((_RELEASED, target.stream, *([target.consumer] if target.consumer else ())))
     if "deliverSubject" in fields:
-        return config | {"deliver_subject": nowhere}
+        config["deliver_subject"] = nowhere
     if "republish.destination" in fields:
         del config["republish"]
     if any(field.startswith("mirror") for field in fields) and api_level >= _PROMOTES:
@@ -103,48 +143,81 @@ def disarmed(target: Target, live: Live, fences: Fences, api_level: int) -> dict
     if len(kept) < len(config.get("sources") or ()):
         config["sources"] = kept
     if "subjects" in fields:
-        harmless = [
-            each.subject
-            for each in captured(live.config)
-            if each.field == "subjects" and not _captured_from(each, live.config, fences)
-        ]
-        config["subjects"] = harmless or [nowhere]
+        taken = {each.reach.subject for each in found if each.reach.field == "subjects"}
+        config["subjects"] = [s for s in config["subjects"] if s not in taken] or [nowhere]
     return config
 
 
-def _trespasses(config: Config, fences: Fences) -> Iterator[str]:
-    """What a config reaches that it must not, each with what to do."""
+def _published(config: Config, fences: Fences) -> Iterator[Trespass]:
     for each in published(config):
-        if space := _published_into(each, fences):
-            chosen = each.value.partition(".")[0] != each.subject.partition(".")[0]
-            remedy = "begin it with a literal token" if chosen else "choose another subject"
-            yield (
-                f"{each.field}: {each.value} would have the server publish into {space}: {remedy}"
-            )
+        field, value, subject = each
+        is_chosen = value.partition(".")[0] != subject.partition(".")[0]
+        is_of_origin = field.endswith("external.apiPrefix")
+        if is_of_origin and (_DOMAIN.match(value) or value == fences.api_prefix):
+            continue
+        if where := _space(subject, fences):
+            remedy = "begin it with a literal token" if is_chosen else "choose another subject"
+            says = f"{field}: {value} would have the server publish into {where}: {remedy}"
+            yield Trespass(each, Reason.FORBIDDEN_SUBJECT, says)
+        elif owner := _owner_on(subject, fences):
+            says = f"{field}: {value} would publish into {_foreign(owner)}, or choose another one"
+            yield Trespass(each, Reason.NOT_GRANTED, says)
+        elif fences.is_shared and subject.startswith("*"):
+            yield Trespass(each, Reason.NOT_GRANTED, f"{field}: {value} {_ANYTHING}")
+
+
+def _captured(config: Config, fences: Fences) -> Iterator[Trespass]:
     for each in captured(config):
-        if space := _captured_from(each, config, fences):
-            yield f"{each.field}: {each.value} would take what is sent in {space}: narrow it"
+        field, value, subject = each
+        if any(covers(wide, subject) for wide in HARMLESS_TO_CAPTURE):
+            continue
+        if where := _bucket(subject, str(config.get("name", ""))) or _space(subject, fences):
+            says = f"{field}: {value} would take what is sent in {where}: narrow it"
+            yield Trespass(each, Reason.FORBIDDEN_SUBJECT, says)
+        elif field != "subjects" and (owner := _owner_on(subject, fences)):
+            says = f"{field}: {value} would take what is sent to {_foreign(owner)}"
+            yield Trespass(each, Reason.NOT_GRANTED, says)
+        elif fences.is_shared and subject.startswith("*"):
+            yield Trespass(each, Reason.NOT_GRANTED, f"{field}: {value} {_ANYTHING}")
 
 
-def _published_into(reach: Reach, fences: Fences) -> str:
-    """The space, and what it is for; "" if there is nothing against it."""
-    is_of_origin = reach.field.endswith("external.apiPrefix")
-    if is_of_origin and (_DOMAIN.match(reach.value) or reach.value == fences.api_prefix):
-        return ""
-    return _space(reach.subject, fences)
+def _copied(config: Config, fences: Fences) -> Iterator[Trespass]:
+    for each in copied(config, fences.domain):
+        for owner in fences.neighbours:
+            if owner.stream == each.value:
+                says = f"{each.field}: {each.value} would copy {_foreign(owner)}"
+                yield Trespass(each, Reason.NOT_GRANTED, says)
 
 
-def _captured_from(reach: Reach, config: Config, fences: Fences) -> str:
-    subject = reach.subject
-    if any(covers(wide, subject) for wide in HARMLESS_TO_CAPTURE):
-        return ""
-    name = str(config.get("name", ""))
+def _foreign(neighbour: Neighbour) -> str:
+    return (
+        f"stream {neighbour.stream} of {neighbour.owner}, another namespace: have its owner add "
+        "this one to allowedNamespaces there"
+    )
+
+
+def _owner_on(subject: str, fences: Fences) -> Neighbour | None:
+    """Whose stream takes what is published on a subject."""
+    for neighbour in fences.neighbours:
+        if any(_can_reach(subject, taken) for taken in neighbour.subjects):
+            return neighbour
+    return None
+
+
+def _can_reach(subject: str, taken: str) -> bool:
+    pairs = zip(subject.split("."), taken.split("."), strict=False)
+    if any(a == A_NUMBER and b not in ("*", ">") and not b.isdigit() for a, b in pairs):
+        return False
+    return can_meet(subject.replace(A_NUMBER, "*"), taken)
+
+
+def _bucket(subject: str, name: str) -> str:
     for space, begin in _BUCKETS:
         bucket = f"{space}.{name.removeprefix(begin)}.>"
         is_own = name.startswith(begin) and covers(bucket, subject)
         if can_meet(subject, f"{space}.>") and not is_own:
             return f"{space}. (where another bucket's values are)"
-    return _space(subject, fences)
+    return ""
 
 
 def _space(subject: str, fences: Fences) -> str:

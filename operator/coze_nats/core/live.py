@@ -23,10 +23,12 @@ class Server:
         version: such as "2.14.6".
         api_level: `api.level` of `$JS.API.INFO`: 0 on 2.10 (which has none), 1 on 2.11, 3 on 2.12,
             4 on 2.14, 5 on 2.15.
+        domain: the JetStream domain; "" for none.
     """
 
     version: str
     api_level: int
+    domain: str = ""
 
     @property
     def release(self) -> tuple[int, ...]:

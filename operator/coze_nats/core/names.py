@@ -71,6 +71,7 @@ class Reason(StrEnum):
     UNSUPPORTED_BY_SERVER = "UnsupportedByServer"
     REJECTED_BY_SERVER = "RejectedByServer"
     FORBIDDEN_SUBJECT = "ForbiddenSubject"
+    NOT_GRANTED = "NotGranted"
     SUBJECT_OVERLAP = "SubjectOverlap"
     IMMUTABLE_FIELD = "ImmutableField"
     WOULD_LOSE_DATA = "WouldLoseData"

@@ -149,7 +149,7 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
         )
     trespass = fences.refused(desired, live, situation.fences)
     if trespass:
-        return _refused(Reason.FORBIDDEN_SUBJECT, trespass)
+        return _refused(*trespass)
     if has_vanished(live, situation) and situation.policies.missing == "Hold":
         return _held(desired, live, situation)
     if live is None:

@@ -54,6 +54,18 @@ def captured(config: Config) -> Iterator[Reach]:
             yield Reach(f"{field}.consumer.deliverSubject", heard, heard)
 
 
+def copied(config: Config, domain: str = "") -> Iterator[Reach]:
+    """The streams of this very account that a stream with this config copies; subject is a name.
+
+    Args:
+        domain: the JetStream domain of the servers, which is another way to say: here.
+    """
+    here = (None, "", f"$JS.{domain}.API", "$JS.API")
+    for field, source in _copies(config):
+        if (source.get("external") or {}).get("api") in here:
+            yield Reach(f"{field}.name", source["name"], source["name"])
+
+
 def _copies(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if config.get("mirror"):
         yield "mirror", config["mirror"]

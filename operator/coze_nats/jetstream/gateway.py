@@ -258,7 +258,8 @@ def _read_page(
 def _server_from(version: str) -> Callable[[Json], Server]:
     def read(answer: Json) -> Server:
         # 2.10 has no level.
-        return Server(version=version, api_level=answer["api"].get("level", 0))
+        level, domain = answer["api"].get("level", 0), str(answer.get("domain", ""))
+        return Server(version=version, api_level=level, domain=domain)
 
     return read
 

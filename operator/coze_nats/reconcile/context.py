@@ -13,6 +13,7 @@ from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
 from coze_nats.core.names import Reason
+from coze_nats.core.neighbours import may_reach_others, neighbours_of, shares, takes_anything
 from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.plan import Plan, Refusal, Situation, chosen_by_server
 from coze_nats.core.references import forbidden, has_moved, stream_key
@@ -99,17 +100,23 @@ class Context:
             server,
             self.rules.default_policies,
         )
-        found = replace(found, fences=self.fences())
+        found = replace(found, fences=self.fences(resource, server))
         if stream is None:
             return found
         return replace(found, replacing=still_good(found.replacing, {"created": stream.created}))
 
-    def fences(self) -> Fences:
-        """What no object on this connection may reach."""
-        if self.connection is None:
-            return Fences(self.rules.api_prefix)
-        declared = self.resources.get(self.connection)
-        return Fences(prefix_of(declared.spec if declared else {}))
+    def fences(self, resource: Resource, server: Server) -> Fences:
+        """What the resource's object may not reach."""
+        declared = self.resources.get(self.connection) if self.connection else None
+        prefix = prefix_of(declared.spec if declared else {}) if self.connection else None
+        found = Fences(prefix or self.rules.api_prefix, domain=server.domain)
+        if not (may_reach_others(resource.spec) or takes_anything(resource.spec)):
+            return found
+        users = self.resources.users_of(self.connection)
+        others = neighbours_of(resource, users)
+        own = resource.key.namespace
+        is_shared = any(user.key.namespace != own for user in users)
+        return replace(found, neighbours=others, is_shared=is_shared)
 
     def intent(self, resource: Resource) -> Desired | Waiting | None:
         """What the resource desires, or what it waits for; None when its spec has no meaning."""
@@ -145,7 +152,7 @@ class Context:
     def managed(self, consumer: Resource, stream: LiveStream) -> Refusal | None:
         """Only its owner's namespace decides who consumes a stream that a resource manages."""
         owner = owner_of(stream)
-        if not owner:
+        if not owner or self._is_shared(owner, consumer.key.namespace):
             return None
         home, _, name = owner.rpartition("/")
         at_home = home == self.owner(consumer.key).rpartition("/")[0]
@@ -154,13 +161,22 @@ class Context:
         else:
             remedy = (
                 "declare the consumer with streamRef in that namespace, and delete this resource: "
-                "a consumer that is used stays with its position and is adopted there"
+                "a consumer that is used stays with its position and is adopted there; or have "
+                "that CozeStream name this namespace in allowedNamespaces"
             )
         return Refusal(
             Reason.STREAM_IS_MANAGED,
             f"streamName: stream {stream.name} is managed by {owner} (cluster/namespace/name): "
             f"{remedy}",
         )
+
+    def _is_shared(self, owner: str, namespace: str) -> bool:
+        """Whether a stream's owner lets another namespace consume it."""
+        cluster, _, key = owner.partition("/")
+        home, _, name = key.partition("/")
+        holder = self.resources.get(Key(names.STREAM_KIND, home, name))
+        is_here = cluster == self.rules.cluster_id
+        return is_here and holder is not None and shares(holder, namespace)
 
     def warning(self, resource: Resource, desired: Desired, stream: LiveStream | None) -> str:
         if desired.target.consumer is None:

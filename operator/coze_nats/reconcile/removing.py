@@ -9,7 +9,7 @@ from coze_nats.core.conditions import condition
 from coze_nats.core.deletion import Company, plan_deletion
 from coze_nats.core.desired import Target
 from coze_nats.core.errors import Denied, Failure, NotFound, NotLeading, OutcomeUnknown
-from coze_nats.core.fences import dangerous, disarmed
+from coze_nats.core.fences import disarmed, is_dangerous
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
@@ -78,7 +78,7 @@ class Remover:
         why = "released by annotation"
         ready = condition(resource.status, "Ready") or {}
         try:
-            if ready.get("reason") == Reason.FORBIDDEN_SUBJECT:
+            if ready.get("reason") in (Reason.FORBIDDEN_SUBJECT, Reason.NOT_GRANTED):
                 why += await self._disarmed(resource, target)
         except NotLeading:
             raise
@@ -93,7 +93,7 @@ class Remover:
         if live is None or not is_ours(live, situation.owner, situation.incarnation):
             return ""
         may_change = not (self._context.rules.dry_run or self._context.is_suspended)
-        if not may_change or not dangerous(live, situation.fences):
+        if not may_change or not is_dangerous(live, situation.fences):
             return ""
         config = disarmed(target, live, situation.fences, situation.server.api_level)
         note = partial(self._context.reporter.note, resource)

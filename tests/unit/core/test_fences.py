@@ -6,11 +6,12 @@ import pytest
 
 from coze_nats.core.deletion import plan_deletion
 from coze_nats.core.desired import Target
-from coze_nats.core.fences import Fences, dangerous, disarmed
+from coze_nats.core.fences import Fences, Neighbour, disarmed, is_dangerous, trespasses
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, Reason
 from coze_nats.core.plan import Action, Plan, Situation, plan
 from coze_nats.core.policies import Policies
+from coze_nats.core.resource import Key
 from coze_nats.core.steps import Update
 from support.convergence import OWNER, consumer, stream
 
@@ -209,4 +210,95 @@ def test_a_consumer_is_let_go_with_a_subject_that_leads_nowhere() -> None:
     live = LiveConsumer({"durable_name": "reader", "deliver_subject": PURGE}, CREATED)
     found = disarmed(Target("work", "reader"), live, Fences(), api_level=5)
     assert found["deliver_subject"] == f"{NOWHERE}.reader"
-    assert dangerous(LiveConsumer(found, CREATED), Fences()) == ()
+    assert not is_dangerous(LiveConsumer(found, CREATED), Fences())
+
+
+# --- others' streams ------------------------------------------------------------------------------
+
+SHOP = Neighbour(Key("CozeStream", "shop", "orders"), "ORDERS", ("orders.>",))
+BESIDE_SHOP = Fences(neighbours=(SHOP,), is_shared=True, domain="hub")
+THEIRS = "stream ORDERS of CozeStream shop/orders, another namespace: have its owner add this one"
+
+
+@pytest.mark.parametrize(
+    "spec, said",
+    [
+        (
+            {"republish": {"destination": "orders.injected.>"}},
+            "republish.destination: orders.injected.> would publish into",
+        ),
+        (
+            {
+                "subjects": ["in.*"],
+                "republish": {"source": "in.*", "destination": "{{partition(3,1)}}.x"},
+            },
+            "",
+        ),
+        ({"sources": [{"name": "ORDERS"}]}, "sources[0].name: ORDERS would copy"),
+        ({"mirror": {"name": "ORDERS"}}, "mirror.name: ORDERS would copy"),
+        (
+            {"mirror": {"name": "ORDERS", "external": {"apiPrefix": "$JS.hub.API"}}},
+            "mirror.name: ORDERS would copy",
+        ),
+        ({"mirror": {"name": "ORDERS", "external": {"apiPrefix": "$JS.leaf.API"}}}, ""),
+        (
+            {"sources": [{"name": "b", "external": {"apiPrefix": "orders"}}]},
+            "sources[0].external.apiPrefix: orders would publish into",
+        ),
+        (
+            {"sources": [{"name": "b", "consumer": {"name": "r", "deliverSubject": "orders.x"}}]},
+            "sources[0].consumer.deliverSubject: orders.x would take what is sent to",
+        ),
+        ({"mirror": {"name": "BILLS"}}, ""),
+        ({"subjects": ["bills.>"], "republish": {"destination": "out.>"}}, ""),
+    ],
+)
+def test_what_reaches_another_namespaces_stream_is_refused_with_its_owner(
+    spec: Spec, said: str
+) -> None:
+    situation = Situation(owner=OWNER, server=SITUATION.server, fences=BESIDE_SHOP)
+    found = plan(stream("work", spec), None, situation)
+    if not said:
+        assert found.refusal is None
+        return
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.NOT_GRANTED
+    assert found.refusal.message.startswith(f"{said} {THEIRS}")
+
+
+def test_a_consumer_delivers_nothing_into_another_namespaces_stream() -> None:
+    situation = Situation(owner=OWNER, server=SITUATION.server, fences=BESIDE_SHOP)
+    found = plan(consumer("work", "reader", {"deliverSubject": "orders.x"}), None, situation)
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.NOT_GRANTED
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"name": "work", "subjects": ["*"]},
+        {"name": "work", "subjects": ["in.*"], "republish": {"src": "in.*", "dest": "$1"}},
+    ],
+)
+def test_what_begins_with_a_wildcard_is_for_connections_of_ones_own(config: Spec) -> None:
+    (found,) = trespasses(config, Fences(is_shared=True))
+    assert found.reason is Reason.NOT_GRANTED
+    assert "use a connection of your own" in found.says
+    assert trespasses(config, Fences()) == ()
+
+
+def test_a_stream_is_let_go_without_what_it_takes_from_another_namespace() -> None:
+    live = owned(
+        sources=[{"name": "ORDERS"}, {"name": "mine"}], republish={"src": ">", "dest": "orders.x.>"}
+    )
+    found = disarmed(Target("work"), live, BESIDE_SHOP, api_level=5)
+    assert found["sources"] == [{"name": "mine"}]
+    assert "republish" not in found
+
+
+def test_what_is_never_right_gives_the_reason_before_what_is_not_granted() -> None:
+    situation = Situation(owner=OWNER, server=SITUATION.server, fences=BESIDE_SHOP)
+    spec = {"sources": [{"name": "ORDERS"}], "republish": {"destination": PURGE}}
+    found = plan(stream("work", spec), None, situation)
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.FORBIDDEN_SUBJECT

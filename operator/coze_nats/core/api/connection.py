@@ -28,6 +28,26 @@ class ConnectionRef(Model):
     """Namespace of the CozeConnection, which must allow this one. Default: this namespace."""
 
 
+Namespaces = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=63,
+                json_schema_extra=matching(
+                    "^([*]|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$",
+                    "an allowed namespace is its whole name, or * for all of them; "
+                    "patterns and labels are not supported",
+                ),
+            ),
+        ],
+        ...,
+    ],
+    Field(max_length=256, json_schema_extra=distinct_list()),
+]
+"""Namespaces that something is allowed to."""
+
 # --- where the servers are ------------------------------------------------------------------------
 
 _PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
@@ -202,27 +222,7 @@ class ConnectionSpec(Model):
     request_timeout: From1sTo5m | None = None
     """How long an answer of JetStream is waited for, before the outcome counts as unknown and is
     looked at again: a duration such as `30s`, from 1s to 5m. Default: 30s. Can be changed."""
-    allowed_namespaces: (
-        Annotated[
-            tuple[
-                Annotated[
-                    str,
-                    Field(
-                        min_length=1,
-                        max_length=63,
-                        json_schema_extra=matching(
-                            "^([*]|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$",
-                            "an allowed namespace is its whole name, or * for all of them; "
-                            "patterns and labels are not supported",
-                        ),
-                    ),
-                ],
-                ...,
-            ],
-            Field(max_length=256, json_schema_extra=distinct_list()),
-        ]
-        | None
-    ) = None
+    allowed_namespaces: Namespaces | None = None
     """Namespaces, besides its own, whose streams and consumers may use this connection; `*` allows
     all. Default: none. Can be changed."""
 

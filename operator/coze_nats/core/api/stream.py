@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from coze_nats.core.api.connection import ConnectionRef
+from coze_nats.core.api.connection import ConnectionRef, Namespaces
 from coze_nats.core.api.policies import StreamPolicies
 from coze_nats.core.api.rules import begins_reserved, is_reserved, open_ended, rule, rules
 from coze_nats.core.api.stream_rules import STREAM_RULES
@@ -337,6 +337,10 @@ class StreamSpec(Model):
     consumers use."""
     metadata: Metadata | None = None
     """Key-value pairs kept with the stream in JetStream. Can be changed."""
+    allowed_namespaces: Namespaces | None = None
+    """Namespaces, besides its own, whose resources may copy this stream, consume it by streamName
+    and publish into it, where they use the same connection; `*` allows all. Default: none. Can be
+    changed."""
     connection: ConnectionRef | None = None
     """The CozeConnection to the NATS system that holds the stream. Default: the operator's own
     connection. Can't be changed."""
