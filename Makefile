@@ -117,7 +117,7 @@ test-contract: $(READY) ## The same promises against real nats-servers of severa
 
 test-integration: $(READY) ## The operator against a real Kubernetes API server and real NATS
 	@$(PY) -m controlplane binaries
-	@$(PYTEST) $(BESIDE) tests/integration
+	@KILLS=$${KILLS:-20} $(PYTEST) $(BESIDE) tests/integration
 
 FOR_INSTALL := helm actionlint gitops-verdicts promtool prometheus kube-controller-manager
 

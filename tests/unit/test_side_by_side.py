@@ -64,7 +64,7 @@ def test_a_test_that_hangs_is_named(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         "import time\ndef test_that_hangs():\n    time.sleep(60)\ndef test_other(): pass\n"
     )
-    words = ("-n", "2", "-p", "no:cacheprovider", "--timeout=1", "-c", "/dev/null", "--rootdir=.")
+    words = ("-n", "1", "-p", "no:cacheprovider", "--timeout=1", "-c", "/dev/null", "--rootdir=.")
     found = subprocess.run(
         [sys.executable, "-m", "pytest", *words, "test_it.py"],
         cwd=tmp_path,

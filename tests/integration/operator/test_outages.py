@@ -1,6 +1,7 @@
 """NATS away, NATS empty, the operator killed: in the end all is converged, nothing is left over."""
 
 import asyncio
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from coze_nats.jetstream.gateway import Gateway
 from support.eventually import eventually, eventually_async
 
 STREAM, CONSUMER = names.STREAM_KIND, names.CONSUMER_KIND
+KILLS = int(os.environ.get("KILLS", "8"))
 
 
 async def test_nats_restarted_empty_gets_everything_back(
@@ -140,7 +142,7 @@ async def test_a_shutdown_finishes_and_exits_cleanly(tenant: Any, world: Any) ->
     await tenant.ready(STREAM, "meanwhile")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 + 30 * KILLS)
 async def test_killed_at_random_moments_it_still_converges(
     tenant: Any, world: Any, jetstream: Gateway
 ) -> None:
@@ -153,7 +155,7 @@ async def test_killed_at_random_moments_it_still_converges(
             await asyncio.sleep(0)
 
     async def kill_often() -> None:
-        for _ in range(20):
+        for _ in range(KILLS):
             await asyncio.sleep(random.uniform(0, 0.5))
             world.operator.kill()
             world.operator.start(until_ready=False)

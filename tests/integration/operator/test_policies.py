@@ -34,8 +34,13 @@ async def stream_of(jetstream: Gateway, name: str) -> LiveStream:
 
 
 async def consumer_of(jetstream: Gateway, stream: str) -> LiveConsumer:
-    found = await jetstream.consumer(stream, "work")
-    assert found
+    """The stream's consumer, once it is there: it comes back after the stream says that it is."""
+
+    async def look() -> list[LiveConsumer]:
+        found = await jetstream.consumer(stream, "work")
+        return [found] if found else []
+
+    (found,) = await eventually_async(look, what=f"consumer work of {stream}")
     return found
 
 
