@@ -111,17 +111,19 @@ def test_nothing_is_published_before_all_tests_have_passed() -> None:
         assert {"check", "test", "long", "e2e", "facts"} <= before(name)
 
 
-def test_all_that_make_test_long_runs_has_a_machine_every_night() -> None:
-    text = text_of(ROOT / "Makefile")
-    found = re.search(r"^test-long: (test-[a-z -]+)", text, re.MULTILINE)
-    assert found
+def test_no_suite_is_left_out() -> None:
+    """Of `make test`, of `make test-long`, and of the machines that run it every night."""
+    suites = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))}
+    makefile = text_of(ROOT / "Makefile")
+    short = re.search(r"^SUITES := \$\(addprefix tests/,([a-z ]+)\)", makefile, re.MULTILINE)
+    long = re.search(r"^test-long: (test-[a-z -]+)", makefile, re.MULTILINE)
+    assert short
+    assert long
+    assert {"unit", *short[1].split()} == suites
     workflow = yaml.safe_load(text_of(ROOT / ".github" / "workflows" / "long.yml"))
     targets = workflow["jobs"]["long"]["strategy"]["matrix"]["target"]
-    assert targets == found[1].split()
-    suites = {
-        f"test-{each.name}" for each in (ROOT / "tests").iterdir() if any(each.rglob("test_*.py"))
-    }
-    assert set(targets) == suites
+    assert targets == long[1].split()
+    assert {each.removeprefix("test-") for each in targets} == suites
 
 
 def test_all_that_is_released_has_one_version() -> None:
