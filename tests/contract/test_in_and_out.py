@@ -1,10 +1,13 @@
 """Resources come and go, and a running application has nothing to notice, on real servers."""
 
+import json
 from collections.abc import AsyncIterator
 
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig
+from nats.js.errors import BadRequestError
 
 from controlplane.nats import NatsServer
 from coze_nats.core.live import LiveConsumer
@@ -144,3 +147,98 @@ async def test_a_consumer_goes_on_when_a_resource_comes_to_manage_its_stream(
     await bench.settle(reader)
     assert bench.ready(reader) == ("True", "Converged")
     assert stands(await the_consumer(jetstream)) == before
+
+
+# --- applications that declare their own ----------------------------------------------------------
+
+STREAM = StreamConfig(
+    name="orders", subjects=["orders"], storage=StorageType.MEMORY, max_msgs=1_000_000
+)
+CONSUMER = ConsumerConfig(name="reader", durable_name="reader", ack_policy=AckPolicy.EXPLICIT)
+SAME = {**SUBJECTS, "maxMsgs": 1_000_000}
+
+
+async def start(client: Client) -> None:
+    """As an application does: what it needs is created, or there already and equal."""
+    await client.jetstream().add_stream(STREAM)
+    config = {"name": "reader", "durable_name": "reader", "ack_policy": "explicit"}
+    request = json.dumps({"stream_name": "orders", "config": config, "action": "create"}).encode()
+    subject = "$JS.API.CONSUMER.CREATE.orders.reader"
+    answer = json.loads((await client.request(subject, request, timeout=10)).data)
+    assert "error" not in answer, answer
+
+
+@pytest.mark.parametrize("made_by", ["the application", "the operator"])
+async def test_an_application_that_creates_its_own_at_each_start_never_fails(
+    bench: Bench, jetstream: Gateway, client: Client, made_by: str
+) -> None:
+    policies = {} if made_by == "the application" else {"ownership": "Record"}
+    if made_by == "the application":
+        await start(client)
+    orders = bench.stream(**SAME, policies=policies)
+    reader = bench.consumer(policies=policies)
+    await bench.settle(orders, reader)
+    assert bench.ready(reader) == ("True", "Converged")
+    await start(client)
+    bench.stream(**SAME, policies=policies, description="changed for a while")
+    await bench.settle(orders)
+    bench.stream(**SAME, policies=policies)
+    await bench.settle(orders)
+    await start(client)
+    await delete(bench, reader, orders)
+    await start(client)
+
+
+async def test_what_was_marked_can_be_created_by_its_application_once_it_is_recorded(
+    bench: Bench, jetstream: Gateway, client: Client
+) -> None:
+    orders, reader = bench.stream(**SAME), bench.consumer()
+    await bench.settle(orders, reader)
+    with pytest.raises(BadRequestError) as refused:
+        await start(client)
+    assert refused.value.err_code == 10058
+    bench.stream(**SAME, policies={"ownership": "Record"})
+    bench.consumer(policies={"ownership": "Record"})
+    await bench.settle(orders, reader)
+    await start(client)
+
+
+async def test_what_was_let_go_can_be_created_by_its_application(
+    bench: Bench, jetstream: Gateway, traffic: Traffic, client: Client
+) -> None:
+    orders, reader = bench.stream(**SAME), bench.consumer()
+    await bench.settle(orders, reader)
+    await traffic.publish("orders")
+    await traffic.receive("orders", "reader", True)
+    await delete(bench, orders, reader)
+    await start(client)
+
+
+async def test_an_application_that_updates_with_what_is_declared_is_no_rival(
+    bench: Bench, jetstream: Gateway, client: Client
+) -> None:
+    orders, reader = bench.stream(**SAME), bench.consumer()
+    await bench.settle(orders, reader)
+    for _ in range(6):
+        await client.jetstream().update_stream(STREAM)
+        await client.jetstream().add_consumer("orders", CONSUMER)
+        await bench.settle(orders, reader)
+        for key in (orders, reader):
+            assert bench.ready(key) == ("True", "Converged")
+    assert bench.events(orders) + bench.events(reader) == []
+
+
+async def test_what_its_application_makes_anew_first_is_put_right(
+    bench: Bench, jetstream: Gateway, client: Client
+) -> None:
+    orders, reader = bench.stream(**SUBJECTS, maxMsgs=7), bench.consumer(maxDeliver=3)
+    await bench.settle(orders, reader)
+    await jetstream.delete_stream("orders")
+    await start(client)
+    await bench.settle(orders, reader)
+    for key in (orders, reader):
+        assert bench.ready(key) == ("True", "Converged")
+    stream = await jetstream.stream("orders")
+    assert stream
+    assert stream.config["max_msgs"] == 7
+    assert (await the_consumer(jetstream)).config["max_deliver"] == 3

@@ -80,7 +80,7 @@ def _acceptable(
     if stream is None:
         return frozenset({Reason.WAITING_FOR_STREAM})
     managed = operator.cluster.stream_of(resource)
-    if managed is None and stream.owner:
+    if managed is None and (stream.owner or stream.created in operator.ledger.claimed(resource)):
         return frozenset({Reason.STREAM_IS_MANAGED})
     right = _by_object(operator, resource, desired, snapshot, server)
     if managed is None or (
@@ -143,7 +143,7 @@ def _by_difference(
             changes, desired, found, policies, snapshot.streams[desired.target.stream]
         ):
             return blocked
-        if not changes and found.owner == owner:
+        if not changes and is_own(found, owner, str(resource.status.get("created", ""))):
             return frozenset({Reason.CONVERGED})
     if resource.spec.get("suspend"):
         return frozenset({Reason.SUSPENDED})

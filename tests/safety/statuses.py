@@ -45,7 +45,8 @@ def _untruth(
 ) -> str:
     if found is None:
         return "there is nothing"
-    if found.owner != owner:
+    is_recorded = status.get("adopted") or status["policies"]["ownership"] == "Record"
+    if found.owner != owner and (found.owner or not is_recorded):
         return f"the object belongs to {found.owner!r}"
     if status.get("created") != found.created:
         return f"says created {status.get('created')}, is {found.created}"

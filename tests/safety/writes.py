@@ -95,8 +95,11 @@ def judge(write: Write) -> None:
 
 
 def is_own(found: Object, owner: str, known: str) -> bool:
-    """Whether an object is the resource's, also when somebody stripped its metadata."""
-    return found.owner == owner or (not found.owner and found.created == known)
+    """Whether an object is the resource's: it bears its mark or, with none, is the one it records.
+
+    Also when somebody else made it anew.
+    """
+    return found.owner == owner or (not found.owner and bool(known))
 
 
 def _touches_its_target_only(write: Write) -> str:
@@ -116,12 +119,13 @@ def _touches_only_what_is_its_own(write: Write) -> str:
     found = write.previous
     if found is None or write.blind or write.target not in changed(write.before, write.after):
         return ""
+    if not found.owner and found.created != write.known and found.created in write.claimed:
+        return "it bears no mark, and another resource owns it"
     if is_own(found, write.owner, write.known):
-        return ""
+        is_told = found.owner or found.created == write.known or write.desired is not None
+        return "" if is_told else "somebody else made it, and it was never told of"
     if found.owner:
         return f"it belongs to {found.owner}"
-    if found.created in write.claimed:
-        return "somebody stripped it, and another resource owns it"
     adoption = write.policies.adoption
     if write.desired is None or adoption == "Never":
         return f"nobody owns it, and adoption is {adoption}"
@@ -131,10 +135,13 @@ def _touches_only_what_is_its_own(write: Write) -> str:
 
 
 def _creates_with_its_owner(write: Write) -> str:
+    """What it makes bears its mark, unless it shall not; what was there before gets none."""
     now = write.after.get(write.target)
     if write.desired is None or now is None or write.verb == "delete":
         return ""
-    return "" if now.owner == write.owner else f"afterwards it belongs to {now.owner!r}"
+    is_recorded = write.policies.ownership == "Record" or (write.previous and not now.owner)
+    right = {write.owner} | ({""} if is_recorded else set())
+    return "" if now.owner in right else f"afterwards it belongs to {now.owner!r}"
 
 
 def _leaves_alone_what_is_suspended(write: Write) -> str:
@@ -241,7 +248,7 @@ def _adopts_in_order(write: Write) -> str:
     found = write.previous
     if found is None or found.owner or write.desired is None or write.raced:
         return ""
-    if found.created == write.known:
+    if write.known:
         return ""
     return ", ".join(write.first)
 

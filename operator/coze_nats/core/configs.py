@@ -1,5 +1,6 @@
 """Configurations to send: of a new object, of a changed one, and of one that is let go."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from coze_nats.core import names
@@ -7,20 +8,21 @@ from coze_nats.core.codec import instant_ns
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange
 from coze_nats.core.live import Config
-from coze_nats.core.ownership import Live
+from coze_nats.core.ownership import Live, owner_of
 from coze_nats.core.steps import Create, Pause, Replacement, Step, Update
 
 _RESERVED = (names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX)
 
 
-def creation(
-    desired: Desired, owner: str, replacing: Replacement | None = None
-) -> tuple[Step, ...]:
+def creation(desired: Desired, mark: str, replacing: Replacement | None = None) -> tuple[Step, ...]:
     """The steps that create the object, where `replacing` left off if it takes another's place.
 
     Whether a pause is over is for the server to say, by its own clock: it takes one that is, too.
+
+    Args:
+        mark: of its owner, to stand in its metadata; "" for none.
     """
-    metadata = {**desired.metadata, names.OWNER_METADATA: owner}
+    metadata = _marked(desired.metadata, mark)
     config = {**desired.declared, "metadata": metadata}
     if replacing and replacing.start and desired.target.consumer is not None:
         metadata[names.START_METADATA] = f"{replacing.start} {declared_start(desired)}"
@@ -28,6 +30,7 @@ def creation(
         config.pop("opt_start_time", None)
     if desired.pause_until:
         config["pause_until"] = desired.pause_until
+    _drop_empty_metadata(config)
     if not config.get("sealed"):
         return (Create(desired.target, config),)
     # A stream can't be created sealed.
@@ -66,11 +69,14 @@ def kept_start(desired: Desired, live: Config) -> Config:
 
 
 def updated(
-    desired: Desired, live: Config, changes: tuple[FieldChange, ...], owner: str
+    desired: Desired, live: Config, changes: tuple[FieldChange, ...], mark: str
 ) -> dict[str, Any]:
     """The live config with only the changed fields set or, to get the server's default, dropped.
 
     Everything else stays as the server gave it, so that what the operator doesn't know survives.
+
+    Args:
+        mark: see `creation`.
     """
     changed = {change.name for change in changes}
     config = dict(live)
@@ -81,8 +87,20 @@ def updated(
             if config[item.wire] is None:
                 del config[item.wire]
     kept = {k: v for k, v in (live.get("metadata") or {}).items() if k.startswith(_RESERVED)}
-    config["metadata"] = {**kept, **desired.metadata, names.OWNER_METADATA: owner}
+    config["metadata"] = _marked({**kept, **desired.metadata}, mark)
+    _drop_empty_metadata(config)
     return config
+
+
+def _marked(metadata: Mapping[str, str], mark: str) -> dict[str, str]:
+    found = {key: value for key, value in metadata.items() if key != names.OWNER_METADATA}
+    return found | ({names.OWNER_METADATA: mark} if mark else {})
+
+
+def _drop_empty_metadata(config: dict[str, Any]) -> None:
+    """For an application's equal create, nats-server 2.10 tells none from an empty one."""
+    if not config["metadata"]:
+        del config["metadata"]
 
 
 def staged(
@@ -121,8 +139,10 @@ def _still_to_come(instant: str | None, now_ns: int) -> str | None:
     return instant if instant and instant_ns(instant) > now_ns else None
 
 
-def released(target: Target, live: Live) -> Update:
-    """The step that lets an object go: as it is, without an owner."""
-    metadata = {**(live.config.get("metadata") or {})}
-    metadata.pop(names.OWNER_METADATA, None)
-    return Update(target, {**live.config, "metadata": metadata})
+def released(target: Target, live: Live, harmless: Config) -> tuple[Step, ...]:
+    """The steps that let an object go: as it is, but for what is not harmless, without a mark."""
+    if harmless == live.config and not owner_of(live):
+        return ()
+    config = {**harmless, "metadata": _marked(harmless.get("metadata") or {}, "")}
+    _drop_empty_metadata(config)
+    return (Update(target, config),)

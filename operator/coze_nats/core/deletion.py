@@ -5,7 +5,7 @@ consumer is declared no more.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from coze_nats.core import configs, fences, names
 from coze_nats.core.costs import counted
@@ -51,15 +51,15 @@ def plan_deletion(
     at_stake, uses = _at_stake(live, company), _uses(live, company)
     policy = situation.policies.deletion
     harmless = fences.disarmed(target, live, situation.fences, situation.server.api_level)
-    release = configs.released(target, replace(live, config=harmless))
+    release = configs.released(target, live, harmless)
     if policy == "Retain":
-        return Plan(Action.RELEASE, (release,), at_stake=at_stake)
+        return Plan(Action.RELEASE, release, at_stake=at_stake)
     if policy == "Delete":
         return Plan(Action.DELETE, (Delete(target),), at_stake=at_stake, why=_costs(live, company))
     if situation.adopted:
         uses = ("it was there before its resource", *uses)
     if at_stake or uses:
-        return Plan(Action.RELEASE, (release,), at_stake=at_stake, why=uses)
+        return Plan(Action.RELEASE, release, at_stake=at_stake, why=uses)
     return Plan(Action.DELETE, (Delete(target),))
 
 

@@ -39,6 +39,8 @@ def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Diffe
     differing = {
         key for key in {*status, *following} if status.get(key) != following.get(key)
     } - COMPANIONS
+    if _only_gains(status.get("policies"), following.get("policies")):
+        differing -= {"policies"}
     if _verdicts(status) == _verdicts(following):
         words = {"conditions", "plan"} & differing
     else:
@@ -48,6 +50,14 @@ def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Diffe
     if words or any(_has_moved(status.get(key), following.get(key)) for key in differing):
         return Difference.COUNTERS
     return Difference.NONE
+
+
+def _only_gains(before: Any, after: Any) -> bool:
+    """Whether there are policies that the version which wrote the status did not know.
+
+    They are told with the next write: an upgrade writes nothing for their sake.
+    """
+    return bool(before) and before == {key: (after or {}).get(key) for key in before}
 
 
 def _verdicts(status: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from coze_nats.core import bounds, configs, fences, replacing
+from coze_nats.core.blocking import Refusal, refusal_of
 from coze_nats.core.costs import Verdict
 from coze_nats.core.creating import ACCEPT, costs_of_creation
 from coze_nats.core.desired import Desired, Target
@@ -19,7 +20,7 @@ from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.looks import Look, NotSeen, Seen
 from coze_nats.core.names import Reason
-from coze_nats.core.ownership import Live, is_ours, owner_of
+from coze_nats.core.ownership import Live, mark_for, owner_of
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Delete, Note, Replacement, Step, Update
 
@@ -36,14 +37,6 @@ class Action(Enum):
     RELEASE = "release"
     LOOK = "look"
     REFUSE = "refuse"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why nothing is done, and what the user can do."""
-
-    reason: Reason
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +71,12 @@ class Situation:
         incarnation: the object that this resource owned when it was last seen.
         ack_floor: up to where a consumer was done when that was last told; None: it never was.
         last_known: what it held then, for a person: "12 messages up to sequence 40".
+        recorded: whether this resource's status tells of an object of this name, be it another one.
         adopted: whether that object was there before this resource.
         replacing: the replacement that is under way, if a crash came between its steps.
         chosen: see `core.diff.diff`.
-        claimant: the owner that an object without one still belongs to, as its metadata was
-            stripped by hand; "" for none.
+        claimant: the owner that an object without a mark has all the same, as the status of
+            another resource records it; "" for none.
         seen: what was found around the object, as earlier plans had to know.
         fences: what the object may not reach.
     """
@@ -93,6 +87,7 @@ class Situation:
     incarnation: Incarnation | None = None
     ack_floor: int | None = None
     last_known: str = ""
+    recorded: bool = False
     adopted: bool = False
     replacing: Replacement | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
@@ -132,6 +127,24 @@ def stays_known(live: Live | None, situation: Situation) -> bool:
     return situation.policies.missing == "Hold" and has_vanished(live, situation)
 
 
+def owns(live: Live, situation: Situation) -> bool:
+    """Whether the object is this resource's: it bears the mark, or none, and its status records it.
+
+    Whoever made it anew: an application can be quicker than the operator.
+    """
+    found = owner_of(live) or situation.claimant
+    return found == situation.owner or (not found and situation.recorded)
+
+
+def is_adopted(action: Action, live: Live | None, situation: Situation) -> bool:
+    """Whether the object, once the plan is carried out, is one that the operator didn't make."""
+    if live is None or action in (Action.CREATE, Action.REPLACE):
+        return False
+    is_known = situation.incarnation is not None and situation.incarnation.goes_on(live)
+    made_anew = situation.recorded and not owner_of(live) and not is_known
+    return action is Action.ADOPT or situation.adopted or made_anew
+
+
 def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     """How to bring JetStream to what is desired."""
     lacking = unsupported(desired, situation.server)
@@ -156,7 +169,7 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
         return _created(desired, situation)
     config = configs.kept_start(desired, live.config)
     changes = diff(desired, config, situation.server, situation.chosen)
-    if is_ours(live, situation.owner, situation.incarnation):
+    if owns(live, situation):
         return _changed(Action.UPDATE, desired, live, changes, situation)
     return _adopted(desired, live, changes, situation)
 
@@ -171,8 +184,8 @@ def _created(desired: Desired, situation: Situation) -> Plan:
     if costs and situation.policies.data_loss == "Block":
         what = "; ".join(f"{item.name}: creating {desired.target} {item.why}" for item in costs)
         return _refused(Reason.WOULD_LOSE_DATA, f"{what}. Nothing was created: {ACCEPT}", costs)
-    steps = configs.creation(desired, situation.owner, situation.replacing)
-    return Plan(Action.CREATE, steps, costs)
+    mark = _mark(Action.CREATE, None, situation)
+    return Plan(Action.CREATE, configs.creation(desired, mark, situation.replacing), costs)
 
 
 def chosen_by_server(desired: Desired, live: Live) -> dict[str, Any]:
@@ -223,7 +236,7 @@ def _changed(
     situation: Situation,
 ) -> Plan:
     changes, looks = with_costs(changes, desired, live, situation.server, situation.seen)
-    refusal = _refusal(changes, situation.policies)
+    refusal = refusal_of(changes, situation.policies)
     if looks and (refusal is None or refusal.reason is Reason.WOULD_LOSE_DATA):
         return Plan(Action.LOOK, changes=changes, looks=looks)
     if refusal:
@@ -234,44 +247,19 @@ def _changed(
         except NotSeen as unseen:
             return Plan(Action.LOOK, changes=changes, looks=(unseen.look,))
     steps: tuple[Step, ...] = ()
-    if changes or owner_of(live) != situation.owner:
-        config = configs.updated(desired, live.config, changes, situation.owner)
+    mark = _mark(action, live, situation)
+    if changes or owner_of(live) != mark:
+        config = configs.updated(desired, live.config, changes, mark)
         stages = configs.staged(desired, config, live.config, changes)
         steps = tuple(Update(desired.target, item) for item in stages)
     steps += configs.pausing(desired, live)
-    return Plan(action if steps else Action.NOTHING, steps, changes)
+    is_done = not steps and action is not Action.ADOPT
+    return Plan(Action.NOTHING if is_done else action, steps, changes)
 
 
-def _refusal(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal | None:
-    table = [
-        (
-            Verdict.UNSUPPORTED,
-            Reason.UNSUPPORTED_BY_SERVER,
-            "set the field back or upgrade the server",
-        )
-    ]
-    is_replaced = any(change.verdict is Verdict.IMMUTABLE for change in changes)
-    if policies.replacement == "Block":
-        table.append(
-            (
-                Verdict.IMMUTABLE,
-                Reason.IMMUTABLE_FIELD,
-                "set the field back, or have it created anew with policies.replacement: Recreate",
-            )
-        )
-    if policies.data_loss == "Block" and not is_replaced:
-        table.append(
-            (
-                Verdict.LOSES_DATA,
-                Reason.WOULD_LOSE_DATA,
-                "choose a value that keeps the messages, or set policies.dataLoss: Allow to accept",
-            )
-        )
-    for verdict, reason, remedy in table:
-        found = [f"{change}: {change.why}" for change in changes if change.verdict is verdict]
-        if found:
-            return Refusal(reason, f"{'; '.join(found)}. Nothing was changed: {remedy}")
-    return None
+def _mark(action: Action, live: Live | None, situation: Situation) -> str:
+    adopted = is_adopted(action, live, situation)
+    return mark_for(live, situation.owner, situation.policies.ownership, adopted=adopted)
 
 
 def _replaced(
@@ -293,7 +281,8 @@ def _replaced(
         message = f"{what}: replacing {desired.target} {cost}"
         return _refused(Reason.WOULD_LOSE_DATA, message, changes)
     replacement = replacing.replacement(desired, live, situation.policies, situation.seen)
-    creation = configs.creation(desired, situation.owner, replacement)
+    mark = _mark(Action.REPLACE, live, situation)
+    creation = configs.creation(desired, mark, replacement)
     steps = (Note(desired.target, replacement), Delete(desired.target), *creation)
     return Plan(Action.REPLACE, steps, changes)
 

@@ -15,6 +15,7 @@ SAFE: Mapping[str, str] = {
     "dataLoss": "Block",
     "replacement": "Block",
     "position": "Keep",
+    "ownership": "Mark",
     "missing": "Recreate",
 }
 """Where nobody says anything."""
@@ -30,6 +31,7 @@ class Policies:
     replacement: str = "Block"
     position: str = "Keep"
     missing: str = "Recreate"
+    ownership: str = "Mark"
 
 
 def _allowed(model: type[Any]) -> dict[str, tuple[str, ...]]:
@@ -93,5 +95,6 @@ def policies_of(
         data_loss=found["dataLoss"],
         replacement=found["replacement"],
         position=found.get("position", "Keep"),
+        ownership=found["ownership"],
         missing=found["missing"],
     )

@@ -18,7 +18,7 @@ from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, Plan, Situation
 from coze_nats.core.policies import policies_of
 from coze_nats.core.resource import Resource
-from coze_nats.core.steps import Replacement
+from coze_nats.core.steps import Pause, Replacement
 
 _SECOND = 1_000_000_000
 
@@ -47,6 +47,7 @@ def situation_of(
         incarnation=None if is_gone else Incarnation.from_status(status, server),
         ack_floor=None if is_gone else status.get("ackFloor"),
         last_known=_last_known(resource),
+        recorded=bool(status.get("created")) and not _is_elsewhere(stream, status),
         adopted=not is_gone and bool(status.get("adopted")),
         replacing=None if is_gone else under_way,
         chosen=status.get("chosen", {}),
@@ -64,13 +65,6 @@ def says(resource: Resource, reason: Reason) -> bool:
     return ready.get("reason") == reason and is_observed(resource)
 
 
-def is_adopted(todo: Plan, situation: Situation) -> bool:
-    """Whether the object, once the plan is carried out, is one that the operator didn't make."""
-    if todo.action in (Action.CREATE, Action.REPLACE):
-        return False
-    return todo.action is Action.ADOPT or situation.adopted
-
-
 def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:
     """Whether the plan puts right what had been as declared, by this very spec.
 
@@ -80,8 +74,11 @@ def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:
         return False
     if not is_true(resource.status, "Ready"):
         return says(resource, Reason.DRIFT_CONTESTED)
-    if live is None or not todo.changes:
+    if live is None:
         return True
+    if not todo.changes:
+        # A missing mark alone is put right as often as it is taken off, and no news.
+        return any(isinstance(step, Pause) for step in todo.steps)
     fields = STREAM_FIELDS if isinstance(live, LiveStream) else CONSUMER_FIELDS
     now, before = in_spec_terms(fields, live.config), resource.status.get("effective", {})
     return any(
@@ -116,13 +113,18 @@ def went_with(stream: Resource, consumer: Mapping[str, Any]) -> bool:
 
     Then nobody took the consumer away, and its position there means nothing here.
     """
-    if consumer.get("stream") not in (None, stream_name(stream)):
+    if _is_elsewhere(stream, consumer):
         return True
     before = consumer.get("created", "")
     if not _is_newer(stream.status, before):
         return False
     loss = stream.status.get("dataLoss")
     return loss is None or not _may_have_taken(loss, instant_ns(before))
+
+
+def _is_elsewhere(stream: Resource | None, consumer: Mapping[str, Any]) -> bool:
+    """Whether a consumer's status tells of a stream of another name than its CozeStream's."""
+    return stream is not None and consumer.get("stream") not in (None, stream_name(stream))
 
 
 def _may_have_taken(loss: Mapping[str, Any], made_ns: int) -> bool:

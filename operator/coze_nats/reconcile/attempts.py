@@ -54,7 +54,12 @@ class Attempt(NamedTuple):
 
     def leaves_the_same(self, former: Self) -> bool:
         """Whether it is about what the former one left: the same object, as it was."""
-        return former.left == self.left and Incarnation.of(former.live).goes_on(self.live)
+        return former.left.owner == self.left.owner and self.changes_the_same(former)
+
+    def changes_the_same(self, former: Self) -> bool:
+        """The same, whether it bears its mark or not: that alone is nobody's quarrel."""
+        is_same = former.left._replace(owner="") == self.left._replace(owner="")
+        return is_same and Incarnation.of(former.live).goes_on(self.live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,15 @@ class Attempts:
         return attempt.told == last.attempt.told and attempt.leaves_the_same(last.attempt)
 
     def was_undone(self, uid: str, attempt: Attempt) -> bool:
-        """Whether somebody has changed the object since the last one, which told the same."""
+        """Whether somebody has changed the object since the last one, which told the same.
+
+        A mark that was taken off alone is nobody's change.
+        """
         last = self._vain.get(uid)
         return (
             last is not None
             and last.attempt.told == attempt.told
-            and not attempt.leaves_the_same(last.attempt)
+            and not attempt.changes_the_same(last.attempt)
         )
 
     def forget(self, uid: str) -> None:

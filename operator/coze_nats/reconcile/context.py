@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from coze_nats.core import names
+from coze_nats.core.blocking import Refusal
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
@@ -15,7 +16,7 @@ from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
 from coze_nats.core.names import Reason
 from coze_nats.core.neighbours import may_reach_others, neighbours_of, shares, takes_anything
 from coze_nats.core.ownership import Live, is_ours, owner_of
-from coze_nats.core.plan import Plan, Refusal, Situation, chosen_by_server
+from coze_nats.core.plan import Plan, Situation, chosen_by_server
 from coze_nats.core.references import forbidden, has_moved, stream_key
 from coze_nats.core.remembered import situation_of, still_good
 from coze_nats.core.resource import Key, Resource
@@ -126,17 +127,36 @@ class Context:
             return None
 
     def claimant(self, resource: Resource, live: Live) -> str:
-        """The owner that the object still has, though somebody stripped its metadata; "" for none.
+        """The owner that an object without a mark has all the same; "" for none, or the resource.
 
-        Another resource of this cluster remembers this very object as its own.
+        That is who records this very object, or else the first by name to record one of its name.
         """
         if owner_of(live):
             return ""
-        for other in self.resources.namesakes_of(resource):
-            known = Incarnation.from_status(other.status, self.server)
-            if known and known.goes_on(live):
-                return self.owner(other.key)
-        return ""
+        first = min(
+            filter(self._records, self.resources.namesakes_of(resource)),
+            key=lambda other: (not self._knows(other, live), other.key),
+            default=resource,
+        )
+        return "" if first.key == resource.key else self.owner(first.key)
+
+    def owner_of_stream(self, stream: LiveStream) -> str:
+        """The owner by its mark or, in this cluster, by a CozeStream's status; "" for none."""
+        found = (
+            self.owner(other.key)
+            for other in self.resources.on_stream(self.connection, stream.name)
+            if other.key.kind == names.STREAM_KIND and self._records(other)
+        )
+        return owner_of(stream) or next(found, "")
+
+    def _records(self, resource: Resource) -> bool:
+        """Whether the resource's status tells of an object that it owns here."""
+        return bool(resource.status.get("created")) and not has_moved(resource, self.connection)
+
+    def _knows(self, resource: Resource, live: Live) -> bool:
+        """Whether that object is this one."""
+        known = Incarnation.from_status(resource.status, self.server)
+        return known is not None and known.goes_on(live)
 
     def owned_among(self, stream: str, consumers: Mapping[str, LiveConsumer]) -> frozenset[str]:
         """Names of the consumers of a stream that resources of this cluster own."""
@@ -151,7 +171,7 @@ class Context:
 
     def managed(self, consumer: Resource, stream: LiveStream) -> Refusal | None:
         """Only its owner's namespace decides who consumes a stream that a resource manages."""
-        owner = owner_of(stream)
+        owner = self.owner_of_stream(stream)
         if not owner or self._is_shared(owner, consumer.key.namespace):
             return None
         home, _, name = owner.rpartition("/")

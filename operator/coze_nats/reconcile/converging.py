@@ -21,9 +21,19 @@ from coze_nats.core.intent import target_of
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, described, is_new, plan, stays_known
+from coze_nats.core.plan import (
+    Action,
+    Plan,
+    Situation,
+    described,
+    is_adopted,
+    is_new,
+    owns,
+    plan,
+    stays_known,
+)
 from coze_nats.core.references import stream_key
-from coze_nats.core.remembered import is_adopted, is_drift
+from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Create
 from coze_nats.reconcile.attempts import Attempt, Attempts
@@ -62,6 +72,9 @@ class Converger:
         if resource.status or not stream_key(resource):
             return None
         situation = self._context.situation(resource, server)
+        if situation.policies.ownership == "Record":
+            # What is there and equal could be anybody's, as there is no mark to tell it by.
+            return None
         todo = plan(desired, None, situation)
         if todo.action is not Action.CREATE:
             return None
@@ -89,7 +102,7 @@ class Converger:
             self._context.unanswered.pop(resource.uid, None)
         situation = self._context.situation(resource, server, stream)
         if stream and (refusal := self._context.managed(resource, stream)):
-            ours = live if live and is_ours(live, situation.owner, situation.incarnation) else None
+            ours = live if live and owns(live, situation) else None
             found = refused(refusal, ours)
             is_told = ours is not None or not stays_known(live, situation)
             return replace(found, observed=is_told, adopted=situation.adopted)
@@ -98,6 +111,7 @@ class Converger:
         situation, todo = await self._planned(resource, desired, live, situation)
         lost = is_lost(resource, desired.target, live, situation, news)
         drifted = drifted_fields(resource, todo, live, situation)
+        situation = replace(situation, adopted=is_adopted(todo.action, live, situation))
         metrics.drift_found(resource.key, drifted)
         outcome = await self._decided(resource, desired, live, todo, situation)
         if outcome is None:
@@ -117,8 +131,8 @@ class Converger:
             outcome = replace(outcome, warning=self._context.warning(resource, desired, stream))
         if outcome.observed:
             news.extend(news_of_move(resource, desired.target))
-        new, adopted = is_new(live, situation, todo), is_adopted(todo, situation)
-        return replace(outcome, lost=lost, is_new=new, adopted=adopted)
+        new = is_new(live, situation, todo)
+        return replace(outcome, lost=lost, is_new=new, adopted=situation.adopted)
 
     async def _observed(
         self, resource: Resource, target: Target
@@ -154,7 +168,7 @@ class Converger:
         self, resource: Resource, desired: Desired, live: Live | None, situation: Situation
     ) -> tuple[Situation, Plan]:
         """The plan, and the situation with all that it took to make it."""
-        if live and not is_ours(live, situation.owner, situation.incarnation):
+        if live:
             claimant = self._context.claimant(resource, live)
             situation = replace(situation, claimant=claimant)
         situation, todo = await planned(self._context.jetstream, desired, live, situation)
@@ -196,7 +210,7 @@ class Converger:
         situation: Situation,
     ) -> Outcome | None:
         """How it stands when nothing is done; None when something is to be done, and may be."""
-        ours = live if live and is_ours(live, situation.owner, situation.incarnation) else None
+        ours = live if live and owns(live, situation) else None
         would = described(todo, desired.target)
         is_remembered = stays_known(live, situation)
         if todo.refusal:
@@ -270,7 +284,7 @@ class Converger:
     ) -> Live | None:
         note = partial(self._context.reporter.note, resource)
         try:
-            live = await perform(self._context.jetstream, todo.steps, note)
+            live = await perform(self._context.jetstream, todo.steps, note) or before
         except OutcomeUnknown:
             if any(isinstance(step, Create) for step in todo.steps):
                 self._context.unanswered[resource.uid] = self._context.clock.monotonic()
@@ -291,7 +305,7 @@ class Converger:
     ) -> Outcome:
         # As the next look will find it.
         known = Incarnation.of(live) if live else None
-        todo = plan(desired, live, replace(situation, incarnation=known))
+        todo = plan(desired, live, replace(situation, incarnation=known, recorded=True))
         failure = without_effect(live, todo) if live else None
         if live and failure:
             attempt = Attempt.of(resource, self._context.server, live, todo)

@@ -32,4 +32,4 @@ def drifted_fields(
     fields = tuple(change.name for change in todo.changes)
     if any(isinstance(step, Pause) for step in todo.steps):
         fields += ("pauseUntil",)
-    return fields or ("owner",)
+    return fields

@@ -5,6 +5,7 @@ from functools import partial
 
 from coze_nats import metrics
 from coze_nats.core import names
+from coze_nats.core.blocking import Refusal
 from coze_nats.core.conditions import condition
 from coze_nats.core.deletion import Company, plan_deletion
 from coze_nats.core.desired import Target
@@ -13,7 +14,7 @@ from coze_nats.core.fences import disarmed, is_dangerous
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Refusal, Situation, described
+from coze_nats.core.plan import Action, Plan, Situation, described
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Update
 from coze_nats.reconcile.context import Context

@@ -221,7 +221,7 @@ def _news_of_action(
         message = f"{target} had vanished from JetStream and was created again, {lost}"
         return [News("Warning", EventReason.RECREATED, message)]
     if is_true(before, "Ready") and is_drift(resource, done, live):
-        what = "; ".join(map(str, done.changes)) or "its owner or its pause"
+        what = "; ".join(map(str, done.changes)) or "its pause"
         return [News("Normal", EventReason.DRIFT_CORRECTED, f"put right in JetStream: {what}")]
     return []
 

@@ -119,15 +119,26 @@ def test_a_sealed_stream_is_created_open_and_then_sealed() -> None:
     [
         ({OWNER_METADATA: OWNER, "team": "a"}, {"team": "a"}),
         ({OWNER_METADATA: OWNER, START_METADATA: "41 all"}, {START_METADATA: "41 all"}),
-        ({"team": "a"}, {"team": "a"}),
-        (None, {}),
+        ({OWNER_METADATA: OWNER}, None),
     ],
-    ids=["ours", "a consumer that goes on somewhere", "stripped by hand", "without metadata"],
+    ids=["ours", "a consumer that goes on somewhere", "nothing else in it"],
 )
 def test_what_is_let_go_loses_its_owner_and_nothing_else(
-    metadata: dict[str, str] | None, left: dict[str, str]
+    metadata: dict[str, str], left: dict[str, str] | None
 ) -> None:
     target = Target("work")
-    config = {"name": "work", "max_msgs": 5, "metadata": metadata}
-    for found in (LiveStream(config, ""), LiveConsumer(config, "")):
-        assert released(target, found) == Update(target, {**config, "metadata": left})
+    config = {"name": "work", "max_msgs": 5}
+    after = config | ({"metadata": left} if left else {})
+    for kind in (LiveStream, LiveConsumer):
+        found = kind({**config, "metadata": metadata}, "")
+        assert released(target, found, found.config) == (Update(target, after),)
+
+
+@pytest.mark.parametrize("metadata", [{"team": "a"}, None])
+def test_what_bears_no_mark_is_let_go_without_a_word(metadata: dict[str, str] | None) -> None:
+    config = {"name": "work", "metadata": metadata}
+    target, found = Target("work"), LiveStream({**config, "republish": {}}, "")
+    assert released(target, found, found.config) == ()
+    (step,) = released(target, found, config)
+    left = {"metadata": metadata} if metadata else {}
+    assert step == Update(target, {"name": "work", **left}), "what must not stay goes all the same"

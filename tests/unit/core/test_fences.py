@@ -198,7 +198,7 @@ def test_what_is_let_go_is_let_go_without_what_it_must_not_reach(before: Spec, a
     found = plan_deletion(Target("work"), owned(**before), situation)
     (step,) = found.steps
     assert isinstance(step, Update)
-    assert step.config == {"name": "work", "metadata": {}, **after}
+    assert step.config == {"name": "work", **after}
 
 
 def test_a_mirror_stays_one_where_the_server_can_make_no_stream_of_it() -> None:

@@ -19,6 +19,10 @@ def account(used: int, **limit: int) -> Status:
     "status, following, found",
     [
         ({"messages": 1}, {"messages": 1}, Difference.NONE),
+        ({"policies": {"a": "b"}}, {"policies": {"a": "b", "new": "c"}}, Difference.NONE),
+        ({"policies": {"a": "b"}}, {"policies": {"a": "c", "new": "c"}}, Difference.REAL),
+        ({"policies": {"a": "b"}}, {}, Difference.REAL),
+        ({}, {"policies": {"a": "b"}}, Difference.REAL),
         ({"consumers": 1}, {"consumers": 2}, Difference.NONE),
         ({"messages": 1, "consumers": 1}, {"messages": 2}, Difference.COUNTERS),
         ({"leader": "a"}, {"leader": "b"}, Difference.COUNTERS),

@@ -10,7 +10,7 @@ from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, START_METADATA, Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, chosen_by_server, plan
+from coze_nats.core.plan import Action, Plan, Situation, chosen_by_server, is_adopted, plan
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Create, Pause, Update
 from fakes.configs import complete_consumer, complete_stream
@@ -96,11 +96,7 @@ def test_what_is_as_declared_and_ours_is_left_alone() -> None:
 def test_what_is_identical_and_has_no_owner_is_adopted() -> None:
     live = a_stream({"maxMsgs": 5}, {"coze.dev/note": "kept"})
     found = plan(stream("work", {"maxMsgs": 5}), live, situation())
-    assert found.action is Action.ADOPT
-    assert only_update(found) == {
-        **live.config,
-        "metadata": {**live.config["metadata"], **OURS},
-    }
+    assert found == Plan(Action.ADOPT), "an application that declares it, too, notices nothing"
 
 
 def test_a_consumer_is_adopted_and_paused_as_declared() -> None:
@@ -108,7 +104,7 @@ def test_a_consumer_is_adopted_and_paused_as_declared() -> None:
     always = Policies(adoption="Always")
     found = plan(desired, a_consumer({}, {}), situation(policies=always))
     assert found.action is Action.ADOPT
-    assert found.steps[1:] == (Pause(desired.target, FUTURE),)
+    assert found.steps == (Pause(desired.target, FUTURE),)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +170,8 @@ def test_what_belongs_to_another_is_not_touched(spec: Spec) -> None:
 
 def test_owner_metadata_that_was_stripped_by_hand_is_put_back() -> None:
     live = a_stream({}, {})
-    found = plan(stream("work", {}), live, situation(incarnation=Incarnation(CREATED)))
+    known = situation(incarnation=Incarnation(CREATED), recorded=True)
+    found = plan(stream("work", {}), live, known)
     assert found.action is Action.UPDATE
     assert found.changes == ()
     assert only_update(found)["metadata"][OWNER_METADATA] == OWNER
@@ -203,6 +200,68 @@ def test_an_object_is_ours_by_its_metadata_or_its_incarnation(
     metadata: dict[str, str], incarnation: Incarnation | None, ours: bool
 ) -> None:
     assert is_ours(a_stream({}, metadata), OWNER, incarnation) is ours
+
+
+# --- marked and recorded --------------------------------------------------------------------------
+
+RECORD = Policies(ownership="Record")
+RECORDED: dict[str, Any] = {"incarnation": Incarnation(CREATED), "recorded": True}
+BEFORE = Incarnation("2025-01-01T00:00:00Z", created_tells=True)
+MADE_ANEW: dict[str, Any] = {"incarnation": BEFORE, "recorded": True}
+
+
+def test_what_is_recorded_is_created_without_a_mark() -> None:
+    (create,) = plan(stream("work", {}), None, situation(policies=RECORD)).steps
+    assert create == Create(Target("work"), {"name": "work"})
+    tagged = stream("work", {"metadata": {"team": "a"}})
+    (create,) = plan(tagged, None, situation(policies=RECORD)).steps
+    assert create == Create(Target("work"), {"name": "work", "metadata": {"team": "a"}})
+
+
+def test_what_is_recorded_is_left_without_a_mark() -> None:
+    found = plan(stream("work", {}), a_stream({}, {}), situation(policies=RECORD, **RECORDED))
+    assert found == Plan(Action.NOTHING)
+
+
+def test_a_mark_is_taken_off_where_the_resource_says_record() -> None:
+    live = a_stream({}, {**OURS, "team": "a"})
+    tagged = stream("work", {"metadata": {"team": "a"}})
+    update = only_update(plan(tagged, live, situation(policies=RECORD, **RECORDED)))
+    assert OWNER_METADATA not in update["metadata"]
+    assert update["metadata"]["team"] == "a"
+
+
+def test_what_was_adopted_gets_what_differs_and_no_mark() -> None:
+    live = a_stream({"maxMsgs": 5}, {"coze.dev/note": "kept"})
+    adopted = situation(adopted=True, **RECORDED)
+    assert plan(stream("work", {"maxMsgs": 5}), live, adopted) == Plan(Action.NOTHING)
+    update = only_update(plan(stream("work", {"maxMsgs": 7}), live, adopted))
+    assert update == {**live.config, "max_msgs": 7}
+
+
+def test_what_was_adopted_and_marked_by_a_former_version_stays_marked() -> None:
+    live = a_stream({"maxMsgs": 5}, OURS)
+    adopted = situation(adopted=True, **RECORDED)
+    update = only_update(plan(stream("work", {"maxMsgs": 7}), live, adopted))
+    assert update["metadata"][OWNER_METADATA] == OWNER
+
+
+def test_what_an_application_made_anew_is_put_right_and_is_taken_for_adopted() -> None:
+    """It was quicker than the operator, and its defaults are other ones."""
+    live = a_stream({}, {})
+    known = situation(policies=Policies(adoption="Never"), **MADE_ANEW)
+    found = plan(stream("work", {"maxMsgs": 7}), live, known)
+    assert found.action is Action.UPDATE
+    assert only_update(found) == {**live.config, "max_msgs": 7}
+    assert is_adopted(found.action, live, known)
+    assert not is_adopted(Action.REPLACE, live, known), "what the operator makes of it is its own"
+    assert not is_adopted(Action.UPDATE, a_stream({}, OURS), known), "a backup brings the mark back"
+
+
+def test_what_another_resource_records_is_not_taken() -> None:
+    found = plan(stream("work", {}), a_stream({}, {}), situation(claimant="here/shop/first"))
+    assert found.refusal
+    assert found.refusal.reason is Reason.OWNED_BY_ANOTHER
 
 
 # --- changes --------------------------------------------------------------------------------------
@@ -431,9 +490,7 @@ def test_what_limits_of_a_server_make_of_a_default_is_identical_and_stays(
         assert found.refusal.reason is Reason.NOT_IDENTICAL
         assert f"({shown})" in found.refusal.message
     else:
-        assert found.action is Action.ADOPT
-        metadata = {**live.config["metadata"], **OURS}
-        assert only_update(found) == {**live.config, "metadata": metadata}
+        assert found == Plan(Action.ADOPT)
 
 
 def test_a_shorter_duplicate_window_is_identical_and_a_longer_one_is_not() -> None:

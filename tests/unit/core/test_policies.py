@@ -110,7 +110,7 @@ def test_a_default_is_read_as_it_is_given(text: str, found: tuple[str, str]) -> 
             "deletoin=Retain",
             (
                 "'deletoin=Retain': there is no policy 'deletoin'; the policies are adoption, "
-                "dataLoss, deletion, missing, position, replacement"
+                "dataLoss, deletion, missing, ownership, position, replacement"
             ),
         ),
         ("missing=Keep", "'missing=Keep': missing is one of Hold, Recreate"),

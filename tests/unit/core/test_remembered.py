@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from coze_nats.core import names
+from coze_nats.core.desired import Target
 from coze_nats.core.diff import FieldChange
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
@@ -12,7 +13,7 @@ from coze_nats.core.plan import Action, Plan
 from coze_nats.core.policies import Policies
 from coze_nats.core.remembered import is_drift, is_observed, replacement_of, situation_of
 from coze_nats.core.resource import Key, Resource
-from coze_nats.core.steps import Replacement
+from coze_nats.core.steps import Pause, Replacement
 
 Status = dict[str, Any]
 SERVER = Server("2.15.1", 5)
@@ -136,8 +137,10 @@ def test_only_what_somebody_else_changed_is_drift(
     assert is_drift(resource(status), todo, LIVE) is drifted
 
 
-def test_a_lost_owner_is_drift_and_other_actions_are_not() -> None:
-    assert is_drift(resource(AS_LEFT), update(), LIVE)
+def test_a_lost_mark_is_no_drift_and_a_lost_pause_is() -> None:
+    assert not is_drift(resource(AS_LEFT), update(), LIVE)
+    pause = Pause(Target("orders", "reader"), None)
+    assert is_drift(resource(AS_LEFT), Plan(Action.UPDATE, (pause,)), LIVE)
     assert not is_drift(resource(AS_LEFT), Plan(Action.CREATE), None)
 
 

@@ -56,13 +56,6 @@ async def test_a_stream_that_vanished_is_counted_as_existence(bench: Bench) -> N
     assert drift(metrics.EXISTENCE) == (found + 1, repaired + 1)
 
 
-async def test_a_stripped_owner_is_drift_of_the_owner(bench: Bench) -> None:
-    found, repaired = drift("owner")
-    await change(bench, metadata={})
-    await bench.settle(bench.stream(subjects=["orders"], maxMsgs=10))
-    assert drift("owner") == (found + 1, repaired + 1)
-
-
 async def test_drift_that_is_left_alone_is_found_once_and_not_repaired(bench: Bench) -> None:
     await bench.settle(bench.stream(subjects=["orders"], maxMsgs=10, policies={"missing": "Hold"}))
     found, repaired = drift(metrics.EXISTENCE)

@@ -25,6 +25,11 @@ class StreamPolicies(Model):
     """When NATS can't make a change in place: `Block` changes nothing; `Recreate` deletes the
     stream and creates it anew, if it is empty or dataLoss is Allow. Default: Block. Can be
     changed."""
+    ownership: Literal["Mark", "Record"] | None = None
+    """How it is known whose a stream is that the operator creates: `Mark` writes the owner into
+    its metadata, where every cluster sees it; `Record` leaves its metadata alone, so that an
+    application can declare the same stream, and only this resource's status tells. What is adopted
+    is always recorded. Default: Mark. Can be changed."""
     missing: Literal["Recreate", "Hold"] | None = None
     """When the stream vanished, or was replaced, behind the operator's back: `Recreate` makes it
     anew or goes on with the new one; `Hold` touches nothing until told. Default: Recreate. Can be
@@ -56,6 +61,11 @@ class ConsumerPolicies(Model):
     acknowledged, so that none is skipped; `Reset` where deliverPolicy says, which can skip messages
     or deliver them again. A change of deliverPolicy or optStart* needs Reset. Default: Keep. Can be
     changed."""
+    ownership: Literal["Mark", "Record"] | None = None
+    """How it is known whose a consumer is that the operator creates: `Mark` writes the owner into
+    its metadata, where every cluster sees it; `Record` leaves its metadata alone, so that an
+    application can declare the same consumer, and only this resource's status tells. What is
+    adopted is always recorded. Default: Mark. Can be changed."""
     missing: Literal["Recreate", "Hold"] | None = None
     """When the consumer vanished behind the operator's back: `Recreate` makes it anew, `Hold`
     touches nothing until told. Default: Recreate. Can be changed."""
