@@ -18,7 +18,7 @@ from pathlib import Path
 from controlplane import guardian
 from controlplane.errors import ControlPlaneError
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 

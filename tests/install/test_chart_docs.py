@@ -69,7 +69,7 @@ def fresh(cluster: KubernetesAPI, tmp_path: Path) -> Iterator[KubernetesAPI]:
             cluster.kubectl("patch", name, "--type=merge", patch, check=False)
     crds = [f"crd/{plural}.{names.GROUP}" for plural in names.PLURALS.values()]
     for what in (*crds, f"namespace/{NAMESPACE}"):
-        cluster.kubectl("wait", "--for=delete", what, "--timeout=60s")
+        cluster.kubectl("wait", "--for=delete", what, "--timeout=180s")
 
 
 def declare(cluster: KubernetesAPI) -> None:

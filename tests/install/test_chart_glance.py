@@ -34,7 +34,7 @@ def cluster(apiserver: KubernetesAPI, server: NatsServer) -> Iterator[Kubernetes
         # An operator of another module would find them without their server.
         for kind in (names.CONSUMER_KIND, names.STREAM_KIND, names.CONNECTION_KIND):
             apiserver.kubectl(
-                "delete", names.PLURALS[kind], "--all", "-n", NAMESPACE, "--timeout=60s"
+                "delete", names.PLURALS[kind], "--all", "-n", NAMESPACE, "--timeout=180s"
             )
 
 
@@ -45,7 +45,7 @@ def apply(cluster: KubernetesAPI, kind: str, name: str, spec: dict[str, Any]) ->
 
 
 def wait(cluster: KubernetesAPI, name: str, condition: str) -> None:
-    words = (f"--for=condition={condition}", "--timeout=120s", name, "-n", NAMESPACE)
+    words = (f"--for=condition={condition}", "--timeout=180s", name, "-n", NAMESPACE)
     cluster.kubectl("wait", *words)
 
 
@@ -102,6 +102,6 @@ async def test_kubectl_describe_tells_the_story_of_a_stream_in_its_events(
     # Kubernetes orders events by whole seconds.
     story = {"RejectedByServer", "Recovered", "DataLossDetected", "Recreated"}
     assert set(events(cluster, name)) == story
-    cluster.kubectl("delete", name, "-n", NAMESPACE, "--timeout=120s")
+    cluster.kubectl("delete", name, "-n", NAMESPACE, "--timeout=180s")
     after = cluster.kubectl("events", "--for", name, "-n", NAMESPACE).stdout
     assert "stream story holds 1 message and is kept in JetStream" in after

@@ -83,13 +83,13 @@ def wishes(nats: NatsServer, **values: Any) -> dict[str, Any]:
 
 
 def wait(cluster: KubernetesAPI, *words: str, condition: str = "Ready") -> None:
-    cluster.kubectl("wait", f"--for=condition={condition}", "--timeout=60s", *words)
+    cluster.kubectl("wait", f"--for=condition={condition}", "--timeout=180s", *words)
 
 
 def remove(cluster: KubernetesAPI, namespace: str) -> None:
     """Delete what is declared in a namespace while the operator runs; it must go away."""
     kinds = ",".join(names.PLURALS[kind] for kind in names.TOPOLOGY_KINDS)
-    cluster.kubectl("delete", kinds, "--all", "-n", namespace, "--timeout=60s")
+    cluster.kubectl("delete", kinds, "--all", "-n", namespace, "--timeout=180s")
 
 
 def test_the_deployed_operator_makes_the_samples_real_within_its_rights(
@@ -143,7 +143,7 @@ def test_helm_test_creates_a_stream_waits_for_it_and_deletes_it(
         released(cluster, helm, nats, watchNamespaces=namespaces) as process,
         kubelet(cluster, "coze-nats-operator-test"),
     ):
-        told = helm("test", RELEASE, f"--namespace={NAMESPACE}", "--timeout=100s")
+        told = helm("test", RELEASE, f"--namespace={NAMESPACE}", "--timeout=180s")
         assert "Phase:          Succeeded" in told
         assert "coze-nats-operator-test" in process.log
     for kind in ("pod", "role", "serviceaccount", "cozestream"):
@@ -169,9 +169,9 @@ def test_helm_test_can_use_a_declared_connection_where_the_operator_has_none(
     with released(cluster, helm, nats, **values), kubelet(cluster, "coze-nats-operator-test"):
         cluster.kubectl("create", "secret", "generic", "login", "-n", NAMESPACE, *keys)
         cluster.kubectl("apply", "-f", "-", input=json.dumps(connection))
-        told = helm("test", RELEASE, f"--namespace={NAMESPACE}", "--timeout=100s")
+        told = helm("test", RELEASE, f"--namespace={NAMESPACE}", "--timeout=180s")
         assert "Phase:          Succeeded" in told
-        words = ("cozeconnection", "declared", "-n", NAMESPACE, "--timeout=60s")
+        words = ("cozeconnection", "declared", "-n", NAMESPACE, "--timeout=180s")
         cluster.kubectl("delete", *words)
 
 
@@ -185,7 +185,7 @@ def test_helm_test_fails_and_says_why_when_a_stream_does_not_become_ready(
         kubelet(cluster, "coze-nats-operator-test"),
         pytest.raises(HelmError, match="pod coze-nats-operator-test failed"),
     ):
-        helm("test", RELEASE, f"--namespace={NAMESPACE}", "--timeout=100s")
+        helm("test", RELEASE, f"--namespace={NAMESPACE}", "--timeout=180s")
     assert "reason: DryRun" in caplog.text
     assert not deployed.found(cluster, "cozestream", "coze-nats-operator-test", "-n", NAMESPACE)
 

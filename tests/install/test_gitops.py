@@ -195,7 +195,7 @@ def test_what_is_pruned_goes_in_any_order(environment: Callable[[Path], Environm
     applied.log_in()
     with applied.operator():
         applied.wait()
-        words = ("delete", KINDS, "--all", "--timeout=60s")
+        words = ("delete", KINDS, "--all", "--timeout=180s")
         applied.api.kubectl("-n", applied.namespace, *words)
         assert applied.resources() == []
 

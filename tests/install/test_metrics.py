@@ -46,7 +46,7 @@ def world(apiserver: KubernetesAPI) -> Iterator[Observed]:
     with Observed(apiserver) as found:
         yield found
         for kind in (names.CONSUMER_KIND, names.STREAM_KIND):
-            apiserver.kubectl("delete", names.PLURALS[kind], "-A", "--all", "--timeout=60s")
+            apiserver.kubectl("delete", names.PLURALS[kind], "-A", "--all", "--timeout=180s")
 
 
 @pytest.fixture

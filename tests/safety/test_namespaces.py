@@ -64,7 +64,7 @@ class Namespace:
         ]
         content = {"apiVersion": "v1", "kind": "List", "items": resources}
         self.kubernetes.kubectl("apply", "-f", "-", input=json.dumps(content))
-        ready = ("--for=condition=Ready", "--timeout=60s", "--all")
+        ready = ("--for=condition=Ready", "--timeout=180s", "--all")
         self.kubernetes.kubectl("wait", "-n", self.name, *ready, KINDS)
         client = await nats.connect(self.nats.url)
         for name in FULL:

@@ -72,7 +72,7 @@ class Environment:
     def await_reason(self, kind: str, reason: str) -> None:
         """Wait until all resources of that kind say so."""
         path = "{.status.conditions[0].reason}"
-        words = ("wait", f"--for=jsonpath={path}={reason}", kind, "--all", "--timeout=60s")
+        words = ("wait", f"--for=jsonpath={path}={reason}", kind, "--all", "--timeout=180s")
         self.api.kubectl("-n", self.namespace, *words)
 
     def operator(self) -> OperatorProcess:

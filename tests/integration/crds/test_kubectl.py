@@ -195,7 +195,7 @@ def test_fields_that_people_look_for_are_selectable(
 
 def test_kubectl_waits_for_ready(kubectl: Any) -> None:
     assert "condition met" in kubectl(
-        "wait", "--for=condition=Ready", "cozestream/orders", "--timeout=120s"
+        "wait", "--for=condition=Ready", "cozestream/orders", "--timeout=180s"
     )
 
 

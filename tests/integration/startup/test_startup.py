@@ -62,7 +62,7 @@ class Cluster:
 
     def await_ready(self, name: str, namespace: str = "default") -> None:
         self.api.kubectl(
-            *("wait", "--for=condition=Ready", "--timeout=60s"),
+            *("wait", "--for=condition=Ready", "--timeout=180s"),
             *(f"cozestream/{name}", f"--namespace={namespace}"),
         )
 
@@ -121,7 +121,7 @@ def test_it_waits_for_the_crds_and_says_so(cluster: Cluster, run: Run) -> None:
 
 def test_crds_that_are_taken_away_are_waited_for_again(cluster: Cluster, run: Run) -> None:
     operator = run()
-    cluster.api.kubectl("delete", "crd", f"cozeconsumers.{names.GROUP}", "--timeout=120s")
+    cluster.api.kubectl("delete", "crd", f"cozeconsumers.{names.GROUP}", "--timeout=180s")
     eventually(lambda: "CRD is not installed" in operator.probe("/readyz")[1], 20, "the reason")
     assert "cozestreams" not in operator.probe("/readyz")[1], "the other kind is watched on"
     cluster.install_crds()
@@ -161,7 +161,7 @@ def test_rights_in_its_namespaces_and_a_cluster_id_are_enough(cluster: Cluster, 
     cluster.declare("ours", "ours")
     cluster.await_ready("ours", "ours")
     assert cluster.finalizers("theirs", "theirs") == ""
-    kubectl("delete", "cozestream", "ours", "--namespace=ours", "--timeout=120s")
+    kubectl("delete", "cozestream", "ours", "--namespace=ours", "--timeout=180s")
 
 
 def test_it_writes_its_finalizer_and_the_status_and_nothing_else(
@@ -188,7 +188,7 @@ def test_it_writes_its_finalizer_and_the_status_and_nothing_else(
         if entry["manager"] == names.FIELD_MANAGER and entry["operation"] == "Update"
     ]
     assert list(finalizers) == ["f:finalizers"]
-    cluster.api.kubectl("delete", "cozestream", "orders", "--timeout=120s")
+    cluster.api.kubectl("delete", "cozestream", "orders", "--timeout=180s")
 
 
 def test_an_api_server_that_is_away_at_the_start_is_told_and_awaited(
@@ -234,7 +234,7 @@ async def test_what_vanished_while_nobody_watched_is_forgotten(
         cluster.api.restart()
         patch = '{"metadata": {"finalizers": null}}'
         cluster.api.kubectl("patch", "cozestream", "vanishing", "--type=merge", f"--patch={patch}")
-        cluster.api.kubectl("delete", "cozestream", "vanishing", "--timeout=120s")
+        cluster.api.kubectl("delete", "cozestream", "vanishing", "--timeout=180s")
     finally:
         os.kill(operator.pid, signal.SIGCONT)
     eventually(lambda: operator.probe("/readyz")[0] == 200, 60, "watching again")
