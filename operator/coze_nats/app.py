@@ -94,18 +94,24 @@ class Operator:
         self._may_write = self._leadership.may_write
         self._api = Api(self._session, may_write=self._may_write)
         self._events = EventPoster(self._api)
-        self._cache = Cache()
+        self._cache = Cache(settings.default_connection)
         self._seen = metrics.Seen(settings.metrics_max_objects, self._cache.get)
         self._duty = Duty(self._cache, settings.shard)
         self._resources = Resources(self._api, self._events)
-        self._reporter = Reporter(self._cache, self._resources, time, settings.default_policies)
+        self._reporter = Reporter(
+            self._cache,
+            self._resources,
+            time,
+            settings.default_policies,
+            settings.forbidden_policies,
+        )
         self._brake = Brake(settings.most_deletions)
         self._links: Links | None = None
         self._checks = Checks(
             self._watches,
             self._leadership,
             lambda: self._links[None] if self._links else None,
-            has_own_connection=settings.nats is not None and self._duty.covers(None),
+            has_own_connection=settings.own_nats is not None and self._duty.covers(None),
             waiting_for="the Kubernetes API server",
         )
         self._stopped = asyncio.Event()
@@ -225,6 +231,7 @@ class Operator:
             cluster_id=cluster_id,
             default_replicas=self._settings.stream_replicas,
             default_policies=self._settings.default_policies,
+            forbidden_policies=self._settings.forbidden_policies,
             dry_run=self._settings.dry_run,
             **({"api_prefix": self._settings.nats.api_prefix} if self._settings.nats else {}),
         )
@@ -255,8 +262,8 @@ class Operator:
             controller.take_over()
             links.tell_of_obstacles()
 
-        if self._settings.nats and self._duty.covers(None):
-            await links.open(None, "", NatsEndpoint(self._settings.nats, self._may_write))
+        if self._settings.own_nats and self._duty.covers(None):
+            await links.open(None, "", NatsEndpoint(self._settings.own_nats, self._may_write))
         self._leadership.start(self._watches.filled, take_over, stop)
         self._checks.tasks += (
             asyncio.create_task(self._look(sweep, stop), name="sweep"),

@@ -38,6 +38,8 @@ _ENVIRONMENT = dedent("""\
       NATS_STREAM_REPLICAS  replicas of streams that name no number
       COZE_NATS_CLUSTER_ID  the same as --cluster-id
       COZE_NATS_DEFAULT_POLICIES  the same as --default-policy, with commas between
+      COZE_NATS_FORBIDDEN_POLICIES  the same as --forbid-policy, with commas between
+      COZE_NATS_DEFAULT_CONNECTION  the same as --default-connection
       COZE_NATS_ALLOW_LOCAL_SERVERS  true: the same as --allow-local-servers
       KUBECONFIG            the cluster to work for, outside of a pod
 
@@ -119,6 +121,12 @@ def _add_flags_for_the_work(operator: argparse.ArgumentParser) -> None:
         help="compare everything with JetStream so often, such as 30s or 5m (default: 60s)",
     )
     operator.add_argument(
+        "--default-connection",
+        type=settings.connection,
+        metavar="NAMESPACE/NAME",
+        help="the CozeConnection of resources that name none, in place of the operator's own",
+    )
+    operator.add_argument(
         "--cluster-id",
         type=settings.cluster_id,
         metavar="ID",
@@ -133,6 +141,14 @@ def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME=VALUE",
         help="policy of resources that name none, such as deletion=Retain; repeatable",
+    )
+    operator.add_argument(
+        "--forbid-policy",
+        type=settings.forbidden_policy,
+        action="append",
+        metavar="NAME=VALUE",
+        help="policy that counts for no resource, such as dataLoss=Allow: the careful value takes "
+        "its place; repeatable",
     )
     operator.add_argument(
         "--max-deletions-per-minute",

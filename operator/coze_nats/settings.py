@@ -12,7 +12,9 @@ from typing import Self, TypeVar
 
 from coze_nats import logs
 from coze_nats.core.codec import InvalidValue, parse_duration
-from coze_nats.core.policies import UnknownPolicy, parse_default
+from coze_nats.core.names import CONNECTION_KIND
+from coze_nats.core.policies import UnknownPolicy, parse_default, parse_forbidden
+from coze_nats.core.resource import Key
 from coze_nats.core.shards import InvalidShard, Shard
 from coze_nats.core.terms import InvalidTerms, Terms
 from coze_nats.jetstream.environment import from_environment
@@ -29,10 +31,13 @@ LOG_LEVELS = {
 CLUSTER_ID = "COZE_NATS_CLUSTER_ID"
 STREAM_REPLICAS = "NATS_STREAM_REPLICAS"
 DEFAULT_POLICIES = "COZE_NATS_DEFAULT_POLICIES"
+FORBIDDEN_POLICIES = "COZE_NATS_FORBIDDEN_POLICIES"
+DEFAULT_CONNECTION = "COZE_NATS_DEFAULT_CONNECTION"
 ALLOW_LOCAL = "COZE_NATS_ALLOW_LOCAL_SERVERS"
 
 _IN_A_POD = "KUBERNETES_SERVICE_HOST"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9._-]{1,63}")
 _SHORTEST_INTERVAL = 1.0
 _MOST_REPLICAS = 5
@@ -82,6 +87,8 @@ class Settings:
             of namespace kube-system.
         stream_replicas: of streams that name no number; None leaves it to the server.
         default_policies: by name, for resources that name none.
+        forbidden_policies: names and values that count for no resource.
+        default_connection: the CozeConnection of resources that name none; None: the operator's.
         dry_run: change nothing in JetStream.
         metrics_max_objects: of how many streams and consumers each has series of its own.
         allow_local: whether CozeConnections may lead to the operator's own machine or link.
@@ -100,11 +107,18 @@ class Settings:
     cluster_id: str = ""
     stream_replicas: int | None = None
     default_policies: Mapping[str, str] = field(default_factory=dict)
+    forbidden_policies: frozenset[tuple[str, str]] = frozenset()
+    default_connection: Key | None = None
     dry_run: bool = False
     allow_local: bool = False
     most_deletions: int = 0
     metrics_max_objects: int = 2000
     election: Election | None = None
+
+    @property
+    def own_nats(self) -> ConnectionOptions | None:
+        """The operator's own connection; None where a CozeConnection takes its place."""
+        return None if self.default_connection else self.nats
 
     @property
     def shard(self) -> Shard | None:
@@ -134,6 +148,14 @@ class Settings:
             cluster_id=arguments.cluster_id or id_from_environment or "",
             stream_replicas=_named(STREAM_REPLICAS, replicas, environ),
             default_policies=_policies(arguments.default_policy, environ),
+            forbidden_policies=frozenset(
+                (
+                    *(_named(FORBIDDEN_POLICIES, _forbidden_list, environ) or ()),
+                    *(arguments.forbid_policy or ()),
+                )
+            ),
+            default_connection=arguments.default_connection
+            or _named(DEFAULT_CONNECTION, connection, environ),
             dry_run=arguments.dry_run,
             allow_local=arguments.allow_local_servers or bool(_named(ALLOW_LOCAL, switch, environ)),
             most_deletions=arguments.max_deletions_per_minute,
@@ -252,6 +274,26 @@ def _election(arguments: argparse.Namespace) -> Election | None:
         terms=terms,
         shard=arguments.shard,
     )
+
+
+def forbidden_policy(text: str) -> tuple[str, str]:
+    """`NAME=VALUE` of a policy that no resource shall choose."""
+    try:
+        return parse_forbidden(text)
+    except UnknownPolicy as error:
+        raise InvalidSetting(str(error)) from error
+
+
+def _forbidden_list(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(map(forbidden_policy, text.split(",")))
+
+
+def connection(text: str) -> Key:
+    """`NAMESPACE/NAME` of a CozeConnection."""
+    home, _, name = text.partition("/")
+    if not _NAMESPACE.fullmatch(home) or not _RESOURCE.fullmatch(name):
+        raise InvalidSetting(f"{text!r} is no CozeConnection: write NAMESPACE/NAME")
+    return Key(CONNECTION_KIND, home, name)
 
 
 def _policies(

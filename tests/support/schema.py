@@ -106,6 +106,7 @@ _BASE: Mapping[str, Spec] = {
 _KEY = {"name": "origin", "key": "a-key"}
 _REQUIRED: Mapping[str, Any] = {
     "name": "origin",
+    "namespaces": ["shop"],
     "source": "in.*",
     "destination": "out.{{wildcard(1)}}",
     "apiPrefix": "$JS.hub.API",

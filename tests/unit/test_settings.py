@@ -7,6 +7,7 @@ import pytest
 
 from coze_nats import settings
 from coze_nats.cli import make_parser
+from coze_nats.core.resource import Key
 from coze_nats.core.shards import Shard
 from coze_nats.core.terms import Terms
 from coze_nats.settings import InvalidSetting, Settings
@@ -61,6 +62,27 @@ def test_connections_lead_to_local_addresses_only_where_that_is_allowed() -> Non
     assert not load(COZE_NATS_ALLOW_LOCAL_SERVERS="false").allow_local
     with pytest.raises(InvalidSetting, match="COZE_NATS_ALLOW_LOCAL_SERVERS: 'yes' is neither"):
         load(COZE_NATS_ALLOW_LOCAL_SERVERS="yes")
+
+
+def test_a_connection_can_take_the_place_of_the_operators_own() -> None:
+    events = Key("CozeConnection", "platform", "events")
+    for found in (
+        load("--default-connection=platform/events"),
+        load(COZE_NATS_DEFAULT_CONNECTION="platform/events"),
+    ):
+        assert found.default_connection == events
+        assert found.own_nats is None
+    assert load().own_nats == load().nats
+    for wrong in ("events", "platform/", "/events", "Platform/events", "a/b/c"):
+        with pytest.raises(InvalidSetting, match="write NAMESPACE/NAME"):
+            load(COZE_NATS_DEFAULT_CONNECTION=wrong)
+
+
+def test_policies_can_be_forbidden() -> None:
+    found = load("--forbid-policy=adoption=Always", COZE_NATS_FORBIDDEN_POLICIES="dataLoss=Allow")
+    assert found.forbidden_policies == {("adoption", "Always"), ("dataLoss", "Allow")}
+    with pytest.raises(InvalidSetting, match="the careful value"):
+        load(COZE_NATS_FORBIDDEN_POLICIES="dataLoss=Block")
 
 
 def test_empty_variables_count_as_not_set() -> None:

@@ -16,9 +16,14 @@ from coze_nats.core.resource import Key, Resource, is_older
 
 
 class Cache:
-    """Resources by key, the consumers of each CozeStream, and the users of each connection."""
+    """Resources by key, the consumers of each CozeStream, and the users of each connection.
 
-    def __init__(self) -> None:
+    Args:
+        default_connection: of resources that name none; None: the operator's own.
+    """
+
+    def __init__(self, default_connection: Key | None = None) -> None:
+        self._default_connection = default_connection
         self._resources: dict[Key, Resource] = {}
         # By the key of a CozeStream, whether it exists or not.
         self._consumers: dict[Key, set[Key]] = {}
@@ -75,7 +80,8 @@ class Cache:
     def connection_of(self, resource: Resource) -> Key | None:
         """The connection that a stream or consumer uses; None is the operator's own."""
         stream = stream_key(resource)
-        return connection_of(resource, self._resources.get(stream) if stream else None)
+        named = connection_of(resource, self._resources.get(stream) if stream else None)
+        return named or self._default_connection
 
     def users_of(self, connection: Key | None) -> list[Resource]:
         """The streams and consumers that use a connection, as of now."""

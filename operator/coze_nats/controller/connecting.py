@@ -43,7 +43,7 @@ IMPATIENT = 1.0
 ACCOUNT_EVERY = 60.0
 """Seconds between two questions about the account."""
 
-_NOT_OF_THE_LOGIN = frozenset({"allowedNamespaces", "suspend"})
+_NOT_OF_THE_LOGIN = frozenset({"allowedNamespaces", "suspend", "grants"})
 """Fields that are about the use of a connection: the session goes on when they change."""
 
 _SECRETS_MATTER = frozenset({Trouble.CREDENTIALS, Trouble.AUTHENTICATION, Trouble.TLS})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from coze_nats.core.desired import Desired, Target
+from coze_nats.core.grants import Granted, foreign_copies, ungranted
 from coze_nats.core.live import Config
 from coze_nats.core.login import DEFAULT_PREFIX
 from coze_nats.core.names import Reason
@@ -70,12 +71,16 @@ class Fences:
         neighbours: whose streams it must not reach.
         is_shared: whether other namespaces use the connection, too.
         domain: the JetStream domain of the servers.
+        granted: what the connection grants the namespace; None: it grants nothing to anybody.
+        own_streams: names of the streams that the namespace owns.
     """
 
     api_prefix: str = DEFAULT_PREFIX
     neighbours: tuple[Neighbour, ...] = ()
     is_shared: bool = False
     domain: str = ""
+    granted: Granted | None = None
+    own_streams: frozenset[str] = frozenset()
 
 
 class Trespass(NamedTuple):
@@ -89,6 +94,9 @@ class Trespass(NamedTuple):
 def refused(desired: Desired, live: Live | None, fences: Fences) -> tuple[Reason, str] | None:
     """Why an object must not be as declared, and what of it stands already; None if it may be."""
     found = trespasses(desired.declared, fences)
+    never = any(each.reason is Reason.FORBIDDEN_SUBJECT for each in found)
+    if not never and (told := _not_granted(desired, live, fences)):
+        return told
     if not found:
         return None
     said = tuple(dict.fromkeys(each.says for each in found))
@@ -103,9 +111,25 @@ def refused(desired: Desired, live: Live | None, fences: Fences) -> tuple[Reason
         if standing
         else ""
     )
-    never = any(each.reason is Reason.FORBIDDEN_SUBJECT for each in found)
     reason = Reason.FORBIDDEN_SUBJECT if never else Reason.NOT_GRANTED
     return reason, f"{'; '.join(said[:_SHOWN])}{more}. Nothing was sent{already}"
+
+
+def _not_granted(desired: Desired, live: Live | None, fences: Fences) -> tuple[Reason, str] | None:
+    """Why the connection's grants don't allow what is declared; None if they do."""
+    granted = fences.granted
+    if granted is None:
+        return None
+    found = [*ungranted(desired.declared, live.config if live else None, granted)]
+    found += foreign_copies(desired.declared, fences.domain, fences.own_streams, granted)
+    if not found:
+        return None
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    message = (
+        f"{'; '.join(found[:_SHOWN])}{more}. So much {granted.connection} grants namespace "
+        f"{granted.namespace}: ask for less, or have its grants extended. Nothing was sent"
+    )
+    return Reason.NOT_GRANTED, message
 
 
 def trespasses(config: Config, fences: Fences) -> tuple[Trespass, ...]:
@@ -159,6 +183,8 @@ def _published(config: Config, fences: Fences) -> Iterator[Trespass]:
             remedy = "begin it with a literal token" if is_chosen else "choose another subject"
             says = f"{field}: {value} would have the server publish into {where}: {remedy}"
             yield Trespass(each, Reason.FORBIDDEN_SUBJECT, says)
+        elif fences.granted and fences.granted.publishes(subject):
+            continue
         elif owner := _owner_on(subject, fences):
             says = f"{field}: {value} would publish into {_foreign(owner)}, or choose another one"
             yield Trespass(each, Reason.NOT_GRANTED, says)
@@ -174,6 +200,8 @@ def _captured(config: Config, fences: Fences) -> Iterator[Trespass]:
         if where := _bucket(subject, str(config.get("name", ""))) or _space(subject, fences):
             says = f"{field}: {value} would take what is sent in {where}: narrow it"
             yield Trespass(each, Reason.FORBIDDEN_SUBJECT, says)
+        elif fences.granted and fences.granted.takes(subject):
+            continue
         elif field != "subjects" and (owner := _owner_on(subject, fences)):
             says = f"{field}: {value} would take what is sent to {_foreign(owner)}"
             yield Trespass(each, Reason.NOT_GRANTED, says)
@@ -184,6 +212,8 @@ def _captured(config: Config, fences: Fences) -> Iterator[Trespass]:
 def _copied(config: Config, fences: Fences) -> Iterator[Trespass]:
     for each in copied(config, fences.domain):
         for owner in fences.neighbours:
+            if fences.granted and fences.granted.copies(each.value):
+                continue
             if owner.stream == each.value:
                 says = f"{each.field}: {each.value} would copy {_foreign(owner)}"
                 yield Trespass(each, Reason.NOT_GRANTED, says)

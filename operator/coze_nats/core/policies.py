@@ -1,6 +1,6 @@
 """The policies in force: what a resource says, else the operator's defaults, else the safe ones."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -68,27 +68,47 @@ def parse_default(text: str) -> tuple[str, str]:
     return name, value
 
 
+def parse_forbidden(text: str) -> tuple[str, str]:
+    """Read `NAME=VALUE`, such as `dataLoss=Allow`, that no resource shall choose.
+
+    Raises:
+        UnknownPolicy: there is no such policy or value, or it is the safe one.
+    """
+    name, value = parse_default(text)
+    if value == SAFE[name]:
+        raise UnknownPolicy(f"{text!r}: this is the careful value, which always counts")
+    return name, value
+
+
 def in_force(
-    kind: str, declared: Mapping[str, str] | None, defaults: Mapping[str, str]
+    kind: str,
+    declared: Mapping[str, str] | None,
+    defaults: Mapping[str, str],
+    forbidden: Collection[tuple[str, str]] = (),
 ) -> dict[str, str]:
     """Every policy of a kind with its value, by the name that it has in the spec.
 
     Args:
         declared: `spec.policies`.
         defaults: the operator's; a value that a kind doesn't have is passed over.
+        forbidden: names and values that count for nobody: the safe one takes their place.
     """
     found = {}
     for name, values in ALLOWED[kind].items():
         chosen = (declared or {}).get(name) or defaults.get(name, SAFE[name])
-        found[name] = chosen if chosen in values else SAFE[name]
+        may_be = chosen in values and (name, chosen) not in forbidden
+        found[name] = chosen if may_be else SAFE[name]
     return found
 
 
 def policies_of(
-    kind: str, declared: Mapping[str, str] | None, defaults: Mapping[str, str]
+    kind: str,
+    declared: Mapping[str, str] | None,
+    defaults: Mapping[str, str],
+    forbidden: Collection[tuple[str, str]] = (),
 ) -> Policies:
     """The same as a value that plans are made from."""
-    found = in_force(kind, declared, defaults)
+    found = in_force(kind, declared, defaults, forbidden)
     return Policies(
         deletion=found["deletion"],
         adoption=found["adoption"],

@@ -1,6 +1,6 @@
 """What a resource's status remembers, as the situation that plans are made from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from coze_nats.core import names
@@ -29,6 +29,7 @@ def situation_of(
     owner: str,
     server: Server,
     defaults: Mapping[str, str],
+    forbidden: Collection[tuple[str, str]] = (),
 ) -> Situation:
     """The situation of a resource.
 
@@ -36,6 +37,7 @@ def situation_of(
         stream: the CozeStream that a CozeConsumer refers to.
         owner: this resource as `<cluster id>/<namespace>/<name>`.
         defaults: the operator's policies for resources that name none.
+        forbidden: policies, by name and value, that count for nobody.
     """
     status = resource.status
     is_gone = stream is not None and went_with(stream, status)
@@ -43,7 +45,7 @@ def situation_of(
     return Situation(
         owner=owner,
         server=server,
-        policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults),
+        policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults, forbidden),
         incarnation=None if is_gone else Incarnation.from_status(status, server),
         ack_floor=None if is_gone else status.get("ackFloor"),
         last_known=_last_known(resource),

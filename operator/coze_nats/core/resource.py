@@ -43,6 +43,7 @@ class Resource:
         released: whether deletion shall leave JetStream alone (`jetstream.coze.dev/release`).
         confirmed: whether deletion is confirmed (`jetstream.coze.dev/confirm-deletion`).
         status: as the operator wrote it last; empty when it never did.
+        created_at: RFC 3339, by the apiserver's clock.
         resource_version: the apiserver's; tells which of two states of the resource is newer.
     """
 
@@ -58,6 +59,7 @@ class Resource:
     resync_interval: float = 0.0
     released: bool = False
     confirmed: bool = False
+    created_at: str = ""
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
@@ -78,6 +80,7 @@ class Resource:
             resync_interval=_seconds(annotations.get(names.RESYNC_INTERVAL_ANNOTATION, "")),
             released=annotations.get(names.RELEASE_ANNOTATION) == "true",
             confirmed=annotations.get(names.CONFIRM_DELETION_ANNOTATION) == "true",
+            created_at=metadata.get("creationTimestamp", ""),
         )
 
     @property

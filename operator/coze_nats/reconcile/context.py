@@ -8,8 +8,9 @@ from coze_nats.core.blocking import Refusal
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
+from coze_nats.core.grants import declared_bytes, granted_to
 from coze_nats.core.incarnation import Incarnation
-from coze_nats.core.intent import Waiting, consumer_limits, intent, target_of
+from coze_nats.core.intent import Waiting, consumer_limits, intent, stream_name, target_of
 from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
@@ -34,6 +35,7 @@ class Rules:
         cluster_id: first part of the owner that is written into JetStream objects.
         default_replicas: of streams that name no number; None leaves it to the server.
         default_policies: by name, for resources that name none.
+        forbidden_policies: names and values that count for nobody.
         dry_run: nothing is changed in JetStream; status says what would be.
         api_prefix: what requests over the operator's own connection begin with.
     """
@@ -41,6 +43,7 @@ class Rules:
     cluster_id: str
     default_replicas: int | None = None
     default_policies: Mapping[str, str] = field(default_factory=dict)
+    forbidden_policies: frozenset[tuple[str, str]] = frozenset()
     dry_run: bool = False
     api_prefix: str = DEFAULT_PREFIX
 
@@ -100,6 +103,7 @@ class Context:
             self.owner(resource.key),
             server,
             self.rules.default_policies,
+            self.rules.forbidden_policies,
         )
         found = replace(found, fences=self.fences(resource, server))
         if stream is None:
@@ -111,6 +115,8 @@ class Context:
         declared = self.resources.get(self.connection) if self.connection else None
         prefix = prefix_of(declared.spec if declared else {}) if self.connection else None
         found = Fences(prefix or self.rules.api_prefix, domain=server.domain)
+        if declared and declared.spec.get("grants"):
+            found = self._granted(found, resource, declared)
         if not (may_reach_others(resource.spec) or takes_anything(resource.spec)):
             return found
         users = self.resources.users_of(self.connection)
@@ -169,10 +175,33 @@ class Context:
                 found.add(live.name)
         return frozenset(found)
 
+    def _granted(self, fences: Fences, resource: Resource, connection: Resource) -> Fences:
+        """The fences with what the connection grants the resource's namespace."""
+        streams = [
+            user
+            for user in self.resources.users_of(connection.key)
+            if user.key.kind == names.STREAM_KIND and user.key.namespace == resource.key.namespace
+        ]
+        age = (resource.created_at, resource.key)
+        older = [user for user in streams if (user.created_at, user.key) < age]
+        used = sum(declared_bytes(user.spec) for user in older)
+        granted = granted_to(resource.key.namespace, connection.key, connection.spec, used)
+        # What is merely declared may be anybody's.
+        owned = frozenset(stream_name(user) for user in streams if user.status.get("created"))
+        return replace(fences, granted=granted, own_streams=owned)
+
     def managed(self, consumer: Resource, stream: LiveStream) -> Refusal | None:
         """Only its owner's namespace decides who consumes a stream that a resource manages."""
         owner = self.owner_of_stream(stream)
-        if not owner or self._is_shared(owner, consumer.key.namespace):
+        granted = self.fences(consumer, self.server or Server("", 0)).granted
+        is_granted = granted is not None and granted.copies(stream.name)
+        if granted and not owner and not is_granted:
+            return Refusal(
+                Reason.NOT_GRANTED,
+                f"streamName: {stream.name} is not within sourcesFrom of what {granted.connection} "
+                f"grants namespace {granted.namespace}: have its grants extended",
+            )
+        if not owner or is_granted or self._is_shared(owner, consumer.key.namespace):
             return None
         home, _, name = owner.rpartition("/")
         at_home = home == self.owner(consumer.key).rpartition("/")[0]

@@ -4,7 +4,7 @@ What a status says is computed in `coze_nats.core.conditions`; here it is decide
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -69,8 +69,10 @@ class Reporter:
         kubernetes: Kubernetes,
         clock: Clock,
         default_policies: Mapping[str, str] | None = None,
+        forbidden_policies: Collection[tuple[str, str]] = (),
     ) -> None:
         self._default_policies = default_policies or {}
+        self._forbidden_policies = forbidden_policies
         self._resources = resources
         self._kubernetes = kubernetes
         self._clock = clock
@@ -144,7 +146,9 @@ class Reporter:
         self, resource: Resource, desired: Desired | None, outcome: Outcome
     ) -> dict[str, Any]:
         declared = resource.spec.get("policies")
-        policies = in_force(resource.key.kind, declared, self._default_policies)
+        policies = in_force(
+            resource.key.kind, declared, self._default_policies, self._forbidden_policies
+        )
         status = next_status(resource, desired, outcome, self._clock.time_ns(), policies)
         connection = self._resources.connection_of(resource)
         return status | (as_status(connection) if connection else {})

@@ -27,6 +27,17 @@ WHOLE: tuple[Spec, ...] = (
         "domain": "hub",
         "requestTimeout": "1m",
         "allowedNamespaces": ["shop", "reports"],
+        "grants": [
+            {
+                "namespaces": ["shop"],
+                "streams": ["shop-*"],
+                "subjects": ["shop.>"],
+                "sourcesFrom": ["catalog", "*"],
+                "publishTo": ["out.shop.*"],
+                "maxBytes": "10Gi",
+            }
+        ],
+        "suspend": True,
     },
     {
         "servers": ["tls://a.example.com"],
@@ -139,20 +150,6 @@ def test_two_who_log_in_in_two_ways_are_told_so(kubectl: Any) -> None:
     assert "spec.auth: Invalid value" in said
     assert "log in in exactly one way" in said
     assert _stored(kubectl, CONNECTION, "shared")["spec"]["auth"] == {"token": SECRET}
-
-
-def test_namespaces_are_allowed_by_several_without_removing_each_others(kubectl: Any) -> None:
-    servers = ["nats://a.example.com"]
-
-    def allow(manager: str, *allowed: str) -> list[str]:
-        spec = {"servers": servers, "allowedNamespaces": list(allowed)}
-        _apply(kubectl, CONNECTION, spec, "allowing", manager)
-        return sorted(_stored(kubectl, CONNECTION, "allowing")["spec"]["allowedNamespaces"])
-
-    assert allow("one", "shop") == ["shop"]
-    assert allow("two", "reports", "bills") == ["bills", "reports", "shop"]
-    assert allow("two", "bills") == ["bills", "shop"]
-    assert allow("one") == ["bills"]
 
 
 def test_who_writes_the_status_can_not_write_the_spec(kubectl: Any) -> None:

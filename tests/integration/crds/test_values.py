@@ -35,11 +35,11 @@ VALUES = {
         ("a", "a-b.c-1", "9", "x" * 253), ("ORDERS", "a_b", "-a", "a-", ".a", "a b", "")
     ),
     "a subject is": Values(
-        ("a", "a.b.c", "*", "*.b.*", "coze.workflow.*.*", "$KV.bucket.key", "a-b_c", "x" * 255),
+        ("a", "a.b.c", "*", "a.*.b.*", "coze.workflow.*.*", "$JS.EVENT.a", "a-b_c", "x" * 255),
         (*_SPACES, "", ".", "a.", ".a", "a..b", "a.>.b", "a*", "a.b*", "a>", "a.**", ">>"),
     ),
     "this subject must be literal": Values(
-        ("a", "a.b.c", "$JS.leaf.API", "x" * 255), (*_SPACES, "", "a.", ".a", "a..b", "a.*", "a.>")
+        ("a", "a.b.c", "$a.leaf.API", "x" * 255), (*_SPACES, "", "a.", ".a", "a..b", "a.*", "a.>")
     ),
     "a mapping's destination": Values(
         (
@@ -188,6 +188,7 @@ CONTEXTS: dict[tuple[str, str], Spec] = {
 DISTINCT: dict[str, Callable[[int], Any]] = {
     "backoff": lambda number: f"{number + 1}s",
     "sources": lambda number: {"name": f"origin-{number}"},
+    "grants": lambda number: {"namespaces": [f"shop-{number}"]},
     "subjectTransforms": lambda number: {"source": f"in.{number}", "destination": "out"},
     "metadata": str,
 }

@@ -7,6 +7,7 @@ import pytest
 from coze_nats.core.deletion import plan_deletion
 from coze_nats.core.desired import Target
 from coze_nats.core.fences import Fences, Neighbour, disarmed, is_dangerous, trespasses
+from coze_nats.core.grants import Granted
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, Reason
 from coze_nats.core.plan import Action, Plan, Situation, plan
@@ -302,3 +303,57 @@ def test_what_is_never_right_gives_the_reason_before_what_is_not_granted() -> No
     found = plan(stream("work", spec), None, situation)
     assert found.refusal is not None
     assert found.refusal.reason is Reason.FORBIDDEN_SUBJECT
+
+
+# --- what a connection grants ---------------------------------------------------------------------
+
+GRANTED = Granted(
+    connection=Key("CozeConnection", "platform", "events"),
+    namespace="bakery",
+    is_named=True,
+    streams=None,
+    subjects=("*", "bakery.>"),
+    sources=("ORDERS",),
+    publish=("orders.baked.>",),
+    most_bytes=None,
+)
+WITH_GRANTS = Fences(
+    neighbours=(SHOP,), is_shared=True, granted=GRANTED, own_streams=frozenset({"own"})
+)
+
+
+@pytest.mark.parametrize(
+    "spec, said",
+    [
+        ({"subjects": ["*"]}, ""),
+        ({"mirror": {"name": "ORDERS"}}, ""),
+        ({"mirror": {"name": "own"}}, ""),
+        ({"subjects": ["bakery.a"], "republish": {"destination": "orders.baked.>"}}, ""),
+        (
+            {"sources": [{"name": "own", "consumer": {"name": "r", "deliverSubject": "bakery.r"}}]},
+            "",
+        ),
+        ({"mirror": {"name": "BILLS"}}, "mirror.name: BILLS is not within sourcesFrom (ORDERS)"),
+        ({"subjects": ["e.a"]}, "subjects: e.a is not within subjects (*, bakery.>)"),
+        ({"subjects": ["bakery.a"], "republish": {"destination": "orders.>"}}, "republish."),
+        ({"subjects": [f"else.{n}" for n in range(9)]}, "subjects: else.0"),
+    ],
+)
+def test_a_grant_lets_reach_what_it_names_and_nothing_else(spec: Spec, said: str) -> None:
+    situation = Situation(owner=OWNER, server=SITUATION.server, fences=WITH_GRANTS)
+    found = plan(stream("work", spec), None, situation)
+    assert bool(found.refusal) is bool(said)
+    if found.refusal:
+        assert found.refusal.reason is Reason.NOT_GRANTED
+        assert found.refusal.message.startswith(said)
+
+
+def test_what_is_not_granted_says_who_grants_and_how_much_more_there_is() -> None:
+    situation = Situation(owner=OWNER, server=SITUATION.server, fences=WITH_GRANTS)
+    spec = {"subjects": [f"else.{number}" for number in range(9)]}
+    found = plan(stream("work", spec), None, situation)
+    assert found.refusal is not None
+    assert found.refusal.message.endswith(
+        " and 5 more. So much CozeConnection platform/events grants namespace bakery: ask for "
+        "less, or have its grants extended. Nothing was sent"
+    )

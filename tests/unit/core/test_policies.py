@@ -13,6 +13,7 @@ from coze_nats.core.policies import (
     UnknownPolicy,
     in_force,
     parse_default,
+    parse_forbidden,
     policies_of,
 )
 
@@ -74,6 +75,23 @@ def test_what_is_in_force(
     found = in_force(kind, declared, defaults)
     assert found.items() >= expected.items()
     assert found.keys() == ALLOWED[kind].keys()
+
+
+def test_what_the_operator_forbids_counts_for_nobody() -> None:
+    forbidden = {("dataLoss", "Allow"), ("deletion", "Delete")}
+    declared = {"dataLoss": "Allow", "adoption": "Always"}
+    found = in_force(STREAM, declared, {"deletion": "Delete"}, forbidden)
+    assert found["dataLoss"] == "Block"
+    assert found["deletion"] == "DeleteIfEmpty"
+    assert found["adoption"] == "Always"
+    assert policies_of(STREAM, declared, {}, forbidden).data_loss == "Block"
+
+
+@pytest.mark.parametrize("text", ["dataLoss=Block", "dataLoss=Never", "nonsense=Allow"])
+def test_what_can_not_be_forbidden_is_refused(text: str) -> None:
+    with pytest.raises(UnknownPolicy):
+        parse_forbidden(text)
+    assert parse_forbidden("dataLoss=Allow") == ("dataLoss", "Allow")
 
 
 def test_the_same_as_a_value_that_plans_are_made_from() -> None:

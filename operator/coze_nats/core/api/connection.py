@@ -13,6 +13,8 @@ from coze_nats.core.api.types import (
     Name,
     Namespace,
     ResourceName,
+    Size,
+    Subject,
     distinct_list,
 )
 
@@ -28,23 +30,20 @@ class ConnectionRef(Model):
     """Namespace of the CozeConnection, which must allow this one. Default: this namespace."""
 
 
+NamespaceOrAll = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        json_schema_extra=matching(
+            "^([*]|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$",
+            "an allowed namespace is its whole name, or * for all of them; "
+            "patterns and labels are not supported",
+        ),
+    ),
+]
 Namespaces = Annotated[
-    tuple[
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=63,
-                json_schema_extra=matching(
-                    "^([*]|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$",
-                    "an allowed namespace is its whole name, or * for all of them; "
-                    "patterns and labels are not supported",
-                ),
-            ),
-        ],
-        ...,
-    ],
-    Field(max_length=256, json_schema_extra=distinct_list()),
+    tuple[NamespaceOrAll, ...], Field(max_length=256, json_schema_extra=distinct_list())
 ]
 """Namespaces that something is allowed to."""
 
@@ -198,6 +197,55 @@ class Tls(Model):
 # --- the connection -------------------------------------------------------------------------------
 
 
+# What stands twice in a grant does no harm.
+_Names = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=255,
+                json_schema_extra=matching(
+                    r"^([^ \\t\\r\\n\\f.*>/\\\\]+[*]?|[*])$",
+                    "this is the name of a stream in JetStream, or how names begin, with * at its "
+                    "end, such as shop-*",
+                ),
+            ),
+        ],
+        ...,
+    ],
+    Field(min_length=1, max_length=64, json_schema_extra=ATOMIC_LIST),
+]
+_GrantedSubjects = Annotated[
+    tuple[Subject, ...], Field(min_length=1, max_length=64, json_schema_extra=ATOMIC_LIST)
+]
+_Grantees = Annotated[
+    tuple[NamespaceOrAll, ...],
+    Field(min_length=1, max_length=64, json_schema_extra=ATOMIC_LIST),
+]
+
+
+class Grant(Model):
+    """What namespaces may do through a connection; several grants for one of them add up."""
+
+    namespaces: _Grantees
+    """Namespaces that have the grant; `*` is all of them."""
+    streams: _Names | None = None
+    """Names in JetStream that their streams may have; `*` at the end stands for any rest. Default:
+    any name."""
+    subjects: _GrantedSubjects | None = None
+    """Subjects that their streams may take; wildcards allowed. Default: none."""
+    sources_from: _Names | None = None
+    """Streams, besides their own, that they may copy, and consume by streamName; `*` at the end
+    stands for any rest. Default: none."""
+    publish_to: _GrantedSubjects | None = None
+    """Subjects, besides those that they may take, that they may have the server publish on, by
+    republish, deliverSubject and external. Default: none."""
+    max_bytes: Size | None = None
+    """Most bytes that the streams of one namespace may declare as their maxBytes together, the
+    oldest resource first: a number of bytes, or a quantity such as `10Gi`. Default: unlimited."""
+
+
 class ConnectionSpec(Model):
     """A NATS system, how to log in to it, and who may use it."""
 
@@ -226,6 +274,12 @@ class ConnectionSpec(Model):
     """Namespaces, besides its own, whose streams and consumers may use this connection; `*` allows
     all. Default: none. Can be changed."""
 
+    grants: (
+        Annotated[tuple[Grant, ...], Field(max_length=32, json_schema_extra=ATOMIC_LIST)] | None
+    ) = None
+    """What the namespaces that use this connection may do with it. With at least one grant, a
+    namespace that none names gets nothing, this one included. Default: none, so that no namespace
+    is limited. Can be changed; what is there already is left as it is."""
     suspend: bool | None = None
     """Change nothing in JetStream through this connection; what would be changed is reported, and
     deletions wait. Default: false. Can be changed."""
