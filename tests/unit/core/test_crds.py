@@ -1,5 +1,6 @@
 """Models → CRDs: structural, described, without defaults; tests/integration asks the apiserver."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -15,6 +16,13 @@ from coze_nats.core.api.crds import (
 )
 
 Schema = dict[str, Any]
+RESERVED = (
+    *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for"),
+    *("function", "if", "import", "let", "loop", "package", "namespace", "return", "var"),
+    *("void", "while"),
+)
+"""Words that are no names in CEL."""
+
 all_kinds = pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda found: found.kind)
 
 
@@ -115,6 +123,16 @@ def test_columns_and_selectable_fields_exist_in_the_schema(definition: Definitio
     shown = [column["name"] for column in version["additionalPrinterColumns"]]
     assert shown[:2] == ["Ready", "Reason"]
     assert shown[-2:] == ["Age", "Message"]
+
+
+@all_kinds
+def test_no_rule_names_a_field_by_a_word_that_cel_keeps_for_itself(definition: Definition) -> None:
+    """Kubernetes 1.30 knows such a field as `__namespace__` only, and refuses the whole CRD."""
+    kept = "|".join(RESERVED)
+    for path, found in walk(schema(definition)):
+        for rule in found.get("x-kubernetes-validations", ()):
+            without_strings = re.sub(r"'[^']*'", "''", rule["rule"])
+            assert not re.search(rf"\.\s*\??({kept})\b", without_strings), (path, rule["rule"])
 
 
 def test_a_spec_is_required_of_every_kind() -> None:

@@ -72,7 +72,10 @@ def begins_reserved(prefix: str) -> str:
 
 
 EFFECTIVE_NAME = "(has({0}.spec) && has({0}.spec.name) ? {0}.spec.name : {0}.metadata.name)"
-_CONNECTION = "[{0}.?spec.connection.name.orValue(''), {0}.?spec.connection.namespace.orValue('')]"
+# A word that CEL keeps for itself stands between underscores; newer API servers take it as it is.
+_CONNECTION = (
+    "[{0}.?spec.connection.name.orValue(''), {0}.?spec.connection.__namespace__.orValue('')]"
+)
 IDENTITY_RULES = (
     rule(
         f"{EFFECTIVE_NAME.format('self')} == {EFFECTIVE_NAME.format('oldSelf')}",
