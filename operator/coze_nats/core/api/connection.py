@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from coze_nats.core.api.rules import matching, rule, rules
+from coze_nats.core.api.rules import FORBIDDEN, matching, rule, rules
 from coze_nats.core.api.types import (
     ATOMIC_LIST,
     From1sTo5m,
@@ -63,6 +63,7 @@ ServerUrl = Annotated[
                 "!self.contains('@')",
                 "a server's URL holds no user, password or token: put them into a Secret and name "
                 "it in auth",
+                reason=FORBIDDEN,
             ),
             rule(
                 f"self.contains('@') || self.matches('^((nats|tls)://)?{_HOST}(:{_PORT})?$')",

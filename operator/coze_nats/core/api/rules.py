@@ -6,14 +6,16 @@ refuse is left to them. Optional fields (`self.?field`) need Kubernetes 1.29.
 
 from typing import Any
 
+INVALID = "FieldValueInvalid"
+FORBIDDEN = "FieldValueForbidden"
+"""Of what may hold a secret: from Kubernetes 1.36 on, the refusal of an invalid text shows it."""
 
-def rule(expression: str, message: str, field: str = "") -> dict[str, str]:
+
+def rule(
+    expression: str, message: str, field: str = "", *, reason: str = INVALID
+) -> dict[str, str]:
     """One rule; the message says what to do, `field` (relative) is blamed instead of the whole."""
-    found = {
-        "rule": " ".join(expression.split()),
-        "message": message,
-        "reason": "FieldValueInvalid",
-    }
+    found = {"rule": " ".join(expression.split()), "message": message, "reason": reason}
     if field:
         found["fieldPath"] = f".{field}"
     return found
