@@ -21,7 +21,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-long test-unit test-contract test-integration test-connections test-install test-safety test-faults test-soak soak bench figures bench-shards demo dev image kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-long test-unit test-contract test-integration test-connections test-install test-safety test-faults test-soak test-kubernetes soak bench figures bench-shards demo dev image kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -152,6 +152,14 @@ test-faults: $(READY) ## Long: every fault between operator, API server and NATS
 test-soak: $(READY) ## A soak of a minute, and what it would find
 	@$(PY) -m controlplane binaries
 	@$(PYTEST) $(BESIDE) tests/soak
+
+# What depends on the API server: everything of the operator's, and what is installed into a cluster.
+OF_KUBERNETES := tests/integration $(addprefix tests/install/test_,chart_operator.py chart_release.py chart_rights.py manifests.py)
+
+test-kubernetes: $(READY) ## Long: what depends on Kubernetes, with COZE_KUBERNETES=1.30.3 (see hack/tools)
+	@$(PY) -m controlplane binaries
+	@$(PY) -m controlplane binaries helm kube-controller-manager
+	@$(PYTEST) $(BESIDE) $(OF_KUBERNETES)
 
 # --- measuring ------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controlplane import binaries
+from controlplane import binaries, recipes
 from support.dockerfile import Dockerfile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +96,17 @@ def test_what_the_workflows_run_is_there() -> None:
     named |= set(re.findall(r"[\w-]+\.txt", run)) & {"requirements-build.txt"}
     assert named
     assert {each for each in named if not (ROOT / each).exists()} == set()
+
+
+def test_the_oldest_kubernetes_that_the_chart_takes_is_tested_and_the_newest_one() -> None:
+    workflow = yaml.safe_load(text_of(ROOT / ".github" / "workflows" / "kubernetes.yml"))
+    tested = workflow["jobs"]["test"]["strategy"]["matrix"]["version"]
+    chart = yaml.safe_load(text_of(ROOT / "charts" / "coze-nats-operator" / "Chart.yaml"))
+    oldest = re.fullmatch(r">=(\d+\.\d+)\.0-0", chart["kubeVersion"])
+    known = sorted(recipes.kubernetes_versions(), key=lambda it: [*map(int, it.split("."))])
+    assert oldest
+    assert tested[0].startswith(f"{oldest[1]}.")
+    assert tested == [known[0], known[-1]]
 
 
 def test_nothing_is_published_before_all_tests_have_passed() -> None:
