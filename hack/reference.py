@@ -33,6 +33,7 @@ _BESIDES = {
     "streamName": Change.IMMUTABLE,
     "name": Change.IMMUTABLE,
     "connection": Change.IMMUTABLE,
+    "consumersFrom": Change.IN_PLACE,
     "metadata": Change.IN_PLACE,
     "pauseUntil": Change.IN_PLACE,
     "policies": Change.IN_PLACE,

@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from controlplane.nats import NatsCluster
-from coze_nats.core.errors import Transient
+from coze_nats.core.errors import OutcomeUnknown, Transient
 from coze_nats.core.live import LiveConsumer
 from coze_nats.core.names import Reason
 from coze_nats.core.plan import Action
@@ -41,7 +41,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[NatsCluster]:
 
 @pytest.fixture
 async def jetstream(cluster: NatsCluster) -> AsyncIterator[Gateway]:
-    connection = Connection(ConnectionOptions(servers=tuple(cluster.urls), request_timeout=30))
+    connection = Connection(ConnectionOptions(servers=tuple(cluster.urls), request_timeout=5))
     await connection.start()
     await connection.wait_connected()
     yield PatientGateway(connection)
@@ -64,7 +64,8 @@ async def reader(jetstream: Gateway, name: str) -> LiveConsumer:
     """The consumer, once it has a leader."""
 
     async def is_led() -> LiveConsumer | None:
-        with suppress(Transient):
+        # While a leader is elected, nobody answers.
+        with suppress(Transient, OutcomeUnknown):
             found = await jetstream.consumer(name, "reader")
             return found if found and found.raft.leader else None
         return None

@@ -141,7 +141,7 @@ CASES = {
         CONSUMER,
         "streamRef: {name: orders}\nstreamName: ORDERS",
         "spec",
-        "streamRef for a CozeStream in this namespace, or streamName",
+        "streamRef for a CozeStream, or streamName",
     ),
     "a stream's name in JetStream where its resource is meant": BadInput(
         CONSUMER, "streamRef: {name: ORDERS}", "spec.streamRef.name", "not a name in JetStream"

@@ -110,10 +110,15 @@ class Switchboard:
         return self._apply(names.STREAM_KIND, namespace, name, used | spec)
 
     def consumer(
-        self, name: str = "reader", /, stream: str = "orders", namespace: str = PLATFORM
+        self,
+        name: str = "reader",
+        /,
+        stream: str = "orders",
+        namespace: str = PLATFORM,
+        at: str = "",
     ) -> Key:
-        """Declare a CozeConsumer of a CozeStream."""
-        spec = {"streamRef": {"name": stream}}
+        """Declare a CozeConsumer of a CozeStream, `at` another namespace if it is given."""
+        spec = {"streamRef": {"name": stream, **({"namespace": at} if at else {})}}
         return self._apply(names.CONSUMER_KIND, namespace, name, spec)
 
     def delete(self, key: Key) -> None:

@@ -201,6 +201,35 @@ async def test_the_echo_of_a_status_write_leads_to_nothing(bench: Bench) -> None
     assert found.status == {"observedGeneration": 1}
 
 
+def lent(*namespaces: str, **changes: Any) -> dict[str, Any]:
+    """The stream `orders`, with these namespaces allowed to consume it."""
+    return {**body(**changes), "spec": {"consumersFrom": list(namespaces)}}
+
+
+async def test_who_consumes_a_stream_is_reconciled_when_its_grants_change(bench: Bench) -> None:
+    elsewhere = Key(names.CONSUMER_KIND, "shop", "app")
+    reference = {"streamRef": {"name": "orders", "namespace": "coze"}}
+    await bench.observe("ADDED", {**body(elsewhere), "spec": reference})
+    assert bench.reconciled == [elsewhere]
+    for generation, (event, stream, told) in enumerate(
+        [
+            ("ADDED", lent("shop", generation=1), [ORDERS, elsewhere]),
+            ("MODIFIED", lent("shop", generation=2), [ORDERS]),
+            ("MODIFIED", body(generation=3), [ORDERS, elsewhere]),
+        ],
+        start=1,
+    ):
+        stream["metadata"]["resourceVersion"] = str(generation)
+        await bench.observe(event, stream)
+        assert bench.reconciled == told
+
+
+async def test_grants_that_are_listed_wake_nobody(bench: Bench) -> None:
+    await bench.observe(None, body(WORKER, status={"observedGeneration": 1}))
+    await bench.observe(None, lent("shop", status={"observedGeneration": 1}))
+    assert bench.reconciled == []
+
+
 @pytest.mark.parametrize(
     "change",
     [

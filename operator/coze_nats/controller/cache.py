@@ -77,11 +77,14 @@ class Cache:
         """The CozeConsumers whose streamRef names this CozeStream, whether it exists or not."""
         return tuple(self._consumers.get(Key(names.STREAM_KIND, namespace, name), ()))
 
+    def stream_of(self, resource: Resource) -> Resource | None:
+        """The CozeStream that a CozeConsumer refers to, if it exists."""
+        key = stream_key(resource)
+        return self._resources.get(key) if key else None
+
     def connection_of(self, resource: Resource) -> Key | None:
         """The connection that a stream or consumer uses; None is the operator's own."""
-        stream = stream_key(resource)
-        named = connection_of(resource, self._resources.get(stream) if stream else None)
-        return named or self._default_connection
+        return connection_of(resource, self.stream_of(resource)) or self._default_connection
 
     def users_of(self, connection: Key | None) -> list[Resource]:
         """The streams and consumers that use a connection, as of now."""
@@ -112,8 +115,7 @@ class Cache:
 
     def target_of(self, resource: Resource) -> Target | None:
         """The object in JetStream that the resource stands for, as far as it can be told."""
-        stream = stream_key(resource)
-        return target_of(resource, self._resources.get(stream) if stream else None)
+        return target_of(resource, self.stream_of(resource))
 
     def _place(self, resource: Resource) -> None:
         """Put a stream or consumer where its connection is, and a stream's consumers with it."""

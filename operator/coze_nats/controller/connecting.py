@@ -27,7 +27,7 @@ from coze_nats.core.errors import Failure
 from coze_nats.core.intent import parsed
 from coze_nats.core.login import Login, UnusableLogin, login
 from coze_nats.core.names import Reason
-from coze_nats.core.references import forbidden
+from coze_nats.core.references import may_end
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.trouble import Trouble
 from coze_nats.ports import Documents, Endpoint
@@ -155,7 +155,7 @@ class Connecting:
             if not user.is_let_go
             and (
                 user.key.namespace == connection.key.namespace
-                or (user.deleting and not forbidden(user.key.namespace, connection.key, connection))
+                or (user.deleting and may_end(user, self._cache.stream_of(user), connection))
             )
         ]
 

@@ -12,6 +12,7 @@ from coze_nats.controller.duty import Duty
 from coze_nats.controller.queue import KeyedQueue, Lane
 from coze_nats.core import names
 from coze_nats.core.errors import Failure, NotLeading
+from coze_nats.core.references import consumers_of
 from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
 
@@ -107,8 +108,9 @@ class Controller:
             if event is not None and _is_new_spec(known, resource):
                 metrics.declared(resource.key, resource.generation)
             self.queue.add(resource.key)
-        if known is None and resource.key.kind == names.STREAM_KIND and self._duty.is_divided:
-            # Until now, nobody could tell whose they are.
+        if resource.key.kind == names.STREAM_KIND and self._concerns_consumers(
+            event, known, resource
+        ):
             self._enqueue_consumers(resource.key)
 
     def take_over(self) -> None:
@@ -131,6 +133,17 @@ class Controller:
             resource = self._cache.get(key)
             if resource and resource.uid == uid and uid not in existing_uids:
                 self._gone(resource)
+
+    def _concerns_consumers(
+        self, event: str | None, known: Resource | None, stream: Resource
+    ) -> bool:
+        """Whether a CozeStream tells whose its consumers are, or whose they may be, unlike before.
+
+        Those that are listed at the start are compared, all at once.
+        """
+        if known is None and self._duty.is_divided:
+            return True
+        return event is not None and consumers_of(known) != consumers_of(stream)
 
     def _is_no_news(self, known: Resource, resource: Resource) -> bool:
         """Whether nothing changed, or only by our own write, which is being followed up."""

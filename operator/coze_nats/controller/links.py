@@ -23,6 +23,9 @@ from coze_nats.core.references import (
     missing_stream,
     not_ready,
     stream_key,
+    ungranted,
+    unusable_stream,
+    user_of_connection,
 )
 from coze_nats.core.remembered import says
 from coze_nats.core.resource import Key, Resource
@@ -89,13 +92,30 @@ class Links:
 
     def of(self, resource: Resource) -> Link | Obstacle | None:
         """The link that a stream or consumer uses, or why it can't; None: it isn't known yet."""
+        stream = stream_key(resource)
+        if stream is None or stream.namespace == resource.key.namespace:
+            return self._of(resource)
+        known = self._cache.get(stream)
+        if known is None and not self._filled.is_set():
+            return None
+        # Where the stream's resource is gone, nobody can grant the end of what was granted before.
+        is_end = known is None and resource.deleting
+        if not is_end and (obstacle := ungranted(resource, known)):
+            return obstacle
+        found = self._of(resource)
+        if not isinstance(found, Obstacle):
+            return found
+        is_gone = is_end and found.reason is Reason.CONNECTION_NOT_FOUND
+        return unusable_stream(stream, is_gone=is_gone)
+
+    def _of(self, resource: Resource) -> Link | Obstacle | None:
         key = self._cache.connection_of(resource)
         if key is None:
             return self._links.get(None) or self._without_own(resource)
         connection = self._cache.get(key)
         if connection is None and not self._filled.is_set():
             return None
-        if obstacle := forbidden(resource.key.namespace, key, connection):
+        if obstacle := forbidden(user_of_connection(resource), key, connection):
             return obstacle
         if connection is None:
             return missing(key)
@@ -109,7 +129,7 @@ class Links:
         stream = stream_key(resource)
         if stream is None or self._cache.get(stream) or "created" in resource.status:
             return missing(None)
-        return missing_stream(stream.name) if self._filled.is_set() else None
+        return missing_stream(stream, resource.key.namespace) if self._filled.is_set() else None
 
     def comparable(self, connection: Key | None) -> list[Resource]:
         """The users that the connection allows; who is not told yet that it doesn't, will be."""

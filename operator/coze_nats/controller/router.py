@@ -66,12 +66,14 @@ class Router:
             await self._reporter.report(resource, None, outcome)
             # Its consumers share its connection, and may not have known which that is.
             return Next(wake=self._consumers_of(resource) if is_news else ())
-        if not resource.released and _may_have_been_made(resource):
+        waits = not (resource.released or obstacle.is_final)
+        if waits and _may_have_been_made(resource):
             await self._reporter.report(resource, None, deletion_waits(outcome))
             return Next()
         if _was_asked_for(resource) and (target := self._cache.target_of(resource)):
-            why = news_of_untouched(target, "released by annotation")
-            self._reporter.emit(resource, why)
+            by_hand = "released by annotation"
+            why = "its CozeStream and connection are gone" if obstacle.is_final else by_hand
+            self._reporter.emit(resource, news_of_untouched(target, why))
         metrics.not_held(resource.key)
         self._reporter.forget(resource.key)
         return Next(finalized=True)

@@ -21,7 +21,7 @@ from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import Config
 from coze_nats.core.names import Reason
 from coze_nats.core.references import missing_stream, stream_key
-from coze_nats.core.resource import Resource
+from coze_nats.core.resource import Key, Resource
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -68,7 +68,13 @@ def intent(
         if consumer.stream_name is None:
             raise InvalidField("streamRef: name the stream by streamRef or streamName")
         return desired_consumer(resource.key.name, consumer, consumer.stream_name)
-    found = _stream_of(consumer.stream_ref.name, stream)
+    reference = consumer.stream_ref
+    namespace = reference.namespace or resource.key.namespace
+    if stream is None:
+        key = Key(names.STREAM_KIND, namespace, reference.name)
+        nowhere = missing_stream(key, resource.key.namespace)
+        return Waiting(nowhere.reason, nowhere.message)
+    found = _usable(stream)
     if isinstance(found, Waiting):
         return found
     desired = desired_consumer(resource.key.name, consumer, stream_name(found))
@@ -82,10 +88,8 @@ def consumer_limits(status: Mapping[str, Any]) -> Config:
     return limits
 
 
-def _stream_of(name: str, stream: Resource | None) -> Resource | Waiting:
-    if stream is None:
-        nowhere = missing_stream(name)
-        return Waiting(nowhere.reason, nowhere.message)
+def _usable(stream: Resource) -> Resource | Waiting:
+    name = stream.key.name
     if stream.deleting:
         return Waiting(Reason.WAITING_FOR_STREAM, f"streamRef: CozeStream {name} is being deleted")
     if not stream.status.get("created"):

@@ -21,7 +21,14 @@ def stream_key(resource: Resource) -> Key | None:
     name = reference.get("name")
     if resource.key.kind != names.CONSUMER_KIND or not name:
         return None
-    return Key(names.STREAM_KIND, resource.key.namespace, str(name))
+    namespace = reference.get("namespace") or resource.key.namespace
+    return Key(names.STREAM_KIND, str(namespace), str(name))
+
+
+def user_of_connection(resource: Resource) -> str:
+    """The namespace whose right to a connection counts: a consumer's is that of its CozeStream."""
+    stream = stream_key(resource)
+    return stream.namespace if stream else resource.key.namespace
 
 
 def connection_of(resource: Resource, stream: Resource | None) -> Key | None:
@@ -62,15 +69,20 @@ def _key(resource: Resource, reference: object) -> Key | None:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a resource can't use its connection, so that nothing of it is sent anywhere."""
+    """Why a resource can't use its connection, so that nothing of it is sent anywhere.
+
+    Attributes:
+        is_final: whether nobody is left who could end it, so that a deletion doesn't wait for it.
+    """
 
     reason: Reason
     message: str
+    is_final: bool = False
 
     @property
     def outcome(self) -> Outcome:
         """How the resource stands because of it; JetStream was not looked at."""
-        must_act = self.reason is Reason.CONNECTION_NOT_ALLOWED
+        must_act = self.reason in (Reason.CONNECTION_NOT_ALLOWED, Reason.STREAM_IS_MANAGED)
         health = Health.STALLED if must_act else Health.RECONCILING
         return Outcome(health, self.reason, self.message, observed=False)
 
@@ -95,6 +107,57 @@ def forbidden(namespace: str, key: Key, connection: Resource | None) -> Obstacle
     )
 
 
+def consumers_of(stream: Resource | None) -> frozenset[str]:
+    """The namespaces that may consume a CozeStream besides its own: who may do more may do that."""
+    if stream is None:
+        return frozenset()
+    grants = ("consumersFrom", "allowedNamespaces")
+    return frozenset(name for grant in grants for name in stream.spec.get(grant) or ())
+
+
+def ungranted(resource: Resource, stream: Resource | None) -> Obstacle | None:
+    """Why a CozeConsumer may not consume the CozeStream that it refers to; None when it may.
+
+    Whoever is not allowed is told the same whether or not the stream exists.
+    """
+    key, namespace = stream_key(resource), resource.key.namespace
+    if key is None or key.namespace == namespace:
+        return None
+    granted = consumers_of(stream)
+    if namespace in granted or EVERY_NAMESPACE in granted:
+        return None
+    return Obstacle(
+        Reason.STREAM_IS_MANAGED,
+        f"streamRef: there is no CozeStream {key.name} in namespace {key.namespace} that namespace "
+        f"{namespace} may consume: have {namespace} added to its consumersFrom by whoever may "
+        f"change CozeStreams in {key.namespace}, or correct the name",
+    )
+
+
+def may_end(resource: Resource, stream: Resource | None, connection: Resource) -> bool:
+    """Whether a resource that is being deleted may use the connection for it.
+
+    A consumer whose stream's resource is gone may: nobody is left who could grant it again.
+    """
+    if stream and ungranted(resource, stream):
+        return False
+    return forbidden(user_of_connection(resource), connection.key, connection) is None
+
+
+def unusable_stream(stream: Key, *, is_gone: bool = False) -> Obstacle:
+    """That a CozeStream of another namespace can't use its connection, whose name is not told.
+
+    Args:
+        is_gone: whether neither of both exists any more.
+    """
+    return Obstacle(
+        Reason.WAITING_FOR_STREAM,
+        f"streamRef: CozeStream {stream.namespace}/{stream.name} can't use its connection: see its "
+        "status",
+        is_final=is_gone,
+    )
+
+
 def missing(key: Key | None) -> Obstacle:
     """That there is no such connection."""
     if key is None:
@@ -110,12 +173,18 @@ def missing(key: Key | None) -> Obstacle:
     )
 
 
-def missing_stream(name: str) -> Obstacle:
-    """That there is no such CozeStream, so that nothing tells which connection it is."""
+def missing_stream(stream: Key, namespace: str) -> Obstacle:
+    """That there is no such CozeStream, so that nothing tells which connection it is.
+
+    Args:
+        namespace: of the consumer.
+    """
+    is_near = stream.namespace == namespace
+    where = "this namespace" if is_near else f"namespace {stream.namespace}"
     return Obstacle(
         Reason.WAITING_FOR_STREAM,
-        f"streamRef: there is no CozeStream {name} in this namespace: apply it, or correct "
-        "the name",
+        f"streamRef: there is no CozeStream {stream.name} in {where}: apply it, or correct the "
+        "name",
     )
 
 

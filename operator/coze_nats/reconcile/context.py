@@ -18,7 +18,13 @@ from coze_nats.core.names import Reason
 from coze_nats.core.neighbours import may_reach_others, neighbours_of, shares, takes_anything
 from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.plan import Plan, Situation, chosen_by_server
-from coze_nats.core.references import forbidden, has_moved, stream_key
+from coze_nats.core.references import (
+    forbidden,
+    has_moved,
+    stream_key,
+    ungranted,
+    user_of_connection,
+)
 from coze_nats.core.remembered import situation_of, still_good
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.warnings import filter_warning
@@ -76,11 +82,13 @@ class Context:
         return self.resources.get(key) if key else None
 
     def may_use(self, resource: Resource) -> bool:
-        """Whether the resource's namespace may use this connection."""
+        """Whether the resource's namespace may use this connection, and its stream."""
+        if ungranted(resource, self.stream_of(resource)):
+            return False
         if self.connection is None:
             return True
         declared = self.resources.get(self.connection)
-        return forbidden(resource.key.namespace, self.connection, declared) is None
+        return forbidden(user_of_connection(resource), self.connection, declared) is None
 
     @property
     def is_suspended(self) -> bool:
@@ -203,15 +211,20 @@ class Context:
             )
         if not owner or is_granted or self._is_shared(owner, consumer.key.namespace):
             return None
-        home, _, name = owner.rpartition("/")
-        at_home = home == self.owner(consumer.key).rpartition("/")[0]
-        if at_home and not consumer.spec.get("connection"):
+        cluster, _, stream_of = owner.partition("/")
+        namespace, _, name = stream_of.partition("/")
+        is_near = cluster == self.rules.cluster_id and not consumer.spec.get("connection")
+        remedy = (
+            "declare the consumer with streamRef in that namespace, and delete this resource: a "
+            "consumer that is used stays with its position and is adopted there"
+        )
+        if is_near and namespace == consumer.key.namespace:
             remedy = f"write streamRef: {{name: {name}}} in place of it, and the consumer goes on"
-        else:
+        elif is_near:
             remedy = (
-                "declare the consumer with streamRef in that namespace, and delete this resource: "
-                "a consumer that is used stays with its position and is adopted there; or have "
-                "that CozeStream name this namespace in allowedNamespaces"
+                f"have {consumer.key.namespace} added to the consumersFrom of that CozeStream, and "
+                f"write streamRef: {{name: {name}, namespace: {namespace}}} in place of it; or "
+                f"{remedy}"
             )
         return Refusal(
             Reason.STREAM_IS_MANAGED,

@@ -89,6 +89,12 @@ class System:
         found = await self.stream(name)
         return owner_of(found).partition("/")[2] if found else ""
 
+    async def consumers(self, stream: str) -> Mapping[str, str]:
+        """The consumers of a stream, each with namespace and name of its owner."""
+        async with gateway_to(self.url, token=self.token) as gateway:
+            found = (await gateway.consumers(stream)).found
+        return {name: owner_of(each).partition("/")[2] for name, each in found.items()}
+
     async def create(self, name: str, **config: Any) -> None:
         """Create a stream by hand."""
         async with gateway_to(self.url, token=self.token) as gateway:

@@ -70,8 +70,23 @@ CHANGES = {
         "spec.streamRef",
         "streamRef can't be changed",
         {"streamRef": {"name": "orders"}},
-        ({"streamRef": {"name": "bills"}}, {"streamName": "orders"}),
+        (
+            {"streamRef": {"name": "bills"}},
+            {"streamRef": {"name": "orders", "namespace": "platform"}},
+            {"streamName": "orders"},
+        ),
         ({"streamRef": {"name": "orders"}, "maxDeliver": 3},),
+    ),
+    "a consumer keeps the namespace of the CozeStream that it names": Change(
+        CONSUMER,
+        "spec.streamRef",
+        "streamRef can't be changed",
+        {"streamRef": {"name": "orders", "namespace": "platform"}},
+        (
+            {"streamRef": {"name": "orders"}},
+            {"streamRef": {"name": "orders", "namespace": "other"}},
+        ),
+        ({"streamRef": {"name": "orders", "namespace": "platform"}, "maxDeliver": 3},),
     ),
     "a consumer keeps the stream that it names": Change(
         CONSUMER,

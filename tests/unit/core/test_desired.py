@@ -19,7 +19,7 @@ from support.specs import CONSUMER, STREAM, comparable
 OUTSIDE = frozenset({"metadata", "pauseUntil"})
 """Fields that are no ordinary part of the configuration: planned apart."""
 
-FOR_THE_OPERATOR = {"policies", "suspend", "allowedNamespaces"}
+FOR_THE_OPERATOR = {"policies", "suspend", "allowedNamespaces", "consumersFrom"}
 """What JetStream is told nothing of."""
 
 

@@ -109,6 +109,13 @@ def test_a_consumer_waits_for_its_stream(stream: Resource | None, message: str) 
     assert found == Waiting(Reason.WAITING_FOR_STREAM, f"streamRef: {message}")
 
 
+def test_a_consumer_waits_for_a_stream_of_another_namespace() -> None:
+    elsewhere = a_consumer({"streamRef": {"name": "orders", "namespace": "platform"}})
+    found = intent(elsewhere, None, None)
+    assert isinstance(found, Waiting)
+    assert "there is no CozeStream orders in namespace platform: apply it" in found.message
+
+
 @pytest.mark.parametrize(
     "broken, message",
     [

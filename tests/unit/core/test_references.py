@@ -1,5 +1,6 @@
 """Which connection a resource uses, and whether it may."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,16 @@ from coze_nats.core.names import Reason
 from coze_nats.core.references import (
     as_status,
     connection_of,
+    consumers_of,
     forbidden,
     has_moved,
+    may_end,
     missing,
     not_ready,
     stream_key,
+    ungranted,
+    unusable_stream,
+    user_of_connection,
 )
 from coze_nats.core.resource import Key, Resource
 
@@ -128,3 +134,77 @@ def test_why_a_connection_is_not_ready_is_told_in_its_own_namespace_only() -> No
     assert not_ready("platform", broken).message.count("SecretNotFound") == 1
     assert "SecretNotFound" not in not_ready("shop", broken).message
     assert not_ready("platform", a_connection()).reason is Reason.CONNECTION_NOT_READY
+
+
+# --- streams of another namespace -----------------------------------------------------------------
+
+ELSEWHERE = resource(
+    names.CONSUMER_KIND, "reader", {"streamRef": {"name": "orders", "namespace": "platform"}}
+)
+ORDERS = Key(names.STREAM_KIND, "platform", "orders")
+
+
+def lent(*allowed: str) -> Resource:
+    """The CozeStream that `ELSEWHERE` refers to."""
+    spec = {"consumersFrom": list(allowed)} if allowed else {}
+    metadata = {"namespace": "platform", "name": "orders", "uid": "u"}
+    return Resource.from_body({"kind": ORDERS.kind, "metadata": metadata, "spec": spec})
+
+
+def test_a_consumer_may_refer_to_a_stream_of_another_namespace() -> None:
+    assert stream_key(ELSEWHERE) == ORDERS
+    assert user_of_connection(ELSEWHERE) == "platform"
+    assert user_of_connection(REFERRING) == user_of_connection(a_stream()) == "shop"
+
+
+@pytest.mark.parametrize(
+    "allowed, may",
+    [((), False), (("shop",), True), (("*",), True), (("shop-2", "sho"), False)],
+)
+def test_a_stream_is_for_the_consumers_of_its_own_namespace_and_those_it_allows(
+    allowed: tuple[str, ...], *, may: bool
+) -> None:
+    assert (ungranted(ELSEWHERE, lent(*allowed)) is None) == may
+    assert ungranted(REFERRING, lent(*allowed)) is None
+    assert ungranted(a_stream(), None) is None
+
+
+def test_who_may_do_more_with_a_stream_may_consume_it() -> None:
+    stream = lent()
+    shared = replace(stream, spec={"allowedNamespaces": ["shop"]})
+    assert ungranted(ELSEWHERE, shared) is None
+    assert consumers_of(replace(shared, spec={**shared.spec, "consumersFrom": ["a"]})) == {
+        "a",
+        "shop",
+    }
+
+
+def test_who_may_not_consume_does_not_learn_whether_the_stream_exists_but_who_can_grant_it() -> (
+    None
+):
+    refused = ungranted(ELSEWHERE, lent())
+    assert refused
+    assert refused == ungranted(ELSEWHERE, None)
+    assert refused.reason is Reason.STREAM_IS_MANAGED
+    assert refused.outcome.health is Health.STALLED
+    assert refused.message == (
+        "streamRef: there is no CozeStream orders in namespace platform that namespace shop may "
+        "consume: have shop added to its consumersFrom by whoever may change CozeStreams in "
+        "platform, or correct the name"
+    )
+
+
+@pytest.mark.parametrize(
+    "stream, may", [(lent(), False), (lent("shop"), True), (None, True)], ids=str
+)
+def test_a_consumer_ends_by_its_streams_grant_as_long_as_there_is_a_stream(
+    stream: Resource | None, *, may: bool
+) -> None:
+    assert may_end(ELSEWHERE, stream, a_connection()) is may
+    assert not may_end(REFERRING, None, a_connection())
+
+
+def test_the_connection_of_a_stream_elsewhere_is_not_told() -> None:
+    assert unusable_stream(ORDERS).message == (
+        "streamRef: CozeStream platform/orders can't use its connection: see its status"
+    )

@@ -401,6 +401,29 @@ async def test_a_stream_that_was_adopted_is_kept_though_it_is_empty(
     assert await jetstream.stream("orders") is not None
 
 
+@pytest.mark.parametrize(
+    "owner, remedy",
+    [
+        (
+            "here/platform/orders",
+            (
+                "have coze added to the consumersFrom of that CozeStream, and write streamRef: "
+                "{name: orders, namespace: platform} in place of it; or declare the consumer"
+            ),
+        ),
+        ("there/coze/orders", "declare the consumer with streamRef in that namespace"),
+    ],
+)
+async def test_a_consumer_is_told_the_way_to_a_stream_that_is_managed_elsewhere(
+    bench: Bench, jetstream: FakeJetStream, owner: str, remedy: str
+) -> None:
+    await jetstream.create_stream({"name": "orders", "metadata": {OWNER_METADATA: owner}})
+    reader = bench.consumer(streamName="orders")
+    await bench.settle(reader)
+    assert bench.ready(reader) == ("False", "StreamIsManaged")
+    assert remedy in bench.message(reader)
+
+
 async def test_a_consumer_goes_on_when_its_stream_comes_to_be_managed(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:

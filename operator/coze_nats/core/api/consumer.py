@@ -20,6 +20,7 @@ from coze_nats.core.api.types import (
     Metadata,
     Model,
     Name,
+    Namespace,
     Positive,
     Positive64,
     QueueGroup,
@@ -33,18 +34,20 @@ from coze_nats.core.api.types import (
 
 
 class StreamRef(Model):
-    """A CozeStream in the same namespace."""
+    """A CozeStream."""
 
     name: ResourceName
     """metadata.name of the CozeStream."""
+    namespace: Namespace | None = None
+    """Namespace of the CozeStream, whose consumersFrom must allow this one. Default: this
+    namespace."""
 
 
 class ConsumerSpec(Model):
     """What a durable consumer shall be. Whatever is left out has the server's default."""
 
     stream_ref: StreamRef | None = None
-    """The CozeStream, in the same namespace, whose stream is consumed. Excludes streamName. Can't
-    be changed."""
+    """The CozeStream whose stream is consumed. Excludes streamName. Can't be changed."""
     stream_name: Name | None = None
     """Name of a stream that no CozeStream manages. Excludes streamRef. Can't be changed, but for
     streamRef: when a CozeStream has come to manage the stream, the consumer goes on as it is."""

@@ -6,15 +6,16 @@ its retention, its subjects) is left to the server.
 
 from coze_nats.core.api.rules import is_on, is_reserved, nanoseconds, rule
 
+# A word that CEL keeps for itself stands between underscores; newer API servers take it as it is.
+_STREAM = "[{0}.?streamRef.name.orValue(''), {0}.?streamRef.__namespace__.orValue('')]"
 _ON_STREAM = (
     rule(
         "has(self.streamRef) != has(self.streamName)",
-        "name the stream exactly once: streamRef for a CozeStream in this namespace, or "
-        "streamName for a stream that no CozeStream manages",
+        "name the stream exactly once: streamRef for a CozeStream, or streamName "
+        "for a stream that no CozeStream manages",
     ),
     rule(
-        "!has(oldSelf.streamRef) "
-        "|| (has(self.streamRef) && self.streamRef.name == oldSelf.streamRef.name)",
+        f"!has(oldSelf.streamRef) || {_STREAM.format('self')} == {_STREAM.format('oldSelf')}",
         "streamRef can't be changed: delete this resource and create another one",
         "streamRef",
     ),

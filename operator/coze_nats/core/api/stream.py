@@ -338,9 +338,12 @@ class StreamSpec(Model):
     metadata: Metadata | None = None
     """Key-value pairs kept with the stream in JetStream. Can be changed."""
     allowed_namespaces: Namespaces | None = None
-    """Namespaces, besides its own, whose resources may copy this stream, consume it by streamName
-    and publish into it, where they use the same connection; `*` allows all. Default: none. Can be
+    """Namespaces, besides its own, whose resources may copy this stream, consume it and
+    publish into it, where they use the same connection; `*` allows all. Default: none. Can be
     changed."""
+    consumers_from: Namespaces | None = None
+    """Namespaces, besides its own, whose CozeConsumers may consume this stream by `streamRef`
+    and do nothing else with it; `*` allows all. Default: none. Can be changed."""
     connection: ConnectionRef | None = None
     """The CozeConnection to the NATS system that holds the stream. Default: the operator's own
     connection. Can't be changed."""
