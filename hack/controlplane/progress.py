@@ -52,6 +52,9 @@ def waiting(
     try:
         yield
         outcome = "done"
+    except Exception:
+        outcome = "failed"
+        raise
     finally:
         finished.set()
         ticker.join()

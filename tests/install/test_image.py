@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(600)
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("requirements.txt", "requirements-build.txt")
+LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-uv.txt")
 UNCHECKED = 0b01
 """Flags of a compiled file that is found by its source's hash, which nobody checks (PEP 552)."""
 

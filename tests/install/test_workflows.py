@@ -1,6 +1,8 @@
 """The workflows of GitHub Actions: nothing here runs them, so what they name is looked up."""
 
+import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -49,7 +51,9 @@ def checked_by(*command: str | Path) -> str:
 
 def test_actionlint_and_shellcheck_find_no_fault() -> None:
     actionlint = binaries.find("actionlint")
-    assert checked_by(actionlint, "-shellcheck", PROGRAMS / "shellcheck", *WORKFLOWS) == ""
+    shellcheck = shutil.which("shellcheck", path=f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
+    assert shellcheck
+    assert checked_by(actionlint, "-shellcheck", shellcheck, *WORKFLOWS) == ""
 
 
 @pytest.mark.parametrize(

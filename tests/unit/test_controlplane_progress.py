@@ -29,7 +29,17 @@ def test_a_log_gets_a_line_at_the_beginning_and_one_at_the_end() -> None:
 def test_what_was_broken_off_is_not_called_done() -> None:
     output = io.StringIO()
 
+    with pytest.raises(KeyboardInterrupt), progress.waiting("Building", stream=output):
+        raise KeyboardInterrupt
+
+    assert re.search(r"Building: stopped after \d+ s\n$", output.getvalue())
+
+
+def test_what_failed_is_said_to_have_failed() -> None:
+    output = io.StringIO()
+
     with pytest.raises(RuntimeError), progress.waiting("Building", stream=output):
         raise RuntimeError
 
-    assert re.search(r"Building: stopped after \d+ s\n$", output.getvalue())
+    assert re.search(r"Building: failed after \d+ s\n$", output.getvalue())
+    assert "done" not in output.getvalue()
