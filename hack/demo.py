@@ -18,11 +18,12 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 
-from controlplane import ControlPlaneError, binaries
+from controlplane import ControlPlaneError, binaries, recipes
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
 from stage import Stage
+from topology import outline
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = "manifests/samples/coze-studio"
@@ -256,14 +257,22 @@ STORY = (
 
 async def play(stage: Stage, running: ExitStack) -> None:
     """Start everything, then tell the story."""
-    stage.step("Start a Kubernetes API server and a NATS server, for real, on this machine")
-    for binary in binaries.DEFAULT:
-        binaries.find(binary)
+    stage.step("Start a NATS server and a Kubernetes API server, for real, on this machine")
+    with stage.setting_up():
+        binaries.nats_server()
     server = NatsServer()
     start = time.monotonic()
-    kubernetes = running.enter_context(KubernetesAPI())
     running.enter_context(server)
-    stage.done(f"kube-apiserver and nats-server {server.version} are up", time.monotonic() - start)
+    stage.done(f"nats-server {server.version} is up, with nothing in it", time.monotonic() - start)
+    # What can be shown at once; on a new machine, the API server may have to be built first.
+    stage.say(f"It shall get what {SAMPLE} declares:")
+    stage.show(outline(ROOT / SAMPLE))
+    with stage.setting_up():
+        binaries.find_all(binaries.DEFAULT)
+    start = time.monotonic()
+    kubernetes = running.enter_context(KubernetesAPI())
+    version = recipes.kubernetes_version()
+    stage.done(f"kube-apiserver {version} is up", time.monotonic() - start)
 
     stage.step("Install the operator and run it with its own ServiceAccount's rights")
     stage.command("kubectl apply -k manifests/install")

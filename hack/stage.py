@@ -4,6 +4,10 @@ import os
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from controlplane import progress
 
 WIDTH = 96
 
@@ -13,9 +17,17 @@ class Stage:
 
     def __init__(self) -> None:
         self._start = time.monotonic()
+        self._setup = 0.0
         self._step = 0
         self._facts: list[str] = []
         self._colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+    @contextmanager
+    def setting_up(self) -> Iterator[None]:
+        """What happens here is done once on a machine, and is no part of the demo's own time."""
+        start = time.monotonic()
+        yield
+        self._setup += time.monotonic() - start
 
     def step(self, title: str) -> None:
         """Begin the next step."""
@@ -45,7 +57,11 @@ class Stage:
         print(f"\n{self._styled('1;32', 'All of it worked:')}")
         for fact in self._facts:
             print(f"   {self._styled('32', '✔')} {fact}")
-        print(f"\n   The whole demo took {time.monotonic() - self._start:.0f} s.", flush=True)
+        seconds = time.monotonic() - self._start - self._setup
+        print(f"\n   The whole demo took {seconds:.0f} s.", flush=True)
+        if round(self._setup):
+            took = progress.duration(self._setup)
+            print(f"   Getting its programs took {took} before; that is done once.", flush=True)
 
     def failed(self, error: BaseException) -> None:
         """A promise was broken."""

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make_binaries(names: list[str]) -> int:
-    found = {name: binaries.find(name) for name in names or binaries.DEFAULT}
+    found = binaries.find_all(names or binaries.DEFAULT)
     if not names:
         versions = binaries.nats_versions()
         found |= {f"nats-server {version}": binaries.nats_server(version) for version in versions}

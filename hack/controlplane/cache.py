@@ -24,12 +24,18 @@ def folder() -> Path:
     return Path(base) / "coze-nats-operator"
 
 
+def found(key: str) -> Path | None:
+    """The directory `key` of the cache, if it is there."""
+    place = _place(key)
+    return place if place.is_dir() else None
+
+
 def kept(key: str, make: Callable[[Path], None]) -> Path:
     """The directory `key` of the cache, made by `make(empty directory)` if it is not there yet.
 
     An interrupted `make` leaves nothing under `key`: the directory gets its name when it is whole.
     """
-    place = folder() / f"{sys.platform}-{platform.machine()}" / key
+    place = _place(key)
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +50,10 @@ def kept(key: str, make: Callable[[Path], None]) -> Path:
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
     return place
+
+
+def _place(key: str) -> Path:
+    return folder() / f"{sys.platform}-{platform.machine()}" / key
 
 
 def _remove_remains(place: Path) -> None:

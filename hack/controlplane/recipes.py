@@ -14,7 +14,7 @@ from pathlib import Path
 from controlplane.errors import ControlPlaneError
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
-KUBERNETES = "1.34.3"  # the default; every version with a folder in hack/tools can be had
+KUBERNETES = "1.34.1"  # the default; every version with a folder in hack/tools can be had
 ETCD = "3.6.4"
 HELM = "3.19.2"
 ACTIONLINT = "1.7.11"
@@ -95,7 +95,7 @@ _OTHERS = {
         "go.etcd.io/etcd/server/v3",
         _STRIP,
         ("--version",),
-        TOOLS / f"kubernetes-{KUBERNETES}",
+        TOOLS / "etcd",
     ),
     Binary.HELM: Recipe(
         HELM, "helm.sh/helm/v3/cmd/helm", _HELM_FLAGS, ("version", "--short"), TOOLS / "helm"

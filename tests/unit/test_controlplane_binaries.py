@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane import Binary, ControlPlaneError, binaries, recipes
+from controlplane import Binary, ControlPlaneError, binaries, golang, recipes
 
 Install = Callable[[str, str], Path]
 
@@ -18,9 +18,11 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("COZE_NATS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("COZE_OFFLINE", "1")
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    binaries.find.cache_clear()
+    for remembered in (binaries.find, binaries._archive, golang.find):
+        remembered.cache_clear()
 
 
 @pytest.fixture
@@ -108,8 +110,7 @@ def test_every_known_nats_server_has_hashes_and_the_default_is_among_them() -> N
 
 
 def test_the_versions_in_code_are_those_that_go_builds() -> None:
-    kubernetes = f"kubernetes-{recipes.KUBERNETES}/go.mod"
-    files = (kubernetes, "helm/go.mod", "prometheus/go.mod")
+    files = ("etcd/go.mod", "helm/go.mod", "prometheus/go.mod")
     modules = "".join((recipes.TOOLS / file).read_text() for file in files)
 
     assert f"go.etcd.io/etcd/server/v3 v{recipes.ETCD}" in modules

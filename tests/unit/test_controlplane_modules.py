@@ -20,6 +20,7 @@ def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]
         program.write_text(f"#!/bin/sh\n{body}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        golang.find.cache_clear()
 
     return write
 
