@@ -13,6 +13,11 @@ ESTABLISHED_SECONDS = 30
 def install(api: KubernetesAPI) -> None:
     """Apply the CRDs, and return when their resources can be listed."""
     api.kubectl("apply", "-f", ROOT / "crds")
+    await_served(api)
+
+
+def await_served(api: KubernetesAPI) -> None:
+    """Return when resources of our kinds can be listed."""
     # Not `kubectl wait`: it fails on a CRD that is too new to have any conditions.
     kinds = ",".join(f"{plural}.{names.GROUP}" for plural in names.PLURALS.values())
 

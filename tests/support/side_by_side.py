@@ -16,6 +16,7 @@ _TOGETHER: Mapping[str, str] = {
     "shards": r"tests/integration/leading/test_shards",
     "startup": r"tests/integration/startup/",
     "isolation": r"tests/connections/isolation/",
+    "tenants": r"tests/connections/tenants/",
     "operator, a to l": r"tests/integration/operator/test_[a-l]",
     "operator, m to z": r"tests/integration/operator/test_[m-z]",
     "API server": r"tests/integration/(kube/|crds/|test_)",

@@ -100,10 +100,12 @@ def ungranted(config: Config, live: Config | None, granted: Granted) -> Iterator
     Args:
         live: what is there; what it has may stay.
     """
-    if not granted.is_named:
+    # A consumer is granted by whoever has the stream; only what it publishes is judged here.
+    is_stream = "durable_name" not in config
+    if is_stream and not granted.is_named:
         yield "nothing is granted to it"
         return
-    if "durable_name" not in config:
+    if is_stream:
         yield from _stream(config, live, granted)
     for each in published(config):
         is_domain = each.field.endswith("apiPrefix") and each.value.startswith("$JS.")

@@ -26,7 +26,12 @@ def kubernetes() -> Iterator[KubernetesAPI]:
         yield api
 
 
-@pytest.fixture(scope="module", params=["2.10.26", "2.12.8", "2.14.6", "2.15.1"])
+EARLIER = [
+    pytest.param(version, marks=pytest.mark.slow) for version in ("2.10.26", "2.12.8", "2.14.6")
+]
+
+
+@pytest.fixture(scope="module", params=[*EARLIER, "2.15.1"])
 def account(request: pytest.FixtureRequest, kubernetes: KubernetesAPI) -> Iterator[Account]:
     """One account of a server of each version, with an operator for these two namespaces."""
     number = next(_numbers)

@@ -11,6 +11,7 @@ import pytest
 from connections.tenants.account import CONSUMER, MESSAGES, STREAM, Account
 from connections.tenants.tries import AT_APPLY, HONEST, TRIES
 from coze_nats.core.conditions import condition
+from support.connections import gateway_to
 from support.eventually import eventually_async
 
 SHOP: dict[str, dict[str, Any]] = {
@@ -148,3 +149,26 @@ async def test_what_remains_possible_on_a_shared_account(account: Account) -> No
         return bool((await account.streams())["heard"][1] == 1)
 
     await eventually_async(heard, 30, "what was said on a subject of no stream")
+
+
+async def test_streams_of_nobody_and_subjects_of_nobody_yet_remain_within_reach(
+    account: Account,
+) -> None:
+    async with gateway_to(account.server.url) as gateway:
+        await gateway.create_stream(
+            {"name": "NOBODYS", "subjects": ["nobodys"], "storage": "memory"}
+        )
+    account.other.stream("nobodys-copy", mirror={"name": "NOBODYS"}, storage="memory")
+    account.other.consumer("nobodys-reader", streamName="NOBODYS")
+    early = {"source": "early.*", "destination": "later.{{wildcard(1)}}"}
+    account.other.stream("early", subjects=["early.*"], storage="memory", republish=early)
+    await account.other.ready(STREAM, "nobodys-copy")
+    await account.other.ready(CONSUMER, "nobodys-reader")
+    await account.other.ready(STREAM, "early")
+    account.shop.stream("later", subjects=["later.>"], storage="memory")
+    await account.shop.ready(STREAM, "later")
+    message = await account.other.stalled(STREAM, "early", "NotGranted")
+    assert "does so already in JetStream (republish.destination later.{{wildcard(1)}})" in message
+    account.other.stream("early", subjects=["early.*"], storage="memory")
+    await account.other.ready(STREAM, "early")
+    assert "republish" not in (await account.streams())["early"][0]

@@ -55,6 +55,9 @@ def test_one_grant_without_names_lets_any_name_be() -> None:
 def test_a_namespace_that_no_grant_names_gets_nothing() -> None:
     found = granted("stranger", grants=GRANTS[:1])
     assert list(ungranted({"name": "legacy"}, None, found)) == ["nothing is granted to it"]
+    assert list(ungranted({"durable_name": "reader"}, None, found)) == []
+    pushing = {"durable_name": "reader", "deliver_subject": "out.shop.x"}
+    assert len(list(ungranted(pushing, None, found))) == 1
 
 
 IN_GRANT: Spec = {"name": "shop-a", "subjects": ["shop.a"], "max_bytes": 100}
