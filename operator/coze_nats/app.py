@@ -24,6 +24,7 @@ from coze_nats.core.errors import Failure
 from coze_nats.core.resource import Key
 from coze_nats.ending import CannotRun, stop_on_signals, unless, watch
 from coze_nats.health import HealthServer
+from coze_nats.introduction import introduction
 from coze_nats.jetstream.endpoint import NatsEndpoint
 from coze_nats.kube.api import Api
 from coze_nats.kube.cluster import Cluster, Forbidden
@@ -55,6 +56,8 @@ RETRY_SECONDS = 5.0
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raises CannotRun."""
     logs.configure(settings.log_format, settings.log_level)
+    for line in introduction(settings):
+        log.info("%s", line)
     # Not asyncio.run: it waits for every task to end, also for one that Kopf has lost.
     loop = asyncio.new_event_loop()
     try:
@@ -131,6 +134,7 @@ class Operator:
             )
             await asyncio.sleep(RETRY_SECONDS)
         self._checks.waiting_for = ""
+        log.info("Cluster id: %s", cluster_id)
         return cluster_id
 
     async def run(self, cluster_id: str, stop: asyncio.Event) -> None:

@@ -2,16 +2,17 @@
 
 import argparse
 import gc
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from textwrap import dedent
 
-from coze_nats import settings
+from coze_nats import logs, settings
 from coze_nats.ending import CannotRun
+from coze_nats.introduction import own_version
 
-DISTRIBUTION = "coze-nats-operator"
+log = logging.getLogger(__name__)
 
 GARBAGE_THRESHOLD = 10_000
 """New objects between two looks for garbage: Python's 700 cost a tenth of a cold start's CPU."""
@@ -53,12 +54,12 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     """Run a command; returns the exit code: 0 good, 1 failed, 2 wrong usage."""
     parsed = make_parser().parse_args(arguments)
     if parsed.command == "version":
-        print(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+        print(own_version())
         return 0
     try:
         loaded = settings.Settings.load(parsed, environ)
     except settings.InvalidSetting as error:
-        return _failed(error, EXIT_USAGE)
+        return _failed(error, EXIT_USAGE, parsed.log_format)
     # What is imported stays, so that looking for garbage among it is a waste, now and later.
     gc.disable()
     # Kopf takes its time to import, which the other commands needn't wait for.
@@ -70,12 +71,16 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     try:
         app.run(loaded)
     except CannotRun as error:
-        return _failed(error, EXIT_FAILURE)
+        return _failed(error, EXIT_FAILURE, parsed.log_format)
     return 0
 
 
-def _failed(error: Exception, exit_code: int) -> int:
-    print(f"coze-nats: error: {error}", file=sys.stderr)
+def _failed(error: Exception, exit_code: int, log_format: logs.Format) -> int:
+    if log_format == "json":
+        logs.configure(log_format, logging.INFO)
+        log.critical("%s", error)
+    else:
+        print(f"coze-nats: error: {error}", file=sys.stderr)
     return exit_code
 
 
@@ -85,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="coze-nats",
         description="Keeps NATS JetStream streams and consumers as declared in Kubernetes.",
     )
+    parser.add_argument("--version", action="version", version=own_version())
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("version", help="print the version", description="Print the version.")
     _add_operator_flags(

@@ -49,7 +49,10 @@ class HealthServer:
         """Begin to listen; raises OSError when the port is taken."""
         await self._runner.setup()
         host, port = self._address
-        await web.TCPSite(self._runner, host, port).start()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            raise OSError(error.errno, f"--health-port: {error.strerror}") from error
 
     async def stop(self) -> None:
         """Stop listening."""

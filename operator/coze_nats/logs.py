@@ -56,14 +56,14 @@ def _subject_of(record: logging.LogRecord) -> dict[str, str]:
 
 
 class TextFormatter(logging.Formatter):
-    """`08:01:12 INFO  CozeStream coze/workflow: message`, in UTC."""
+    """`2026-01-31T08:01:12Z INFO    CozeStream coze/workflow: message`."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         # A line end in what a stranger said must not begin another line.
         return readable(super().formatMessage(record), LONGEST_LINE)
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        time = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         message = super().format(record)
         if subject := _subject_of(record):
             message = f"{subject['kind']} {subject['namespace']}/{subject['name']}: {message}"

@@ -20,7 +20,7 @@ import pytest
 from controlplane import ports
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
-from coze_nats import cli
+from coze_nats import cli, introduction
 from support import container
 from support.container import ROOT, Image
 from support.dockerfile import Dockerfile
@@ -237,8 +237,8 @@ def test_only_what_the_lock_names_is_installed(image: Image) -> None:
         normal(path.name.partition("-")[0])
         for path in image.prefix.glob("lib/*/site-packages/*.dist-info")
     }
-    assert installed <= locked | {cli.DISTRIBUTION}
-    assert {cli.DISTRIBUTION, "kopf", "nats-py", "nkeys"} <= installed
+    assert installed <= locked | {introduction.DISTRIBUTION}
+    assert {introduction.DISTRIBUTION, "kopf", "nats-py", "nkeys"} <= installed
 
 
 def normal(name: str) -> str:
@@ -247,7 +247,10 @@ def normal(name: str) -> str:
 
 
 def test_it_tells_its_version(image: Image) -> None:
-    assert image.run("version") == (0, f"{cli.DISTRIBUTION} {version(cli.DISTRIBUTION)}\n")
+    assert image.run("version") == (
+        0,
+        f"{introduction.DISTRIBUTION} {version(introduction.DISTRIBUTION)}\n",
+    )
 
 
 def test_it_explains_its_flags(image: Image) -> None:

@@ -1,6 +1,7 @@
 """The command line: exit codes, and that errors and help say what to do."""
 
 import gc
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,8 +36,11 @@ def garbage_collection_restored() -> Iterator[None]:
         gc.set_threshold(*threshold)
 
 
-def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("version") == 0
+@pytest.mark.parametrize("argument", ["version", "--version"])
+def test_version_is_that_of_the_distribution(
+    argument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(argument) == 0
     assert capsys.readouterr().out == f"coze-nats-operator {version('coze-nats-operator')}\n"
 
 
@@ -85,7 +89,24 @@ def test_without_a_cluster_it_ends_with_1_and_says_where_it_looked(
     environ = NATS | {"KUBECONFIG": str(tmp_path / "missing")}
     with logging_state.restored(), garbage_collection_restored():
         assert exit_code("operator", "--health-port=0", environ=environ) == 1
-    assert "KUBECONFIG" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"KUBECONFIG={tmp_path / 'missing'}" in error
+
+
+def test_an_error_that_ends_it_is_json_where_logs_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    for environ, code in (
+        (NATS | {"KUBECONFIG": str(tmp_path / "missing")}, 1),
+        (NATS | {"NATS_STREAM_REPLICAS": "many"}, 2),
+    ):
+        with logging_state.restored(), garbage_collection_restored():
+            arguments = ("operator", "--health-port=0", "--log-format=json")
+            assert exit_code(*arguments, environ=environ) == code
+        last = json.loads(capsys.readouterr().err.splitlines()[-1])
+        assert last["level"] == "critical"
+        assert any(name in last["message"] for name in environ)
 
 
 def test_the_package_can_be_run() -> None:

@@ -151,9 +151,10 @@ def _configuration(kubeconfig: str) -> kubernetes.client.Configuration:
             kubeconfig or "~/.kube/config", client_configuration=configuration
         )
     except kubernetes.config.ConfigException as error:
+        place = f"KUBECONFIG={kubeconfig}" if kubeconfig else "~/.kube/config, without KUBECONFIG"
         raise NotConfigured(
-            f"There is no Kubernetes cluster to work for. As in a pod: {no_pod} As outside, by the "
-            f"file that KUBECONFIG names or else ~/.kube/config: {error}"
+            f"There is no Kubernetes cluster to work for. As in a pod: {no_pod} As outside, by "
+            f"{place}: {error}"
         ) from error
     return configuration
 
