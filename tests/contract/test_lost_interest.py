@@ -125,7 +125,13 @@ async def test_what_is_kept_goes_with_a_consumer_that_nats_removes(
     await apply(jetstream, stream("held", held))
     await apply(jetstream, consumer("held", "work", {}))
     await traffic.publish("held.a", "held.b")
-    await apply(jetstream, consumer("held", "work", {"inactiveThreshold": "100ms"}))
+    short = consumer("held", "work", {"inactiveThreshold": "100ms"})
+    refusal = (await planned(jetstream, short)).refusal
+    assert refusal is not None
+    assert refusal.reason is Reason.WOULD_LOSE_DATA
+    live = await jetstream.consumer("held", "work")
+    assert live
+    await jetstream.update_consumer("held", {**live.config, "inactive_threshold": 100_000_000})
 
     async def is_empty() -> bool:
         found = await jetstream.stream("held")
