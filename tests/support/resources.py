@@ -43,7 +43,7 @@ class Resources:
         tls = ssl.create_default_context(cafile=str(apiserver.ca_file))
         tls.load_cert_chain(apiserver.directory / "admin.crt", apiserver.directory / "admin.key")
         self._connection = http.client.HTTPSConnection(
-            ports.LOOPBACK, apiserver.port, timeout=30, context=tls
+            ports.LOOPBACK, apiserver.port, timeout=180, context=tls
         )
 
     def create(self, resource: Mapping[str, Any], *, dry_run: bool = False) -> Verdict:
@@ -100,8 +100,13 @@ class Resources:
             # The apiserver closes a connection that was idle for long; nothing has been sent.
             self._connection.close()
             self._connection.request(method, path + query, json.dumps(body), headers)
-        answer = self._connection.getresponse()
-        return Verdict(answer.status, json.loads(answer.read()))
+        try:
+            answer = self._connection.getresponse()
+            return Verdict(answer.status, json.loads(answer.read()))
+        except OSError:
+            # What was asked may have been done, so it is not asked again; what comes next is.
+            self._connection.close()
+            raise
 
 
 def _collection(resource: Mapping[str, Any]) -> str:

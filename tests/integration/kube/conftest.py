@@ -1,5 +1,6 @@
 """The operator's own client, as administrator, on a real API server."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -26,6 +27,9 @@ async def session(apiserver: KubernetesAPI, watches: Watches) -> AsyncIterator[S
     found = Session(watches, str(apiserver.kubeconfig), relogin_delay=0)
     yield found
     await found.close()
+    # What was broken off while it connected takes some turns of the loop to be gone.
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture

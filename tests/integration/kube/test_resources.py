@@ -229,7 +229,7 @@ async def test_an_event_tells_what_happened_to_which_resource(
     [event] = resources.events(resource.key.namespace)
     assert event["type"] == "Warning"
     assert event["reason"] == "Retained"
-    assert event["message"] == "x" * 1024
+    assert event["message"] == "x" * 1023 + "…"
     assert event["involvedObject"]["uid"] == resource.uid
     assert event["source"] == {"component": names.FIELD_MANAGER}
     assert event["firstTimestamp"]
