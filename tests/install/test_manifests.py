@@ -11,6 +11,7 @@ import yaml
 from controlplane.kubernetes import KubernetesAPI
 from coze_nats import cli
 from coze_nats.core import names
+from support import crds
 
 INSTALL = Path(__file__).resolve().parents[2] / "manifests" / "install"
 NAMESPACE = "coze-nats-system"
@@ -52,7 +53,11 @@ def test_it_renders_all_that_the_operator_needs(apiserver: KubernetesAPI) -> Non
 
 def test_applying_it_again_changes_nothing(installed: KubernetesAPI) -> None:
     again = installed.kubectl("apply", "-k", INSTALL).stdout.splitlines()
-    assert [line for line in again if not line.endswith(" unchanged")] == []
+    changed = [line for line in again if not line.endswith(" unchanged")]
+    if not crds.fields_are_selectable(installed):
+        # What a server drops, kubectl misses each time.
+        changed = [line for line in changed if not line.startswith("customresourcedefinition")]
+    assert changed == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Restarts, cuts and rotations: one at a time, and each is over when its function returns."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -8,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from random import Random
 
+from controlplane import ControlPlaneError
 from soak.findings import Findings
 from soak.site import NAMESPACES, TENANT, Replica, Site
 from support.tcp_proxy import TcpProxy
@@ -103,7 +105,9 @@ class Disturbances:
     async def _restart_the_api_server(self) -> None:
         with_signal = self._random.choice((signal.SIGTERM, signal.SIGKILL))
         self._findings.did(f"{with_signal.name} to the API server")
-        await asyncio.to_thread(self._site.cluster.api.restart, with_signal)
+        # On a busy machine it takes more than the minute that is waited for, and goes on starting.
+        with contextlib.suppress(ControlPlaneError):
+            await asyncio.to_thread(self._site.cluster.api.restart, with_signal)
 
     # --- what is between --------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Our kinds, installed on an API server."""
 
+import json
 from pathlib import Path
 
 from controlplane.kubernetes import KubernetesAPI
@@ -8,6 +9,8 @@ from support.eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 ESTABLISHED_SECONDS = 30
+SELECTING_SINCE = 31
+"""The minor version of Kubernetes from which on `selectableFields` count; 1.30 drops them."""
 
 
 def install(api: KubernetesAPI) -> None:
@@ -25,3 +28,9 @@ def await_served(api: KubernetesAPI) -> None:
         return api.kubectl("get", kinds, "--all-namespaces", check=False).returncode == 0
 
     eventually(are_served, ESTABLISHED_SECONDS, "the CRDs")
+
+
+def fields_are_selectable(api: KubernetesAPI) -> bool:
+    """Whether resources can be chosen by fields of their spec."""
+    version = json.loads(api.kubectl("get", "--raw=/version").stdout)
+    return int(version["minor"].rstrip("+")) >= SELECTING_SINCE

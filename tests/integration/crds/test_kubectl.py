@@ -9,6 +9,7 @@ import pytest
 
 from controlplane.kubernetes import KubernetesAPI
 from coze_nats.core import names
+from support import crds
 from support.schema import fields, resource
 
 STREAM, CONSUMER, CONNECTION = names.STREAM_KIND, names.CONSUMER_KIND, names.CONNECTION_KIND
@@ -39,9 +40,6 @@ CONNECTION_STATUS = {
         "memory": {"used": 0},
     },
 }
-
-SELECTING_SINCE = 31
-"""The minor version of Kubernetes from which on fields of the spec can be selected by."""
 
 
 @pytest.fixture(scope="module")
@@ -190,11 +188,10 @@ def test_a_connection_shows_what_it_is_connected_to_and_what_is_used_there(kubec
     ],
 )
 def test_fields_that_people_look_for_are_selectable(
-    kubectl: Any, kind: str, selector: str, *, found: bool
+    apiserver: KubernetesAPI, kubectl: Any, kind: str, selector: str, *, found: bool
 ) -> None:
-    server = json.loads(kubectl("get", "--raw=/version"))
-    if int(server["minor"]) < SELECTING_SINCE:
-        pytest.skip(f"Kubernetes {server['gitVersion']} ignores selectableFields")
+    if not crds.fields_are_selectable(apiserver):
+        pytest.skip("this Kubernetes ignores selectableFields")
     listed = kubectl("get", kind, f"--field-selector={selector}", "--output=name")
     assert bool(listed.strip()) == found
 
