@@ -56,6 +56,7 @@ class Outcome:
         lost: the resource's object was found gone, or another one, behind the operator's back.
         is_new: the object is another one than status tells of. One that goes on keeps the time of
             creation that was told first, whatever the server says since.
+        created_is_kept: the server doesn't change the time of creation that it tells now.
         unanswered: a creation was asked for, and whether it was done is not known.
         chosen: of an object that is as declared, what the server chose: see `core.diff.choices`.
     """
@@ -70,6 +71,7 @@ class Outcome:
     adopted: bool = False
     lost: bool = False
     is_new: bool = False
+    created_is_kept: bool = False
     unanswered: bool = False
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
@@ -149,12 +151,20 @@ def next_status(
         status["stream"] = desired.target.stream
         if desired.target.consumer is not None:
             status["consumer"] = desired.target.consumer
-    facts = _ack_floor(previous, outcome) | _facts(outcome.live)
-    if outcome.live and previous.get("created") and not outcome.is_new:
-        facts["created"] = previous["created"]
+    facts = _ack_floor(previous, outcome) | _facts(outcome.live) | _age(previous, outcome)
     if outcome.live and outcome.adopted:
         facts["adopted"] = True
     return status | facts
+
+
+def _age(previous: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """When the object was created, as it was told first, and whether that was told for good."""
+    live = outcome.live
+    if live is None:
+        return {}
+    created = live.created if outcome.is_new else previous.get("created", live.created)
+    is_kept = isinstance(live, LiveStream) and outcome.created_is_kept and live.created == created
+    return {"created": created} | ({"createdIsKept": True} if is_kept else {})
 
 
 def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
@@ -230,7 +240,6 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
     if live.config.get("pause_until"):
         effective["pauseUntil"] = live.config["pause_until"]
     facts = {
-        "created": live.created,
         "effective": effective,
         "replicas": 1 + len(live.raft.replicas),
         **_counters(live),

@@ -16,8 +16,8 @@ from coze_nats.core.live import LiveConsumer, LiveStream, Server
 
 _SECOND = 1_000_000_000
 
-CREATED_TELLS_FROM = 4
-"""The API level (2.14) from which a standalone server's streams keep their time of creation."""
+_KEPT_FROM = 4
+"""The API level (2.14) from which a standalone server keeps a stream's time of creation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Incarnation:
         first_sequence: of a stream; None: not known.
         first_time: when the message with the first sequence was stored; "" for none, or not known.
         deliveries: of a consumer.
-        created_tells: whether the server's streams keep their time of creation.
+        created_tells: whether the server that told it keeps what it tells of that.
     """
 
     created: str
@@ -50,7 +50,7 @@ class Incarnation:
         return cls(live.created, live.last_sequence, _first(live), first_time)
 
     @classmethod
-    def from_status(cls, status: Mapping[str, Any], server: Server | None = None) -> Self | None:
+    def from_status(cls, status: Mapping[str, Any]) -> Self | None:
         """What a status remembers; None: no object."""
         if not status.get("created"):
             return None
@@ -60,7 +60,7 @@ class Incarnation:
             status.get("firstSequence"),
             status.get("firstTime", ""),
             status.get("deliveries", 0),
-            created_tells=server is not None and server.api_level >= CREATED_TELLS_FROM,
+            created_tells=bool(status.get("createdIsKept")),
         )
 
     def as_status(self) -> dict[str, Any]:
@@ -111,6 +111,14 @@ class Incarnation:
         if self.deliveries:
             return live.deliveries >= self.deliveries
         return later <= 15 * _SECOND
+
+
+def keeps_created(server: Server) -> bool:
+    """Whether a stream's time of creation stays what this server tells, whatever comes.
+
+    What an earlier one told doesn't: an upgrade is a restart, too.
+    """
+    return server.api_level >= _KEPT_FROM
 
 
 def _first(live: LiveStream) -> int:

@@ -10,7 +10,9 @@ COUNTERS = frozenset(
 )
 """Fields of status that move by themselves; they alone are no reason to write at once."""
 
-COMPANIONS = frozenset({"consumers", "ackFloor", "firstSequence", "firstTime", "deliveries"})
+COMPANIONS = frozenset(
+    {"consumers", "ackFloor", "firstSequence", "firstTime", "deliveries", "createdIsKept"}
+)
 """Fields of status that are written with others only.
 
 A stream's consumers follow it at once, and a second write for every new stream would tell nothing

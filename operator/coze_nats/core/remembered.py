@@ -46,7 +46,7 @@ def situation_of(
         owner=owner,
         server=server,
         policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults, forbidden),
-        incarnation=None if is_gone else Incarnation.from_status(status, server),
+        incarnation=None if is_gone else Incarnation.from_status(status),
         ack_floor=None if is_gone else status.get("ackFloor"),
         last_known=_last_known(resource),
         recorded=bool(status.get("created")) and not _is_elsewhere(stream, status),

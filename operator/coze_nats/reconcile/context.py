@@ -9,7 +9,7 @@ from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
 from coze_nats.core.grants import declared_bytes, granted_to
-from coze_nats.core.incarnation import Incarnation
+from coze_nats.core.incarnation import Incarnation, keeps_created
 from coze_nats.core.intent import Waiting, consumer_limits, intent, stream_name, target_of
 from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
@@ -17,7 +17,7 @@ from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
 from coze_nats.core.names import Reason
 from coze_nats.core.neighbours import may_reach_others, neighbours_of, shares, takes_anything
 from coze_nats.core.ownership import Live, is_ours, owner_of
-from coze_nats.core.plan import Plan, Situation, chosen_by_server
+from coze_nats.core.plan import Plan, Situation, chosen_by_server, is_new
 from coze_nats.core.references import (
     forbidden,
     has_moved,
@@ -169,7 +169,7 @@ class Context:
 
     def _knows(self, resource: Resource, live: Live) -> bool:
         """Whether that object is this one."""
-        known = Incarnation.from_status(resource.status, self.server)
+        known = Incarnation.from_status(resource.status)
         return known is not None and known.goes_on(live)
 
     def owned_among(self, stream: str, consumers: Mapping[str, LiveConsumer]) -> frozenset[str]:
@@ -178,7 +178,7 @@ class Context:
         for resource in self.resources.on_stream(self.connection, stream):
             target = target_of(resource, self.stream_of(resource))
             live = consumers.get(target.consumer or "") if target else None
-            known = Incarnation.from_status(resource.status, self.server)
+            known = Incarnation.from_status(resource.status)
             if live and is_ours(live, self.owner(resource.key), known):
                 found.add(live.name)
         return frozenset(found)
@@ -259,6 +259,12 @@ def converged(
     return Outcome(
         Health.READY, Reason.CONVERGED, message, live=live, warning=warning, chosen=chosen
     )
+
+
+def identified(outcome: Outcome, live: Live | None, situation: Situation, todo: Plan) -> Outcome:
+    """The outcome with what it takes to know the object again."""
+    keeps = keeps_created(situation.server)
+    return replace(outcome, is_new=is_new(live, situation, todo), created_is_kept=keeps)
 
 
 def without_effect(live: Live, todo: Plan) -> Outcome | None:

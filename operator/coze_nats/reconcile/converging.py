@@ -27,7 +27,6 @@ from coze_nats.core.plan import (
     Situation,
     described,
     is_adopted,
-    is_new,
     owns,
     plan,
     stays_known,
@@ -38,7 +37,14 @@ from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Create
 from coze_nats.reconcile.attempts import Attempt, Attempts
 from coze_nats.reconcile.contests import Contests
-from coze_nats.reconcile.context import Context, converged, held, refused, without_effect
+from coze_nats.reconcile.context import (
+    Context,
+    converged,
+    held,
+    identified,
+    refused,
+    without_effect,
+)
 from coze_nats.reconcile.drifting import drifted_fields, is_lost
 from coze_nats.reconcile.looking import planned
 from coze_nats.reconcile.performing import observe, perform
@@ -131,8 +137,8 @@ class Converger:
             outcome = replace(outcome, warning=self._context.warning(resource, desired, stream))
         if outcome.observed:
             news.extend(news_of_move(resource, desired.target))
-        new = is_new(live, situation, todo)
-        return replace(outcome, lost=lost, is_new=new, adopted=situation.adopted)
+        outcome = identified(outcome, live, situation, todo)
+        return replace(outcome, lost=lost, adopted=situation.adopted)
 
     async def _observed(
         self, resource: Resource, target: Target
@@ -158,7 +164,7 @@ class Converger:
         if managed is None:
             return
         owner = self._context.owner(managed.key)
-        known = Incarnation.from_status(managed.status, self._context.server)
+        known = Incarnation.from_status(managed.status)
         stream = await self._context.jetstream.stream(target.stream) if known else None
         is_there = stream and known and known.goes_on(stream) and is_ours(stream, owner, known)
         if not is_there:

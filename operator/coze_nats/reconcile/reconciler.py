@@ -26,7 +26,7 @@ from coze_nats.core.judgement import judged
 from coze_nats.core.live import LiveStream
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
-from coze_nats.core.plan import Action, has_vanished, is_new, plan
+from coze_nats.core.plan import Action, has_vanished, plan
 from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import says
 from coze_nats.core.resource import Key, Resource
@@ -37,6 +37,7 @@ from coze_nats.reconcile.context import (
     concerns_consumers,
     converged,
     deletion_waits,
+    identified,
     refused,
 )
 from coze_nats.reconcile.converging import Converger
@@ -168,7 +169,7 @@ class Reconciler:
         if todo.action is Action.NOTHING:
             warning = self._context.warning(resource, desired, stream)
             found = converged(desired, live, todo, situation, warning)
-            outcome: Outcome | None = replace(found, is_new=is_new(live, situation, todo))
+            outcome: Outcome | None = identified(found, live, situation, todo)
         else:
             outcome = self._converger.in_vain(resource, live, todo)
         if outcome is None:

@@ -323,6 +323,20 @@ def test_an_object_that_goes_on_keeps_the_time_of_creation_that_was_told_first(
     assert after(outcome, {})["created"] == NOW
 
 
+@pytest.mark.parametrize(
+    "is_kept, before, told",
+    [(True, NOW, True), (True, BEFORE, False), (False, NOW, False), (True, None, True)],
+    ids=["kept", "moved before that", "not kept", "new"],
+)
+def test_a_status_says_whether_the_time_of_creation_was_told_for_good(
+    is_kept: bool, before: str | None, told: bool
+) -> None:
+    live = LiveStream({"name": "orders"}, NOW)
+    outcome = replace(READY, live=live, created_is_kept=is_kept)
+    status = after(outcome, {"created": before} if before else {})
+    assert status.get("createdIsKept", False) is told
+
+
 # --- what the server chose ------------------------------------------------------------------------
 
 

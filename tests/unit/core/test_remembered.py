@@ -55,7 +55,7 @@ def test_policies_come_from_the_spec_and_from_the_operator() -> None:
 
 
 def test_the_object_is_remembered_by_its_creation() -> None:
-    assert found(resource({"created": EARLY})).incarnation == Incarnation(EARLY, created_tells=True)
+    assert found(resource({"created": EARLY})).incarnation == Incarnation(EARLY)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,9 @@ class StreamStatus(_Common):
     """How many bytes are stored; refreshed at most once a minute."""
     last_sequence: _Count | None = None
     """Sequence of the newest message; refreshed at most once a minute."""
+    created_is_kept: bool | None = None
+    """Whether the server that told `created` keeps it: before nats-server 2.14, one that is in no
+    cluster moves it at restarts."""
     first_sequence: _Count | None = None
     """Sequence of the oldest message, or of the next one while there is none; refreshed together
     with the other figures."""
