@@ -77,6 +77,8 @@ class Situation:
         chosen: see `core.diff.diff`.
         claimant: the owner that an object without a mark has all the same, as the status of
             another resource records it; "" for none.
+        first: the owner to be that comes before this one, of an object that is nobody's; "" for
+            none.
         seen: what was found around the object, as earlier plans had to know.
         fences: what the object may not reach.
     """
@@ -92,6 +94,7 @@ class Situation:
     replacing: Replacement | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
     claimant: str = ""
+    first: str = ""
     seen: Seen = field(default_factory=Seen)
     fences: Fences = field(default_factory=Fences)
 
@@ -159,6 +162,13 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
             Reason.OWNED_BY_ANOTHER,
             f"{desired.target} belongs to {owner} (cluster/namespace/name): choose another name, "
             "or delete that resource first",
+        )
+    if live and situation.first:
+        return _refused(
+            Reason.OWNED_BY_ANOTHER,
+            f"{desired.target} has no owner yet, and {situation.first} (cluster/namespace/name), "
+            "which would take it over as well, comes first by its name: choose another name, or "
+            "delete that resource",
         )
     trespass = fences.refused(desired, live, situation.fences)
     if trespass:

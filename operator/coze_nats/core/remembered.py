@@ -67,6 +67,20 @@ def says(resource: Resource, reason: Reason) -> bool:
     return ready.get("reason") == reason and is_observed(resource)
 
 
+_IN_VAIN = (
+    Reason.REJECTED_BY_SERVER,
+    Reason.SUBJECT_OVERLAP,
+    Reason.PERMISSION_DENIED,
+    Reason.INSUFFICIENT_CAPACITY,
+    Reason.NOT_CONVERGING,
+)
+
+
+def was_in_vain(resource: Resource) -> bool:
+    """Whether NATS would not do what the resource declares now, when it was asked last."""
+    return any(says(resource, reason) for reason in _IN_VAIN)
+
+
 def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:
     """Whether the plan puts right what had been as declared, by this very spec.
 

@@ -17,7 +17,6 @@ from coze_nats.core.errors import (
     Rejected,
 )
 from coze_nats.core.incarnation import Incarnation
-from coze_nats.core.intent import target_of
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, is_ours
@@ -49,6 +48,7 @@ from coze_nats.reconcile.drifting import drifted_fields, is_lost
 from coze_nats.reconcile.looking import planned
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
+from coze_nats.reconcile.taking_over import first_to_take_over, takes_over
 
 log = logging.getLogger(__name__)
 
@@ -178,34 +178,11 @@ class Converger:
             claimant = self._context.claimant(resource, live)
             situation = replace(situation, claimant=claimant)
         situation, todo = await planned(self._context.jetstream, desired, live, situation)
-        if live and todo.action is Action.ADOPT:
-            first = await self._first_to_adopt(resource, desired, live)
-            situation = replace(situation, claimant=first)
+        if live and takes_over(todo, live, situation):
+            first = await first_to_take_over(self._context, resource, desired, live)
+            situation = replace(situation, first=first)
             todo = plan(desired, live, situation)
         return situation, todo
-
-    async def _first_to_adopt(self, resource: Resource, desired: Desired, live: Live) -> str:
-        """The owner to be, if another resource would adopt the object too and comes first.
-
-        Who comes first is told by namespace and name, so it is the same at every look.
-        """
-        context = self._context
-        for other in sorted(context.resources.namesakes_of(resource), key=lambda item: item.key):
-            if other.key >= resource.key or other.deleting or other.spec.get("suspend"):
-                continue
-            if not context.may_use(other):
-                continue
-            if target_of(other, context.stream_of(other)) != desired.target:
-                continue
-            wanted = context.intent(other)
-            situation = context.situation(other, context.server or Server("", 0))
-            if not isinstance(wanted, Desired):
-                continue
-            wanted = replace(wanted, inherited=desired.inherited)
-            _, todo = await planned(context.jetstream, wanted, live, situation)
-            if todo.action is Action.ADOPT:
-                return context.owner(other.key)
-        return ""
 
     async def _decided(
         self,

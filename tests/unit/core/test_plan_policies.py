@@ -150,6 +150,14 @@ def test_a_claim_to_what_is_not_there_means_nothing() -> None:
     assert planned(stream("work", SAME), None, claimant="other/shop/orders").action is Action.CREATE
 
 
+def test_an_object_that_is_nobodys_is_left_to_who_comes_first() -> None:
+    first = {"first": "cluster/shop/another"}
+    reason, message = refusal(planned(stream("work", SAME), a_stream(SAME, {}), **first))
+    assert reason is Reason.OWNED_BY_ANOTHER
+    assert "has no owner yet, and cluster/shop/another" in message
+    assert planned(stream("work", SAME), None, **first).action is Action.CREATE
+
+
 # --- data loss ------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,13 @@ from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.plan import Action, Plan
 from coze_nats.core.policies import Policies
-from coze_nats.core.remembered import is_drift, is_observed, replacement_of, situation_of
+from coze_nats.core.remembered import (
+    is_drift,
+    is_observed,
+    replacement_of,
+    situation_of,
+    was_in_vain,
+)
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.steps import Pause, Replacement
 
@@ -206,3 +212,21 @@ def test_what_was_on_another_stream_is_not_missed_on_this_one(named: str, forget
 def test_a_consumer_that_never_was_there_went_with_nothing() -> None:
     reader = resource({}, names.CONSUMER_KIND)
     assert found(reader, resource({"created": LATE})).incarnation is None
+
+
+@pytest.mark.parametrize(
+    "reason, generation, in_vain",
+    [
+        ("RejectedByServer", 7, True),
+        ("InsufficientCapacity", 7, True),
+        ("RejectedByServer", 6, False),
+        ("OwnedByAnother", 7, False),
+        ("Retrying", 7, False),
+    ],
+)
+def test_what_nats_refused_of_the_spec_of_now_was_in_vain(
+    reason: str, generation: int, in_vain: bool
+) -> None:
+    ready = {"type": "Ready", "status": "False", "reason": reason}
+    status = {"conditions": [ready], "observedGeneration": generation}
+    assert was_in_vain(resource(status)) is in_vain

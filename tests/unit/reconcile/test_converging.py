@@ -8,6 +8,7 @@ from coze_nats.core.errors import CapacityExceeded, Denied, Failure, OutcomeUnkn
 from coze_nats.core.live import Config, LiveConsumer, LiveStream
 from coze_nats.core.names import OWNER_METADATA
 from coze_nats.reconcile.contests import FIRST_HOLD, ROUNDS
+from coze_nats.reconcile.reporting import COUNTERS_EVERY
 from fakes.jetstream import FakeJetStream
 from support.bench import Bench
 
@@ -470,6 +471,52 @@ async def test_who_waits_adopts_what_its_owner_let_go(
     assert {event.reason for event in bench.events(rival)} == {"Adopted", "Recovered"}
 
 
+@pytest.mark.parametrize("wants", [{}, {"storage": "memory"}], ids=["adopted", "replaced"])
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_of_two_that_would_take_over_a_stream_the_first_by_name_does(
+    bench: Bench, jetstream: FakeJetStream, wants: dict[str, Any], reverse: bool
+) -> None:
+    await jetstream.create_stream({"name": "orders"})
+    policies = {"adoption": "Always", "replacement": "Recreate"}
+    first = bench.stream("first", name="orders", policies=policies, **wants)
+    second = bench.stream("second", name="orders", policies=policies, **wants)
+    if not reverse:
+        await bench.settle(first, second)
+    else:
+        await bench.settle(second)
+        assert bench.ready(second) == ("False", "OwnedByAnother")
+        assert bench.message(second).startswith(
+            "stream orders has no owner yet, and here/coze/first (cluster/namespace/name), which "
+        )
+        await bench.settle(first)
+    bench.clock.advance(COUNTERS_EVERY)
+    await bench.settle(second)
+    assert bench.ready(first) == ("True", "Converged")
+    assert "belongs to here/coze/first" in bench.message(second)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Rejected("replicas > 1 not supported in non-clustered mode", 10074), Denied("x")],
+)
+async def test_who_cannot_take_a_stream_over_keeps_nobody_from_it(
+    bench: Bench, jetstream: FakeJetStream, failure: Failure
+) -> None:
+    await jetstream.create_stream({"name": "orders"})
+    first = bench.stream("first", name="orders", replicas=3, policies={"adoption": "Always"})
+    second = bench.stream("second", name="orders")
+    await bench.settle(second)
+    assert bench.ready(second) == ("False", "OwnedByAnother")
+    jetstream.refusals["update_stream"] = failure
+    await bench.reconcile(first)
+    assert bench.ready(first)[0] == "False"
+    jetstream.refusals.clear()
+    await bench.settle(second)
+    assert bench.ready(second) == ("True", "Converged")
+    await bench.settle(first)
+    assert "belongs to here/coze/second" in bench.message(first)
+
+
 async def test_what_is_missing_is_held_also_after_anothers_took_its_place_and_went(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
@@ -538,7 +585,7 @@ async def test_of_several_who_would_adopt_the_first_by_name_does(
     first, second = bench.stream("e-first", name="shared"), bench.stream("f-next", name="shared")
     await bench.settle(second)
     assert bench.ready(second) == ("False", "OwnedByAnother")
-    assert "belongs to here/coze/e-first" in bench.message(second)
+    assert "has no owner yet, and here/coze/e-first" in bench.message(second)
     await bench.settle(first)
     assert bench.ready(first) == ("True", "Converged")
 
