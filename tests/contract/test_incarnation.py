@@ -15,6 +15,8 @@ from coze_nats.core.errors import OutcomeUnknown, Transient, Unavailable
 from coze_nats.core.incarnation import Incarnation, keeps_created
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.jetstream.gateway import Gateway
+from fakes.kubernetes import FakeKubernetes
+from support.bench import Bench
 from support.connections import gateway_to
 from support.traffic import Traffic
 
@@ -169,6 +171,33 @@ async def test_what_was_deleted_and_made_again_by_hand_does_not_go_on(
         # An empty one that was never used is told from the next only where `created` tells.
         told = {"fresh"} if (await site.gateway.server()).api_level >= 4 else set()
         assert lost == set(STREAMS) - {"fresh"} | told
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_restart_after_an_update_is_no_loss_and_no_reason_to_write(
+    version: str, run_server: Callable[..., NatsServer]
+) -> None:
+    server, kubernetes, before = run_server(version), FakeKubernetes(), 0
+    for number in range(4):
+        async with at(server.url) as site:
+            bench = Bench(site.gateway, kubernetes=kubernetes)
+            hold = {"missing": "Hold"}
+            orders = bench.stream(description="first", policies=hold)
+            reader = bench.consumer(policies=hold)
+            await bench.settle(orders, reader)
+            writes = kubernetes.writes
+            await bench.settle(orders, reader)
+            assert bench.ready(orders) == bench.ready(reader) == ("True", "Converged")
+            assert kubernetes.writes == writes
+            assert number == 0 or writes == before
+            bench.stream(description=f"changed {number}", policies=hold)
+            await bench.settle(orders)
+            bench.stream(description="first", policies=hold)
+            await bench.settle(orders)
+            before = kubernetes.writes
+            await site.publish("orders")
+        server.restart()
+    assert kubernetes.reasons() == []
 
 
 async def test_one_that_has_more_than_the_former_one_had_does_not_go_on(
