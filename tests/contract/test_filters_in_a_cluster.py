@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from controlplane.nats import NatsCluster
-from coze_nats.core.errors import OutcomeUnknown, Transient
+from coze_nats.core.errors import CapacityExceeded, OutcomeUnknown, Transient
 from coze_nats.core.live import LiveConsumer
 from coze_nats.core.names import Reason
 from coze_nats.core.plan import Action
@@ -87,8 +87,16 @@ async def change_leader(jetstream: Gateway, name: str) -> None:
 
 async def set_up(jetstream: Gateway, name: str, retention: str, filters: Spec) -> None:
     spec = {"subjects": [f"{name}.*"], "retention": retention, "replicas": 3}
-    await apply(jetstream, stream(name, spec))
-    await apply(jetstream, consumer(name, "reader", filters))
+
+    async def is_made() -> bool:
+        # A cluster that has just formed may not have all of its peers for a while.
+        with suppress(CapacityExceeded, Transient, OutcomeUnknown):
+            await apply(jetstream, stream(name, spec))
+            await apply(jetstream, consumer(name, "reader", filters))
+            return True
+        return False
+
+    await eventually_async(is_made)
 
 
 async def waiting(jetstream: Gateway, name: str) -> int:
