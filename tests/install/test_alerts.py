@@ -26,7 +26,7 @@ ALERTS: dict[str, dict[str, Any]] = {
 def promtool(*arguments: str | Path) -> str:
     """What promtool says; it must be content."""
     command = [binaries.find("promtool"), *arguments]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     return outcome.stdout
 

@@ -16,7 +16,7 @@ from coze_nats.core.conditions import is_true
 
 IN_FLIGHT = 32
 MERGE_PATCH = "application/merge-patch+json"
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds for which an API server that is away is asked again."""
 
 _LATER = frozenset(

@@ -86,12 +86,10 @@ def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:
 
     Where nobody touched the object, it is what it inherits from its stream that has changed.
     """
-    if todo.action is not Action.UPDATE or not is_observed(resource):
+    if todo.action is not Action.UPDATE or live is None or not is_observed(resource):
         return False
     if not is_true(resource.status, "Ready"):
         return says(resource, Reason.DRIFT_CONTESTED)
-    if live is None:
-        return True
     if not todo.changes:
         # A missing mark alone is put right as often as it is taken off, and no news.
         return any(isinstance(step, Pause) for step in todo.steps)
