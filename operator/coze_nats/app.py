@@ -237,6 +237,7 @@ class Operator:
             default_policies=self._settings.default_policies,
             forbidden_policies=self._settings.forbidden_policies,
             dry_run=self._settings.dry_run,
+            succeeds=self._settings.succeeds,
             **({"api_prefix": self._settings.nats.api_prefix} if self._settings.nats else {}),
         )
 

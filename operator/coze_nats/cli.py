@@ -138,6 +138,14 @@ def _add_flags_for_the_work(operator: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="tells clusters on one NATS system apart (default: UID of namespace kube-system)",
     )
+    operator.add_argument(
+        "--succeeds-cluster-id",
+        type=settings.cluster_id,
+        action="append",
+        metavar="ID",
+        help="take over what resources of the same names own in that cluster, whose place this one "
+        "takes; repeatable",
+    )
 
 
 def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:

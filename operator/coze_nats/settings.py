@@ -85,6 +85,7 @@ class Settings:
         log_level: one of the logging module's.
         cluster_id: first part of the owner that is written into JetStream objects; "" means the UID
             of namespace kube-system.
+        succeeds: ids of clusters whose place this one takes: what bears their marks is taken over.
         stream_replicas: of streams that name no number; None leaves it to the server.
         default_policies: by name, for resources that name none.
         forbidden_policies: names and values that count for no resource.
@@ -105,6 +106,7 @@ class Settings:
     log_format: logs.Format = "text"
     log_level: int = logging.INFO
     cluster_id: str = ""
+    succeeds: tuple[str, ...] = ()
     stream_replicas: int | None = None
     default_policies: Mapping[str, str] = field(default_factory=dict)
     forbidden_policies: frozenset[tuple[str, str]] = frozenset()
@@ -146,6 +148,7 @@ class Settings:
             log_format=arguments.log_format,
             log_level=LOG_LEVELS[arguments.log_level],
             cluster_id=arguments.cluster_id or id_from_environment or "",
+            succeeds=tuple(dict.fromkeys(arguments.succeeds_cluster_id or ())),
             stream_replicas=_named(STREAM_REPLICAS, replicas, environ),
             default_policies=_policies(arguments.default_policy, environ),
             forbidden_policies=frozenset(

@@ -242,3 +242,28 @@ async def test_what_its_application_makes_anew_first_is_put_right(
     assert stream
     assert stream.config["max_msgs"] == 7
     assert (await the_consumer(jetstream)).config["max_deliver"] == 3
+
+
+# --- handing over ---------------------------------------------------------------------------------
+
+
+async def test_a_cluster_that_is_made_anew_takes_over_streams_and_positions(
+    bench: Bench, jetstream: Gateway, traffic: Traffic
+) -> None:
+    orders, reader = bench.stream(**SUBJECTS), bench.consumer()
+    await bench.settle(orders, reader)
+    await traffic.publish(*["orders"] * 10)
+    await traffic.receive("orders", "reader", *[True] * 6)
+    before = stands(await the_consumer(jetstream))
+    green = Bench(jetstream, clock=WallClock(), cluster_id="green", succeeds=("here",))
+    green.stream(**SUBJECTS)
+    green.consumer()
+    await green.settle(orders, reader)
+    for key in (orders, reader):
+        assert green.ready(key) == ("True", "Converged")
+        assert [event.reason for event in green.events(key)] == ["TakenOver"]
+    assert stands(await the_consumer(jetstream)) == before
+    await bench.settle(orders)
+    assert "which took it over from this resource" in bench.message(orders)
+    await delete(bench, reader, orders)
+    assert stands(await the_consumer(jetstream)) == before

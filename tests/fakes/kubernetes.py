@@ -67,13 +67,14 @@ class FakeKubernetes:
         known = self.resources[key]
         self._change(key, deleting=True, generation=known.generation + 1)
 
-    def annotate(self, key: Key, annotation: str) -> None:
-        """Set one of the operator's annotations to `true`."""
+    def annotate(self, key: Key, annotation: str, value: str = "") -> None:
+        """Set one of the operator's annotations, to `true` unless it has a value."""
         attribute = {
             names.RELEASE_ANNOTATION: "released",
             names.CONFIRM_DELETION_ANNOTATION: "confirmed",
+            names.HAND_OVER_ANNOTATION: "handed_over_to",
         }[annotation]
-        self._change(key, **{attribute: True})
+        self._change(key, **{attribute: value or True})
 
     def ask(self, key: Key, moment: str) -> None:
         """Request a reconcile: set the annotation `reconcile-requested-at`."""

@@ -22,6 +22,7 @@ ALWAYS = {"metrics": {"renderMode": "alwaysRender"}}
 EVERYTHING: dict[str, Any] = {
     "watchNamespaces": ["shop", "billing"],
     "clusterId": "blue",
+    "succeedsClusterIds": ["red", "old"],
     "resyncInterval": "5m",
     "dryRun": True,
     "maxDeletionsPerMinute": 7,
@@ -244,6 +245,7 @@ def test_every_value_arrives_in_the_operator(everything: list[Document]) -> None
     found = settings(everything)
     assert found.namespaces == ("shop", "billing")
     assert found.cluster_id == "blue"
+    assert found.succeeds == ("red", "old")
     assert found.resync_interval == 300
     assert found.dry_run
     assert found.most_deletions == 8, "extraArgs come last"

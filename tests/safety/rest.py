@@ -143,7 +143,8 @@ def _by_difference(
             changes, desired, found, policies, snapshot.streams[desired.target.stream]
         ):
             return blocked
-        if not changes and is_own(found, owner, str(resource.status.get("created", ""))):
+        is_told = resource.status.get("adopted") or policies.ownership == "Record"
+        if not changes and (found.owner == owner or (is_told and not found.owner)):
             return frozenset({Reason.CONVERGED})
     if resource.spec.get("suspend"):
         return frozenset({Reason.SUSPENDED})

@@ -37,6 +37,7 @@ def test_everything_can_be_set() -> None:
     found = load(
         *("--namespace=coze", "--namespace", "other", "--namespace=coze"),
         *("--resync-interval=5m", "--health-port=9000", "--cluster-id=blue"),
+        *("--succeeds-cluster-id=red", "--succeeds-cluster-id=old"),
         *("--log-format=json", "--log-level=debug"),
         NATS_STREAM_REPLICAS="3",
         KUBECONFIG="/home/me/.kube/blue",
@@ -45,6 +46,7 @@ def test_everything_can_be_set() -> None:
     assert found.resync_interval == 300
     assert found.health_port == 9000
     assert found.cluster_id == "blue"
+    assert found.succeeds == ("red", "old")
     assert (found.log_format, found.log_level) == ("json", logging.DEBUG)
     assert found.stream_replicas == 3
     assert found.kubeconfig == "/home/me/.kube/blue"

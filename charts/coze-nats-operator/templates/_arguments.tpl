@@ -9,6 +9,9 @@
 {{- with .Values.clusterId }}
 - --cluster-id={{ . }}
 {{- end }}
+{{- range .Values.succeedsClusterIds }}
+- --succeeds-cluster-id={{ . }}
+{{- end }}
 - --resync-interval={{ .Values.resyncInterval }}
 {{- if .Values.dryRun }}
 - --dry-run

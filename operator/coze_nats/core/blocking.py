@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from coze_nats.core import names
 from coze_nats.core.costs import Verdict
+from coze_nats.core.desired import Target
 from coze_nats.core.diff import FieldChange
 from coze_nats.core.names import Reason
 from coze_nats.core.policies import Policies
@@ -47,3 +49,26 @@ def refusal_of(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal 
         if found:
             return Refusal(reason, f"{'; '.join(found)}. Nothing was changed: {remedy}")
     return None
+
+
+def another(target: Target, owner: str, mine: str, successor: str, *, taken: bool) -> str:
+    """Why an object of another owner is left alone, and the ways out of it.
+
+    Args:
+        successor: to whom this resource hands the object over; "" for none.
+        taken: whether it was taken over from this resource.
+    """
+    (my_cluster, _, my_name), (cluster, _, name) = mine.partition("/"), owner.partition("/")
+    belongs = f"{target} belongs to {owner} (cluster/namespace/name)"
+    if taken or (cluster == my_cluster and successor == name):
+        return (
+            f"{belongs}, which took it over from this resource: delete this resource, which "
+            "changes nothing in JetStream"
+        )
+    if cluster == my_cluster:
+        way = f"annotate that resource with {names.HAND_OVER_ANNOTATION}={my_name} to have it"
+    elif name == my_name:
+        way = f"start this operator with --succeeds-cluster-id={cluster} if it takes its place"
+    else:
+        return f"{belongs}: choose another name, or delete that resource first"
+    return f"{belongs}: choose another name, delete that resource first, or {way}"

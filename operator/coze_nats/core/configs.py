@@ -69,7 +69,7 @@ def kept_start(desired: Desired, live: Config) -> Config:
 
 
 def updated(
-    desired: Desired, live: Config, changes: tuple[FieldChange, ...], mark: str
+    desired: Desired, live: Config, changes: tuple[FieldChange, ...], mark: str, former: str = ""
 ) -> dict[str, Any]:
     """The live config with only the changed fields set or, to get the server's default, dropped.
 
@@ -77,6 +77,7 @@ def updated(
 
     Args:
         mark: see `creation`.
+        former: the owner from whom it is taken over, for that one to see; "" for none.
     """
     changed = {change.name for change in changes}
     config = dict(live)
@@ -87,13 +88,15 @@ def updated(
             if config[item.wire] is None:
                 del config[item.wire]
     kept = {k: v for k, v in (live.get("metadata") or {}).items() if k.startswith(_RESERVED)}
-    config["metadata"] = _marked({**kept, **desired.metadata}, mark)
+    taken = {names.FORMER_OWNER_METADATA: former} if former and mark else {}
+    config["metadata"] = _marked({**kept, **desired.metadata, **taken}, mark)
     _drop_empty_metadata(config)
     return config
 
 
 def _marked(metadata: Mapping[str, str], mark: str) -> dict[str, str]:
-    found = {key: value for key, value in metadata.items() if key != names.OWNER_METADATA}
+    marks = {names.OWNER_METADATA} | (set() if mark else {names.FORMER_OWNER_METADATA})
+    found = {key: value for key, value in metadata.items() if key not in marks}
     return found | ({names.OWNER_METADATA: mark} if mark else {})
 
 

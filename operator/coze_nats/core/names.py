@@ -35,8 +35,13 @@ RELEASE_ANNOTATION = f"{GROUP}/release"
 CONFIRM_DELETION_ANNOTATION = f"{GROUP}/confirm-deletion"
 """`true` on a resource that is being deleted: yes, although many others are as well."""
 
+HAND_OVER_ANNOTATION = f"{GROUP}/hand-over-to"
+"""`<namespace>/<name>` of the resource that takes the object over, once it declares it."""
+
 OWNER_METADATA = "coze.dev/owner"
 """Key in an object's own metadata: `<cluster id>/<namespace>/<name>` of its resource."""
+FORMER_OWNER_METADATA = "coze.dev/former-owner"
+"""Key in an object's own metadata: the owner from whom it was taken over."""
 START_METADATA = "coze.dev/start"
 """Key in a consumer's metadata, when it was created anew where its forerunner had stopped:
 `<sequence> <the declared start that it stands for>`."""
@@ -99,6 +104,7 @@ class EventReason(StrEnum):
     """What happened that nobody asked for; a condition that turns bad has its own reason."""
 
     ADOPTED = "Adopted"
+    TAKEN_OVER = "TakenOver"
     RECREATED = "Recreated"
     REPLACED = "Replaced"
     DATA_LOSS_DETECTED = "DataLossDetected"

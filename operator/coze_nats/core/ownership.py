@@ -35,3 +35,9 @@ def mark_for(live: Live | None, owner: str, form: str, *, adopted: bool) -> str:
     if form == "Record" or (adopted and live is not None and owner_of(live) != owner):
         return ""
     return owner
+
+
+def was_taken(live: Live, owner: str) -> bool:
+    """Whether the object was taken over from that owner by the one that it has."""
+    former = (live.config.get("metadata") or {}).get(names.FORMER_OWNER_METADATA)
+    return former == owner and owner_of(live) != owner

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from coze_nats.core import bounds, configs, fences, replacing
-from coze_nats.core.blocking import Refusal, refusal_of
+from coze_nats.core.blocking import Refusal, another, refusal_of
 from coze_nats.core.costs import Verdict
 from coze_nats.core.creating import ACCEPT, costs_of_creation
 from coze_nats.core.desired import Desired, Target
@@ -20,7 +20,7 @@ from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveStream, Server
 from coze_nats.core.looks import Look, NotSeen, Seen
 from coze_nats.core.names import Reason
-from coze_nats.core.ownership import Live, mark_for, owner_of
+from coze_nats.core.ownership import Live, mark_for, owner_of, was_taken
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Delete, Note, Replacement, Step, Update
 
@@ -31,6 +31,7 @@ class Action(Enum):
     NOTHING = "nothing"
     CREATE = "create"
     ADOPT = "adopt"
+    TAKE_OVER = "take over"
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
@@ -49,6 +50,7 @@ class Plan:
         looks: what has to be seen before anything can be decided; then plan again.
         at_stake: of a deletion, how many messages go with the object, or would if it weren't kept.
         why: of a deletion, what goes with the object besides; or why it is kept.
+        former: the owner from whom the object is taken over.
     """
 
     action: Action
@@ -58,6 +60,7 @@ class Plan:
     looks: tuple[Look, ...] = ()
     at_stake: int = 0
     why: tuple[str, ...] = ()
+    former: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Situation:
         chosen: see `core.diff.diff`.
         claimant: the owner that an object without a mark has all the same, as the status of
             another resource records it; "" for none.
+        predecessors: owners in whose place this resource is, because somebody said so.
+        successor: to whom this resource hands its object over: `<namespace>/<name>`, "" for none.
         first: the owner to be that comes before this one, of an object that is nobody's; "" for
             none.
         seen: what was found around the object, as earlier plans had to know.
@@ -94,6 +99,8 @@ class Situation:
     replacing: Replacement | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
     claimant: str = ""
+    predecessors: frozenset[str] = frozenset()
+    successor: str = ""
     first: str = ""
     seen: Seen = field(default_factory=Seen)
     fences: Fences = field(default_factory=Fences)
@@ -157,19 +164,9 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
             f"{'; '.join(lacking)}: remove the field or upgrade the server",
         )
     owner = (owner_of(live) or situation.claimant) if live else ""
-    if owner not in ("", situation.owner):
-        return _refused(
-            Reason.OWNED_BY_ANOTHER,
-            f"{desired.target} belongs to {owner} (cluster/namespace/name): choose another name, "
-            "or delete that resource first",
-        )
-    if live and situation.first:
-        return _refused(
-            Reason.OWNED_BY_ANOTHER,
-            f"{desired.target} has no owner yet, and {situation.first} (cluster/namespace/name), "
-            "which would take it over as well, comes first by its name: choose another name, or "
-            "delete that resource",
-        )
+    is_heir = owner in situation.predecessors and live and not was_taken(live, situation.owner)
+    if live and not is_heir and (why := _anothers(desired.target, live, owner, situation)):
+        return _refused(Reason.OWNED_BY_ANOTHER, why)
     trespass = fences.refused(desired, live, situation.fences)
     if trespass:
         return _refused(*trespass)
@@ -179,9 +176,25 @@ def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
         return _created(desired, situation)
     config = configs.kept_start(desired, live.config)
     changes = diff(desired, config, situation.server, situation.chosen)
+    if is_heir:
+        return replace(_changed(Action.TAKE_OVER, desired, live, changes, situation), former=owner)
     if owns(live, situation):
         return _changed(Action.UPDATE, desired, live, changes, situation)
     return _adopted(desired, live, changes, situation)
+
+
+def _anothers(target: Target, live: Live, owner: str, situation: Situation) -> str:
+    """Why the object is left to somebody else; "" when it isn't."""
+    if owner not in ("", situation.owner):
+        taken = was_taken(live, situation.owner)
+        return another(target, owner, situation.owner, situation.successor, taken=taken)
+    if situation.first:
+        return (
+            f"{target} has no owner yet, and {situation.first} (cluster/namespace/name), which "
+            "would take it over as well, comes first by its name: choose another name, or delete "
+            "that resource"
+        )
+    return ""
 
 
 def _created(desired: Desired, situation: Situation) -> Plan:
@@ -259,16 +272,20 @@ def _changed(
     steps: tuple[Step, ...] = ()
     mark = _mark(action, live, situation)
     if changes or owner_of(live) != mark:
-        config = configs.updated(desired, live.config, changes, mark)
+        former = owner_of(live) if action is Action.TAKE_OVER else ""
+        config = configs.updated(desired, live.config, changes, mark, former)
         stages = configs.staged(desired, config, live.config, changes)
         steps = tuple(Update(desired.target, item) for item in stages)
     steps += configs.pausing(desired, live)
-    is_done = not steps and action is not Action.ADOPT
+    is_done = not steps and action is Action.UPDATE
     return Plan(Action.NOTHING if is_done else action, steps, changes)
 
 
 def _mark(action: Action, live: Live | None, situation: Situation) -> str:
     adopted = is_adopted(action, live, situation)
+    if action is Action.TAKE_OVER and live and owner_of(live):
+        # It stays marked: the other one has to see who has it now.
+        return situation.owner
     return mark_for(live, situation.owner, situation.policies.ownership, adopted=adopted)
 
 
@@ -331,4 +348,5 @@ def described(todo: Plan, target: Target) -> str:
     """What a plan would do, and what that costs, for a person."""
     costs = "".join(f"; {change.why}" for change in todo.changes if change.is_costly)
     changes = f": {_listed(todo.changes)}{costs}" if todo.changes else ""
-    return f"{todo.action.value} {target}{changes}"
+    former = f" from {todo.former}" if todo.former else ""
+    return f"{todo.action.value} {target}{former}{changes}"

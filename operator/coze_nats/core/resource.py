@@ -41,6 +41,8 @@ class Resource:
         resync_interval: seconds between two looks at this resource alone; 0: none are asked for, or
             the annotation `jetstream.coze.dev/resync-interval` makes no sense.
         released: whether deletion shall leave JetStream alone (`jetstream.coze.dev/release`).
+        handed_over_to: `<namespace>/<name>` of the resource that takes the object over
+            (`jetstream.coze.dev/hand-over-to`); "" for none.
         confirmed: whether deletion is confirmed (`jetstream.coze.dev/confirm-deletion`).
         status: as the operator wrote it last; empty when it never did.
         created_at: RFC 3339, by the apiserver's clock.
@@ -60,6 +62,7 @@ class Resource:
     released: bool = False
     confirmed: bool = False
     created_at: str = ""
+    handed_over_to: str = ""
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
@@ -79,6 +82,7 @@ class Resource:
             resource_version=metadata.get("resourceVersion", ""),
             resync_interval=_seconds(annotations.get(names.RESYNC_INTERVAL_ANNOTATION, "")),
             released=annotations.get(names.RELEASE_ANNOTATION) == "true",
+            handed_over_to=annotations.get(names.HAND_OVER_ANNOTATION, ""),
             confirmed=annotations.get(names.CONFIRM_DELETION_ANNOTATION) == "true",
             created_at=metadata.get("creationTimestamp", ""),
         )
@@ -95,6 +99,7 @@ class Resource:
             self.resync_interval,
             self.released,
             self.confirmed,
+            self.handed_over_to,
         )
 
     @property

@@ -42,6 +42,7 @@ class Rules:
         default_replicas: of streams that name no number; None leaves it to the server.
         default_policies: by name, for resources that name none.
         forbidden_policies: names and values that count for nobody.
+        succeeds: ids of clusters whose place this one takes.
         dry_run: nothing is changed in JetStream; status says what would be.
         api_prefix: what requests over the operator's own connection begin with.
     """
@@ -50,6 +51,7 @@ class Rules:
     default_replicas: int | None = None
     default_policies: Mapping[str, str] = field(default_factory=dict)
     forbidden_policies: frozenset[tuple[str, str]] = frozenset()
+    succeeds: tuple[str, ...] = ()
     dry_run: bool = False
     api_prefix: str = DEFAULT_PREFIX
 
@@ -113,10 +115,32 @@ class Context:
             self.rules.default_policies,
             self.rules.forbidden_policies,
         )
-        found = replace(found, fences=self.fences(resource, server))
+        givers = self.givers(resource)
+        name = f"{resource.key.namespace}/{resource.key.name}"
+        predecessors = [f"{cluster}/{name}" for cluster in self.rules.succeeds]
+        is_first = not resource.status.get("created")
+        found = replace(
+            found,
+            fences=self.fences(resource, server),
+            predecessors=frozenset([*predecessors, *(self.owner(it.key) for it in givers)]),
+            successor=resource.handed_over_to,
+            adopted=found.adopted or (is_first and any(it.status.get("adopted") for it in givers)),
+        )
         if stream is None:
             return found
         return replace(found, replacing=still_good(found.replacing, {"created": stream.created}))
+
+    def givers(self, resource: Resource) -> list[Resource]:
+        """The resources that hand their object over to this one."""
+        name = f"{resource.key.namespace}/{resource.key.name}"
+        others = self.resources.namesakes_of(resource)
+        return [other for other in others if other.handed_over_to == name]
+
+    def heirs(self, resource: Resource) -> tuple[Key, ...]:
+        """The resource that this one hands its object over to, if it is there."""
+        heir = resource.handed_over_to
+        others = self.resources.namesakes_of(resource) if heir else ()
+        return tuple(o.key for o in others if f"{o.key.namespace}/{o.key.name}" == heir)
 
     def fences(self, resource: Resource, server: Server) -> Fences:
         """What the resource's object may not reach."""
@@ -164,8 +188,11 @@ class Context:
         return owner_of(stream) or next(found, "")
 
     def _records(self, resource: Resource) -> bool:
-        """Whether the resource's status tells of an object that it owns here."""
-        return bool(resource.status.get("created")) and not has_moved(resource, self.connection)
+        """Whether the resource's status tells of an object that it owns here, and has yet."""
+        if not resource.status.get("created") or has_moved(resource, self.connection):
+            return False
+        heirs = (self.resources.get(key) for key in self.heirs(resource))
+        return not any(heir and heir.status.get("created") for heir in heirs)
 
     def _knows(self, resource: Resource, live: Live) -> bool:
         """Whether that object is this one."""

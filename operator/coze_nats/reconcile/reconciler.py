@@ -126,8 +126,9 @@ class Reconciler:
             return await self._retry(resource, desired, failure, news)
         self._forget_failures(key)
         await self._context.reporter.report(resource, desired, outcome, news)
+        dependents = self._dependents(resource) if concerns_consumers(resource, outcome) else ()
         return Next(
-            wake=self._dependents(resource) if concerns_consumers(resource, outcome) else (),
+            wake=(*dependents, *self._context.heirs(resource)),
             backoff=outcome.health is Health.RECONCILING,
             after=self._converger.contests.hold_off(resource, self._context.clock.monotonic())
             or None,

@@ -1,6 +1,7 @@
 """The end of a resource: its object is deleted, let go or left alone, by its policy."""
 
 import logging
+from dataclasses import replace
 from functools import partial
 
 from coze_nats import metrics
@@ -35,6 +36,9 @@ class Remover:
 
     async def remove(self, resource: Resource, target: Target) -> Refusal | None:
         situation = self._context.situation(resource, self._context.server or Server("", 0))
+        if resource.handed_over_to:
+            # It stays for whom it is handed to, wherever that one is.
+            situation = replace(situation, policies=replace(situation.policies, deletion="Retain"))
         try:
             live = await observe(self._context.jetstream, target)
             todo = await self._planned(target, live, situation)

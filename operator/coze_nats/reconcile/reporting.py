@@ -220,6 +220,10 @@ def _news_of_action(
         changed = f", and was changed: {'; '.join(map(str, done.changes))}" if done.changes else ""
         message = f"{target} existed, without an owner, and is managed now{changed}"
         return [News("Normal", EventReason.ADOPTED, message)]
+    if done.action is Action.TAKE_OVER:
+        changed = f", and was changed: {'; '.join(map(str, done.changes))}" if done.changes else ""
+        message = f"{target} was {done.former}'s and is this resource's now{changed}"
+        return [News("Normal", EventReason.TAKEN_OVER, message)]
     if done.action is Action.CREATE and before.get("created") and "replacing" not in before:
         lost = "empty" if target.consumer is None else "and starts anew"
         message = f"{target} had vanished from JetStream and was created again, {lost}"

@@ -8,9 +8,17 @@ import pytest
 from coze_nats.core.desired import Target
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
-from coze_nats.core.names import OWNER_METADATA, START_METADATA, Reason
+from coze_nats.core.names import FORMER_OWNER_METADATA, OWNER_METADATA, START_METADATA, Reason
 from coze_nats.core.ownership import Live, is_ours
-from coze_nats.core.plan import Action, Plan, Situation, chosen_by_server, is_adopted, plan
+from coze_nats.core.plan import (
+    Action,
+    Plan,
+    Situation,
+    chosen_by_server,
+    described,
+    is_adopted,
+    plan,
+)
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Create, Pause, Update
 from fakes.configs import complete_consumer, complete_stream
@@ -200,6 +208,58 @@ def test_an_object_is_ours_by_its_metadata_or_its_incarnation(
     metadata: dict[str, str], incarnation: Incarnation | None, ours: bool
 ) -> None:
     assert is_ours(a_stream({}, metadata), OWNER, incarnation) is ours
+
+
+# --- taken over -----------------------------------------------------------------------------------
+
+FORMER = "before/shop/orders"
+HEIR = frozenset({FORMER})
+
+
+def test_what_a_predecessor_owns_is_taken_over_and_bears_its_name() -> None:
+    live = a_stream({"maxMsgs": 5}, {OWNER_METADATA: FORMER})
+    found = plan(stream("work", {"maxMsgs": 7}), live, situation(predecessors=HEIR))
+    assert (found.action, found.former) == (Action.TAKE_OVER, FORMER)
+    assert described(found, Target("work")) == (
+        f"take over stream work from {FORMER}: maxMsgs 5 → 7"
+    )
+    metadata = only_update(found)["metadata"]
+    assert metadata[OWNER_METADATA] == OWNER
+    assert metadata[FORMER_OWNER_METADATA] == FORMER
+
+
+def test_what_a_predecessor_records_is_taken_over_without_a_mark_if_it_was_adopted() -> None:
+    heir = situation(predecessors=HEIR, claimant=FORMER, adopted=True)
+    found = plan(stream("work", {}), a_stream({}, {}), heir)
+    assert (found.action, found.steps) == (Action.TAKE_OVER, ())
+
+
+def test_a_mark_that_is_taken_off_tells_of_no_former_owner_either() -> None:
+    live = a_stream({}, {**OURS, FORMER_OWNER_METADATA: FORMER, "coze.dev/note": "kept"})
+    update = only_update(plan(stream("work", {}), live, situation(policies=RECORD)))
+    assert update["metadata"].keys() & {OWNER_METADATA, FORMER_OWNER_METADATA} == set()
+    assert update["metadata"]["coze.dev/note"] == "kept"
+
+
+@pytest.mark.parametrize(
+    "metadata, more, words",
+    [
+        (
+            {OWNER_METADATA: FORMER, FORMER_OWNER_METADATA: OWNER},
+            {"predecessors": HEIR},
+            "which took it over from this resource: delete this resource",
+        ),
+        ({OWNER_METADATA: f"{OWNER}-2"}, {}, "annotate that resource with"),
+        ({OWNER_METADATA: "other/elsewhere/orders"}, {}, "or delete that resource first"),
+    ],
+)
+def test_what_is_anothers_is_left_with_the_way_that_fits(
+    metadata: dict[str, str], more: dict[str, Any], words: str
+) -> None:
+    found = plan(stream("work", {}), a_stream({}, metadata), situation(**more))
+    assert found.refusal
+    assert found.refusal.reason is Reason.OWNED_BY_ANOTHER
+    assert words in found.refusal.message
 
 
 # --- marked and recorded --------------------------------------------------------------------------

@@ -16,7 +16,10 @@ BODY: dict[str, Any] = {
         "generation": 3,
         "resourceVersion": "17",
         "finalizers": [names.FINALIZER],
-        "annotations": {names.RECONCILE_REQUESTED_ANNOTATION: "now"},
+        "annotations": {
+            names.RECONCILE_REQUESTED_ANNOTATION: "now",
+            names.HAND_OVER_ANNOTATION: "shop/bills",
+        },
     },
     "spec": {"maxMsgs": 5},
     "status": {"messages": 1},
@@ -35,6 +38,7 @@ def test_a_resource_is_read_as_the_apiserver_serves_it() -> None:
         spec={"maxMsgs": 5},
         status={"messages": 1},
         resource_version="17",
+        handed_over_to="shop/bills",
     )
     assert str(found.key) == "CozeStream shop/orders"
 
