@@ -130,6 +130,7 @@ class FakeJetStream:
         self._refuse_overlap(new)
         self._reserve(new)
         made = self._streams[new["name"]] = StoredStream(new, self._now())
+        made.last_sequence = max(new.get("first_seq", 0) - 1, 0)
         return self._live(made)
 
     async def update_stream(self, config: Config) -> LiveStream:

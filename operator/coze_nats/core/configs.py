@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coze_nats.core import names
+from coze_nats.core import fencing, names
 from coze_nats.core.codec import instant_ns
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import FieldChange
@@ -14,13 +14,19 @@ from coze_nats.core.steps import Create, Pause, Replacement, Step, Update
 _RESERVED = (names.SERVER_METADATA_PREFIX, names.OPERATOR_METADATA_PREFIX)
 
 
-def creation(desired: Desired, mark: str, replacing: Replacement | None = None) -> tuple[Step, ...]:
+def creation(
+    desired: Desired,
+    mark: str,
+    replacing: Replacement | None = None,
+    consumers: tuple[Step, ...] = (),
+) -> tuple[Step, ...]:
     """The steps that create the object, where `replacing` left off if it takes another's place.
 
     Whether a pause is over is for the server to say, by its own clock: it takes one that is, too.
 
     Args:
         mark: of its owner, to stand in its metadata; "" for none.
+        consumers: the steps that create a stream's consumers, before it takes anything in.
     """
     metadata = _marked(desired.metadata, mark)
     config = {**desired.declared, "metadata": metadata}
@@ -31,11 +37,28 @@ def creation(desired: Desired, mark: str, replacing: Replacement | None = None) 
     if desired.pause_until:
         config["pause_until"] = desired.pause_until
     _drop_empty_metadata(config)
-    if not config.get("sealed"):
+    if desired.target.consumer is not None:
         return (Create(desired.target, config),)
+    return _stream_creation(desired.target, config, replacing.start if replacing else 0, consumers)
+
+
+def _stream_creation(
+    target: Target, config: Config, first: int, consumers: tuple[Step, ...]
+) -> tuple[Step, ...]:
+    """The steps that create a stream, fenced at first if it takes another one's place.
+
+    Its first sequence is no longer in its configuration afterwards: an application that creates the
+    stream itself, as it is declared, must find it so.
+    """
     # A stream can't be created sealed.
     unsealed = {key: value for key, value in config.items() if key != "sealed"}
-    return (Create(desired.target, unsealed), Update(desired.target, config))
+    sealing = (Update(target, config),) if config.get("sealed") else ()
+    if "mirror" in config or not (first or consumers):
+        return (Create(target, unsealed), *sealing)
+    closed = fencing.fenced(unsealed)
+    if first > config.get("first_seq", 0):
+        closed["first_seq"] = first
+    return (Create(target, closed), *consumers, Update(target, unsealed), *sealing)
 
 
 def declared_start(desired: Desired) -> str:
@@ -87,7 +110,11 @@ def updated(
             config[item.wire] = item.removal if value is None else value
             if config[item.wire] is None:
                 del config[item.wire]
-    kept = {k: v for k, v in (live.get("metadata") or {}).items() if k.startswith(_RESERVED)}
+    kept = {
+        key: value
+        for key, value in (live.get("metadata") or {}).items()
+        if key.startswith(_RESERVED) and key != names.FENCED_METADATA
+    }
     taken = {names.FORMER_OWNER_METADATA: former} if former and mark else {}
     config["metadata"] = _marked({**kept, **desired.metadata, **taken}, mark)
     _drop_empty_metadata(config)
@@ -142,10 +169,19 @@ def _still_to_come(instant: str | None, now_ns: int) -> str | None:
     return instant if instant and instant_ns(instant) > now_ns else None
 
 
+def opened(desired: Desired, live: Config) -> dict[str, Any]:
+    """A fenced stream as it was before, with the first sequence that is declared."""
+    config = fencing.opened(live)
+    config.pop("first_seq", None)
+    first = desired.declared.get("first_seq")
+    return config | ({"first_seq": first} if first else {})
+
+
 def released(target: Target, live: Live, harmless: Config) -> tuple[Step, ...]:
     """The steps that let an object go: as it is, but for what is not harmless, without a mark."""
-    if harmless == live.config and not owner_of(live):
+    opened_ = fencing.opened(harmless)
+    if opened_ == live.config and not owner_of(live):
         return ()
-    config = {**harmless, "metadata": _marked(harmless.get("metadata") or {}, "")}
+    config = {**opened_, "metadata": _marked(opened_.get("metadata") or {}, "")}
     _drop_empty_metadata(config)
     return (Update(target, config),)

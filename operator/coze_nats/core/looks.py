@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coze_nats.core.live import Listing, LiveConsumer, LiveStream
+from coze_nats.core.incarnation import Incarnation
+from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,41 @@ class RivalsLook:
     subjects: tuple[str, ...]
 
 
-Look = StreamLook | ConsumersLook | MessagesLook | RivalsLook
+@dataclass(frozen=True, slots=True)
+class ReturningLook:
+    """The consumers that resources bring back when a stream is made anew: name → Returning.
+
+    Attributes:
+        was_lost: somebody else took the former stream away, and its consumers with it.
+    """
+
+    stream: str
+    was_lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesLook:
+    """The streams of the account that copy from a stream: their names, sorted."""
+
+    origin: str
+
+
+Look = StreamLook | ConsumersLook | MessagesLook | RivalsLook | ReturningLook | CopiesLook
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """A consumer that its resource brings back when the stream is made anew.
+
+    Attributes:
+        owner: the resource, as the consumer's metadata has it.
+        incarnation: the consumer that the resource owned when it was last seen.
+        config: what it is created with.
+    """
+
+    owner: str
+    incarnation: Incarnation | None
+    config: Config
 
 
 class NotSeen(Exception):
@@ -73,6 +108,14 @@ class Seen:
     def rivals(self, stream: str, subjects: tuple[str, ...]) -> str:
         rivals: str = self._found(RivalsLook(stream, subjects))
         return rivals
+
+    def returning(self, stream: str, *, was_lost: bool) -> Mapping[str, Returning]:
+        returning: Mapping[str, Returning] = self._found(ReturningLook(stream, was_lost))
+        return returning
+
+    def copies(self, origin: str) -> tuple[str, ...]:
+        copies: tuple[str, ...] = self._found(CopiesLook(origin))
+        return copies
 
     def _found(self, look: Look) -> Any:
         if look not in self.found:

@@ -45,6 +45,8 @@ FORMER_OWNER_METADATA = "coze.dev/former-owner"
 START_METADATA = "coze.dev/start"
 """Key in a consumer's metadata, when it was created anew where its forerunner had stopped:
 `<sequence> <the declared start that it stands for>`."""
+FENCED_METADATA = "coze.dev/fenced"
+"""Key in the metadata of a stream that takes nothing in for a while, as JSON: what it takes in."""
 OPERATOR_METADATA_PREFIX = "coze.dev/"
 SERVER_METADATA_PREFIX = "_nats."
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from coze_nats.core import bounds, configs, fences, replacing
+from coze_nats.core import bounds, configs, fences, fencing, replacing
 from coze_nats.core.blocking import Refusal, another, refusal_of
 from coze_nats.core.costs import Verdict
 from coze_nats.core.creating import ACCEPT, costs_of_creation
@@ -22,7 +22,7 @@ from coze_nats.core.looks import Look, NotSeen, Seen
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, mark_for, owner_of, was_taken
 from coze_nats.core.policies import Policies
-from coze_nats.core.steps import Delete, Note, Replacement, Step, Update
+from coze_nats.core.steps import Create, Delete, Note, Replacement, Step, Update
 
 
 class Action(Enum):
@@ -157,6 +157,13 @@ def is_adopted(action: Action, live: Live | None, situation: Situation) -> bool:
 
 def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     """How to bring JetStream to what is desired."""
+    try:
+        return _planned(desired, live, situation)
+    except NotSeen as unseen:
+        return Plan(Action.LOOK, looks=(unseen.look,))
+
+
+def _planned(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     lacking = unsupported(desired, situation.server)
     if lacking:
         return _refused(
@@ -207,8 +214,33 @@ def _created(desired: Desired, situation: Situation) -> Plan:
     if costs and situation.policies.data_loss == "Block":
         what = "; ".join(f"{item.name}: creating {desired.target} {item.why}" for item in costs)
         return _refused(Reason.WOULD_LOSE_DATA, f"{what}. Nothing was created: {ACCEPT}", costs)
+    former = situation.replacing or _vanished(desired, situation)
+    back = _returning(desired, None, situation) if former else ()
     mark = _mark(Action.CREATE, None, situation)
-    return Plan(Action.CREATE, configs.creation(desired, mark, situation.replacing), costs)
+    return Plan(Action.CREATE, configs.creation(desired, mark, former, back), costs)
+
+
+def _vanished(desired: Desired, situation: Situation) -> Replacement | None:
+    """What is known of a stream that is gone, for the one that takes its place."""
+    known = situation.incarnation
+    if desired.target.consumer is not None or known is None:
+        return None
+    first = replacing.continued(desired, known.last_sequence, replacing.MARGIN)
+    return Replacement(known.created, first)
+
+
+def _returning(desired: Desired, live: LiveStream | None, situation: Situation) -> tuple[Step, ...]:
+    """The steps that create the consumers which a stream that takes another's place lacks."""
+    stream, seen = desired.target.stream, situation.seen
+    if desired.target.consumer is not None or "mirror" in desired.declared:
+        return ()
+    there = seen.consumers(stream).found if live and live.consumers else {}
+    back = seen.returning(stream, was_lost=situation.replacing is None)
+    return tuple(
+        Create(Target(stream, name), each.config)
+        for name, each in back.items()
+        if name not in there
+    )
 
 
 def chosen_by_server(desired: Desired, live: Live) -> dict[str, Any]:
@@ -258,6 +290,40 @@ def _changed(
     changes: tuple[FieldChange, ...],
     situation: Situation,
 ) -> Plan:
+    if isinstance(live, LiveStream) and fencing.is_fenced(live.config):
+        return _completed(action, desired, live, changes, situation)
+    return _whole(action, desired, live, changes, situation)
+
+
+def _completed(
+    action: Action,
+    desired: Desired,
+    live: LiveStream,
+    changes: tuple[FieldChange, ...],
+    situation: Situation,
+) -> Plan:
+    """How to go on with a stream that is fenced: its consumers come before what it takes in.
+
+    Whatever else is refused, it doesn't stay fenced. Its first sequence is the operator's own.
+    """
+    changes = tuple(
+        replace(change, verdict=Verdict.IN_PLACE) if change.name == "firstSequence" else change
+        for change in changes
+    )
+    found = _whole(action, desired, live, changes, situation)
+    if found.action in (Action.REPLACE, Action.LOOK):
+        return found
+    steps = found.steps or (Update(desired.target, configs.opened(desired, live.config)),)
+    return Plan(action, (*_returning(desired, live, situation), *steps), found.changes)
+
+
+def _whole(
+    action: Action,
+    desired: Desired,
+    live: Live,
+    changes: tuple[FieldChange, ...],
+    situation: Situation,
+) -> Plan:
     changes, looks = with_costs(changes, desired, live, situation.server, situation.seen)
     refusal = refusal_of(changes, situation.policies)
     if looks and (refusal is None or refusal.reason is Reason.WOULD_LOSE_DATA):
@@ -265,10 +331,7 @@ def _changed(
     if refusal:
         return Plan(Action.REFUSE, changes=changes, refusal=refusal)
     if any(change.verdict is Verdict.IMMUTABLE for change in changes):
-        try:
-            return _replaced(desired, live, changes, situation)
-        except NotSeen as unseen:
-            return Plan(Action.LOOK, changes=changes, looks=(unseen.look,))
+        return _replaced(desired, live, changes, situation)
     steps: tuple[Step, ...] = ()
     mark = _mark(action, live, situation)
     if changes or owner_of(live) != mark:
@@ -298,7 +361,7 @@ def _replaced(
         message = f"{foreseen.message}. Nothing was changed, as {what} needs a new object"
         return _refused(foreseen.reason, message, changes)
     live = _placed(live, situation)
-    cost = replacing.cost(live, changes, situation.policies, situation.seen)
+    cost = replacing.cost(desired, live, changes, situation.policies, situation.seen)
     costs, looks = costs_of_creation(desired, situation.server, situation.seen)
     if looks:
         return Plan(Action.LOOK, changes=changes, looks=looks)
@@ -308,9 +371,14 @@ def _replaced(
         message = f"{what}: replacing {desired.target} {cost}"
         return _refused(Reason.WOULD_LOSE_DATA, message, changes)
     replacement = replacing.replacement(desired, live, situation.policies, situation.seen)
+    fence: tuple[Step, ...] = ()
+    back: tuple[Step, ...] = ()
+    if isinstance(live, LiveStream):
+        fence = replacing.fence(live, situation.policies, replacement)
+        back = tuple(replacing.returning(live, situation.seen).values())
     mark = _mark(Action.REPLACE, live, situation)
-    creation = configs.creation(desired, mark, replacement)
-    steps = (Note(desired.target, replacement), Delete(desired.target), *creation)
+    creation = configs.creation(desired, mark, replacement, back)
+    steps = (*fence, Note(desired.target, replacement), Delete(desired.target), *creation)
     return Plan(Action.REPLACE, steps, changes)
 
 

@@ -7,6 +7,7 @@ from coze_nats.core import names
 from coze_nats.core.codec import instant_ns
 from coze_nats.core.conditions import condition, is_true
 from coze_nats.core.costs import counted
+from coze_nats.core.fencing import is_fenced
 from coze_nats.core.fields import in_spec_terms
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.intent import stream_name
@@ -84,9 +85,12 @@ def was_in_vain(resource: Resource) -> bool:
 def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:
     """Whether the plan puts right what had been as declared, by this very spec.
 
-    Where nobody touched the object, it is what it inherits from its stream that has changed.
+    Where nobody touched the object, it is what it inherits from its stream that has changed. What
+    is fenced, the operator was about to complete.
     """
     if todo.action is not Action.UPDATE or live is None or not is_observed(resource):
+        return False
+    if is_fenced(live.config):
         return False
     if not is_true(resource.status, "Ready"):
         return says(resource, Reason.DRIFT_CONTESTED)

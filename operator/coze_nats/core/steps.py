@@ -13,6 +13,7 @@ class Replacement:
     Attributes:
         created: incarnation of the object that goes.
         start: sequence in the stream at which the new consumer goes on; 0: where it is declared to.
+            Of a stream, the sequence that its first message shall have; 0: the server's.
     """
 
     created: str
@@ -44,6 +45,24 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """Let nothing more into a stream that is about to go, or let it stay if it isn't as expected.
+
+    Attributes:
+        config: takes nothing in.
+        former: what it goes back to if it stays.
+        most: how many messages may go with it; None: all.
+        below: what came in has sequences below this one; 0: whichever.
+    """
+
+    target: Target
+    config: Config
+    former: Config
+    most: int | None
+    below: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Delete the object."""
 
@@ -58,4 +77,4 @@ class Note:
     replacement: Replacement
 
 
-Step = Create | Update | Pause | Delete | Note
+Step = Create | Update | Pause | Fence | Delete | Note

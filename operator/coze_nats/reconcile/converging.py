@@ -48,6 +48,7 @@ from coze_nats.reconcile.drifting import drifted_fields, is_lost
 from coze_nats.reconcile.looking import planned
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
+from coze_nats.reconcile.returning import returning
 from coze_nats.reconcile.taking_over import first_to_take_over, takes_over
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,9 @@ class Converger:
         if live:
             claimant = self._context.claimant(resource, live)
             situation = replace(situation, claimant=claimant)
-        situation, todo = await planned(self._context.jetstream, desired, live, situation)
+        context = self._context
+        back = partial(returning, context, situation.server, resource, desired)
+        situation, todo = await planned(context.jetstream, desired, live, situation, back)
         if live and takes_over(todo, live, situation):
             first = await first_to_take_over(self._context, resource, desired, live)
             situation = replace(situation, first=first)

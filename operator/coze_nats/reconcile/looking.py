@@ -1,29 +1,48 @@
 """Takes the looks that a plan asks for, and plans again."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from coze_nats.core.desired import Desired
-from coze_nats.core.looks import ConsumersLook, Look, MessagesLook, RivalsLook, Seen, StreamLook
+from coze_nats.core.live import LiveStream
+from coze_nats.core.looks import (
+    ConsumersLook,
+    CopiesLook,
+    Look,
+    MessagesLook,
+    Returning,
+    ReturningLook,
+    RivalsLook,
+    Seen,
+    StreamLook,
+)
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Plan, Situation, plan
 from coze_nats.ports import JetStream
 from coze_nats.reconcile.culprits import subjects_taken
 
+Resources = Callable[[bool], Mapping[str, Returning]]
+"""Whether the stream was lost → the consumers that resources bring back: see ReturningLook."""
+
 
 async def planned(
-    jetstream: JetStream, desired: Desired, live: Live | None, situation: Situation
+    jetstream: JetStream,
+    desired: Desired,
+    live: Live | None,
+    situation: Situation,
+    resources: Resources = lambda _: {},
 ) -> tuple[Situation, Plan]:
     """A plan that lacks no look, and the situation with all that was seen for it."""
     todo = plan(desired, live, situation)
     while todo.looks:
-        found = {look: await _found(jetstream, look) for look in todo.looks}
+        found = {look: await _found(jetstream, resources, look) for look in todo.looks}
         situation = replace(situation, seen=Seen({**situation.seen.found, **found}))
         todo = plan(desired, live, situation)
     return situation, todo
 
 
-async def _found(jetstream: JetStream, look: Look) -> Any:
+async def _found(jetstream: JetStream, resources: Resources, look: Look) -> Any:
     match look:
         case StreamLook(stream):
             return await jetstream.stream(stream)
@@ -36,3 +55,14 @@ async def _found(jetstream: JetStream, look: Look) -> Any:
             return found
         case RivalsLook(stream, subjects):
             return await subjects_taken(jetstream, stream, subjects)
+        case ReturningLook(was_lost=was_lost):
+            return resources(was_lost)
+        case CopiesLook(origin):
+            streams = (await jetstream.streams()).found
+            return tuple(sorted(name for name, each in streams.items() if origin in origins(each)))
+
+
+def origins(stream: LiveStream) -> set[str]:
+    """The names of the account's own streams that a stream copies from."""
+    copied = [stream.config.get("mirror") or {}, *(stream.config.get("sources") or ())]
+    return {item["name"] for item in copied if item and not item.get("external")}

@@ -1,11 +1,18 @@
 """Steps → calls to JetStream. What steps are taken is a Plan's matter."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from coze_nats.core.desired import Target
+from coze_nats.core.errors import NotFound, Rejected, Transient
+from coze_nats.core.live import LiveStream
 from coze_nats.core.ownership import Live
-from coze_nats.core.steps import Create, Delete, Note, Pause, Replacement, Step, Update
+from coze_nats.core.steps import Create, Delete, Fence, Note, Pause, Replacement, Step, Update
 from coze_nats.ports import JetStream
+
+_LOOKS = 5
+_BETWEEN_LOOKS = 0.05
+"""Seconds. What a fenced stream holds may be on its way to be acknowledged; publishers wait."""
 
 
 async def observe(jetstream: JetStream, target: Target) -> Live | None:
@@ -29,12 +36,19 @@ async def perform(
     for step in steps:
         if isinstance(step, Note):
             await note(step.replacement)
-        else:
+            continue
+        try:
             live = await _take(jetstream, step)
+        except Rejected as refusal:
+            if step.target != steps[-1].target:
+                refusal.description = f"{step.target}: {refusal.description}"
+            raise
     return live
 
 
-async def _take(jetstream: JetStream, step: Create | Update | Pause | Delete) -> Live | None:
+async def _take(
+    jetstream: JetStream, step: Create | Update | Pause | Fence | Delete
+) -> Live | None:
     stream, consumer = step.target
     match step:
         case Create(config=config):
@@ -48,9 +62,35 @@ async def _take(jetstream: JetStream, step: Create | Update | Pause | Delete) ->
         case Pause(until=until):
             await jetstream.pause_consumer(stream, str(consumer), until)
             return await observe(jetstream, step.target)
+        case Fence():
+            return await _fence(jetstream, step)
         case Delete():
             if consumer is None:
                 await jetstream.delete_stream(stream)
             else:
                 await jetstream.delete_consumer(stream, consumer)
             return None
+
+
+async def _fence(jetstream: JetStream, fence: Fence) -> LiveStream:
+    """Let nothing more in; raises Transient if more came in before than may go with the stream.
+
+    What the server had taken from the network before is stored afterwards, so two looks agree
+    before that counts.
+    """
+    before = await jetstream.update_stream(fence.config)
+    for _ in range(_LOOKS):
+        found = await jetstream.stream(fence.target.stream)
+        if found is None:
+            raise NotFound(f"{fence.target} went while it was being replaced", NotFound.STREAM)
+        is_still = found.last_sequence == before.last_sequence
+        fits = fence.most is None or found.messages <= fence.most
+        if is_still and fits and not 0 < fence.below <= found.last_sequence:
+            return found
+        before = found
+        await asyncio.sleep(_BETWEEN_LOOKS)
+    await jetstream.update_stream(fence.former)
+    raise Transient(
+        f"{fence.target} was to be replaced, but messages came in; it takes them in again, and is "
+        "replaced when it holds none"
+    )

@@ -73,12 +73,6 @@ def test_a_consumer_with_no_place_to_go_on_starts_where_it_is_declared_to(
     assert config["metadata"] == {OWNER_METADATA: OWNER}
 
 
-def test_a_stream_has_no_start() -> None:
-    (step,) = creation(stream("work", {}), OWNER, Replacement("before", 41))
-    assert isinstance(step, Create)
-    assert step.config == {"name": "work", "metadata": {OWNER_METADATA: OWNER}}
-
-
 @pytest.mark.parametrize("spec, word", STARTS, ids=_ids)
 def test_a_kept_position_is_no_difference(spec: Spec, word: str) -> None:
     assert differing(spec, live(spec, 41)) == set()

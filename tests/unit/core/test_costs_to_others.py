@@ -7,7 +7,7 @@ import pytest
 from coze_nats.core.costs import Verdict
 from coze_nats.core.diff import FieldChange, diff, with_costs
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Raft, Server
-from coze_nats.core.looks import ConsumersLook, Look, MessagesLook, Seen, StreamLook
+from coze_nats.core.looks import ConsumersLook, Look, MessagesLook, ReturningLook, Seen, StreamLook
 from coze_nats.core.names import Reason
 from coze_nats.core.plan import Action, Plan, Situation, plan
 from coze_nats.core.policies import Policies
@@ -163,11 +163,12 @@ def test_a_replaced_copy_costs_what_a_new_one_does(
 ) -> None:
     live = a_stream(MIRROR, messages=0)
     policies = Policies(replacement="Recreate", data_loss=data_loss)
-    situation = Situation(OWNER, SERVER, policies=policies)
+    back: dict[Look, Any] = {ReturningLook("work", was_lost=False): {}}
+    situation = Situation(OWNER, SERVER, policies=policies, seen=Seen(back))
     desired = stream("work", {**MIRROR, "storage": "memory"})
     lacking = plan(desired, live, situation)
     assert lacking.looks == (StreamLook("orders"),)
-    seen = Seen(origin(WORK_QUEUE))
+    seen = Seen({**back, **origin(WORK_QUEUE)})
     found = plan(desired, live, Situation(OWNER, SERVER, policies=policies, seen=seen))
     assert (found.refusal.reason if found.refusal else found.action) is expected
     if found.refusal:

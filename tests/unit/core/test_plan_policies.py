@@ -8,7 +8,16 @@ import pytest
 from coze_nats.core.desired import Desired
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Server
-from coze_nats.core.looks import ConsumersLook, MessagesLook, RivalsLook, Seen, StreamLook
+from coze_nats.core.looks import (
+    ConsumersLook,
+    Look,
+    MessagesLook,
+    Returning,
+    ReturningLook,
+    RivalsLook,
+    Seen,
+    StreamLook,
+)
 from coze_nats.core.names import OWNER_METADATA, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import (
@@ -21,7 +30,7 @@ from coze_nats.core.plan import (
     stays_known,
 )
 from coze_nats.core.policies import Policies
-from coze_nats.core.steps import Delete, Note, Replacement
+from coze_nats.core.steps import Create, Delete, Fence, Note, Replacement
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
 from support.foreseen import REFUSED, RefusedConsumer
@@ -49,7 +58,14 @@ def a_consumer(spec: Spec, metadata: dict[str, str] = OURS, **state: Any) -> Liv
     return LiveConsumer(config, CREATED, stream="work", **state)
 
 
+NOTHING_RETURNS: dict[Look, Any] = {
+    ReturningLook("work", was_lost=False): {},
+    ReturningLook("work", was_lost=True): {},
+}
+
+
 def planned(desired: Desired, live: Live | None, **more: Any) -> Plan:
+    more.setdefault("seen", Seen(NOTHING_RETURNS))
     policies = {key: more.pop(key) for key in tuple(more) if key in Policies.__slots__}
     return plan(desired, live, Situation(OWNER, SERVER, policies=Policies(**policies), **more))
 
@@ -207,11 +223,12 @@ def test_a_stream_is_replaced_if_policies_accept_the_cost(
 
 def test_a_replacement_is_written_down_before_the_object_is_deleted() -> None:
     desired = stream("work", MEMORY)
-    found = planned(desired, a_stream(FILE), replacement="Recreate")
-    note, delete, create = found.steps
-    assert note == Note(desired.target, Replacement(CREATED))
+    found = planned(desired, a_stream(FILE, last_sequence=40), replacement="Recreate")
+    fence, note, delete, *rest = found.steps
+    assert isinstance(fence, Fence)
+    assert note == Note(desired.target, Replacement(CREATED, 1041))
     assert delete == Delete(desired.target)
-    assert (create,) == planned(desired, None).steps
+    assert tuple(rest) == planned(desired, None, replacing=Replacement(CREATED, 1041)).steps
 
 
 @pytest.mark.parametrize(
@@ -234,8 +251,12 @@ def test_a_loss_beside_a_replacement_is_told_as_the_whole_that_it_is() -> None:
 
 
 CONSUMERS = Listing(
-    {"reader": a_consumer({}), "probe": a_consumer({}, NOBODYS)}, missing=frozenset({"audit"})
+    {"reader": a_consumer({}), "probe": a_consumer({}, NOBODYS), "left": a_consumer({})},
+    missing=frozenset({"audit"}),
 )
+BACK = {
+    name: Returning(OWNER, None, {"name": name}) for name in ("reader", "probe", "audit", "new")
+}
 
 
 @pytest.mark.parametrize(
@@ -246,17 +267,19 @@ def test_consumers_that_nobody_brings_back_are_a_cost_though_the_stream_is_empty
 ) -> None:
     found = planned(
         stream("work", MEMORY),
-        a_stream(FILE, consumers=3),
+        a_stream(FILE, consumers=4),
         replacement="Recreate",
         data_loss=data_loss,
-        seen=Seen({ConsumersLook("work"): CONSUMERS}),
+        seen=Seen({ConsumersLook("work"): CONSUMERS, ReturningLook("work", was_lost=False): BACK}),
     )
     assert verdict(found) is expected
+    created = {step.target.consumer for step in found.steps if isinstance(step, Create)}
+    assert created == (set() if found.refusal else {None, "reader", "audit", "new"})
     if found.refusal:
         assert found.refusal.message == (
             "storage file → memory: replacing stream work would delete what no resource brings "
-            "back: consumer audit, probe. Nothing was changed: set policies.dataLoss: Allow to "
-            "accept, or set the field back"
+            "back: consumer audit, left, probe. Nothing was changed: set policies.dataLoss: Allow "
+            "to accept, or set the field back"
         )
 
 
@@ -496,7 +519,8 @@ def test_a_consumer_that_vanished_is_held_without_knowing_what_it_held() -> None
 def test_only_what_was_there_and_we_did_not_delete_has_vanished(
     more: dict[str, Any], vanished: bool
 ) -> None:
-    situation = Situation(OWNER, SERVER, policies=Policies(missing="Hold"), **more)
+    policies, seen = Policies(missing="Hold"), Seen(NOTHING_RETURNS)
+    situation = Situation(OWNER, SERVER, policies=policies, seen=seen, **more)
     assert has_vanished(None, situation) is vanished
     assert (plan(stream("work", SAME), None, situation).action is Action.CREATE) is not vanished
 

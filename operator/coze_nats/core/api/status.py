@@ -75,7 +75,8 @@ class Replacing(_Status):
     created: _Time
     """Incarnation of the object that goes."""
     start_sequence: _Count | None = None
-    """Where in the stream the new consumer goes on."""
+    """Where in the stream the new consumer goes on; of a stream, which sequence its first message
+    gets."""
 
 
 class _Observed(_Status):
