@@ -97,7 +97,7 @@ class Site:
         for name, live in found.items():
             status = {
                 "created": live.created,
-                "createdIsKept": keeps_created(server),
+                "createdIsKept": keeps_created(server, live),
                 "lastSequence": getattr(live, "last_sequence", 0),
                 **Incarnation.of(live).as_status(),
             }

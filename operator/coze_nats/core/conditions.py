@@ -163,7 +163,7 @@ def _age(previous: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
     if live is None:
         return {}
     created = live.created if outcome.is_new else previous.get("created", live.created)
-    is_kept = isinstance(live, LiveStream) and outcome.created_is_kept and live.created == created
+    is_kept = outcome.created_is_kept and live.created == created
     return {"created": created} | ({"createdIsKept": True} if is_kept else {})
 
 

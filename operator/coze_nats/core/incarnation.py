@@ -16,8 +16,8 @@ from coze_nats.core.live import LiveConsumer, LiveStream, Server
 
 _SECOND = 1_000_000_000
 
-_KEPT_FROM = 4
-"""The API level (2.14) from which a standalone server keeps a stream's time of creation."""
+_KEPT_FROM: Mapping[type[LiveStream | LiveConsumer], int] = {LiveStream: 4, LiveConsumer: 3}
+"""The API level from which a standalone server keeps a time of creation: 2.14, consumers' 2.12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,11 @@ class Incarnation:
         """Whether a consumer is the known one.
 
         A reset takes its sequences back, and so may a crash; neither touches its time of creation.
-        A cluster of 2.10 or 2.11 moves that by up to ten seconds.
+        A restart of 2.10 or 2.11 moves that a little, and in a cluster by up to ten seconds.
         """
         later = _apart(self.created, live.created)
+        if self.created_tells:
+            return later <= 0
         if later <= _SECOND:
             return True
         if self.deliveries:
@@ -113,12 +115,12 @@ class Incarnation:
         return later <= 15 * _SECOND
 
 
-def keeps_created(server: Server) -> bool:
-    """Whether a stream's time of creation stays what this server tells, whatever comes.
+def keeps_created(server: Server, live: LiveStream | LiveConsumer) -> bool:
+    """Whether an object's time of creation stays what this server tells, whatever comes.
 
     What an earlier one told doesn't: an upgrade is a restart, too.
     """
-    return server.api_level >= _KEPT_FROM
+    return server.api_level >= _KEPT_FROM[type(live)]
 
 
 def _first(live: LiveStream) -> int:

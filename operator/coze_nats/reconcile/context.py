@@ -290,7 +290,7 @@ def converged(
 
 def identified(outcome: Outcome, live: Live | None, situation: Situation, todo: Plan) -> Outcome:
     """The outcome with what it takes to know the object again."""
-    keeps = keeps_created(situation.server)
+    keeps = live is not None and keeps_created(situation.server, live)
     return replace(outcome, is_new=is_new(live, situation, todo), created_is_kept=keeps)
 
 

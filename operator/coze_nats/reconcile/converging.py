@@ -98,7 +98,8 @@ class Converger:
         outcome = self._achieved(resource, desired, live, situation)
         if outcome.health is not Health.READY or pausing(desired, live):
             return None
-        return replace(outcome, warning=self._context.warning(resource, desired, None))
+        outcome = replace(outcome, warning=self._context.warning(resource, desired, None))
+        return identified(outcome, live, situation, todo)
 
     async def _compared(
         self, resource: Resource, desired: Desired, server: Server, news: list[News]

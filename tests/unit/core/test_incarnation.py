@@ -225,13 +225,26 @@ def test_a_consumer_goes_on_while_its_deliveries_do(
     deliveries: int, created: str, now: int, same: bool
 ) -> None:
     reader = LiveConsumer({"name": "reader"}, EARLY, deliveries=deliveries)
-    known = Incarnation.from_status(_status(reader))
+    known = Incarnation.from_status(_status(reader, Server("2.11.11", 1)))
     assert known
     assert known.goes_on(replace(reader, created=created, deliveries=now)) is same
     assert Incarnation.of(reader).goes_on(replace(reader, created=created, deliveries=now)) is same
 
 
+@pytest.mark.parametrize("deliveries", [0, 3])
+def test_a_consumer_made_again_at_once_is_another_where_its_creation_was_told_for_good(
+    deliveries: int,
+) -> None:
+    reader = LiveConsumer({"name": "reader"}, EARLY)
+    again = replace(reader, created=A_LITTLE_LATER, deliveries=deliveries)
+    for server, goes_on in ((Server("2.11.11", 1), True), (OLD, False), (NEW, False)):
+        known = Incarnation.from_status(_status(reader, server))
+        assert known
+        assert known.goes_on(reader)
+        assert known.goes_on(again) is goes_on
+
+
 def _status(live: LiveStream | LiveConsumer, server: Server = OLD) -> dict[str, object]:
     known = Incarnation.of(live)
-    told = {"lastSequence": known.last_sequence, "createdIsKept": keeps_created(server)}
+    told = {"lastSequence": known.last_sequence, "createdIsKept": keeps_created(server, live)}
     return {"created": live.created, **told, **known.as_status()}

@@ -110,6 +110,9 @@ class _Common(_Observed):
     adopted: bool | None = None
     """Whether the object was there before this resource; left out: it was made by the operator.
     What was adopted is kept when the resource is deleted, unless policies.deletion is Delete."""
+    created_is_kept: bool | None = None
+    """Whether the server that told `created` keeps it: before nats-server 2.14, consumers' before
+    2.12, one that is in no cluster moves it at restarts."""
     leader: str | None = None
     """Name of the server that leads the object."""
     replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
@@ -143,9 +146,6 @@ class StreamStatus(_Common):
     """How many bytes are stored; refreshed at most once a minute."""
     last_sequence: _Count | None = None
     """Sequence of the newest message; refreshed at most once a minute."""
-    created_is_kept: bool | None = None
-    """Whether the server that told `created` keeps it: before nats-server 2.14, one that is in no
-    cluster moves it at restarts."""
     first_sequence: _Count | None = None
     """Sequence of the oldest message, or of the next one while there is none; refreshed together
     with the other figures."""
