@@ -143,8 +143,7 @@ def _by_difference(
             changes, desired, found, policies, snapshot.streams[desired.target.stream]
         ):
             return blocked
-        is_told = resource.status.get("adopted") or policies.ownership == "Record"
-        if not changes and (found.owner == owner or (is_told and not found.owner)):
+        if not changes and is_own(found, owner, str(resource.status.get("created", ""))):
             return frozenset({Reason.CONVERGED})
     if resource.spec.get("suspend"):
         return frozenset({Reason.SUSPENDED})

@@ -86,6 +86,7 @@ class Situation:
             none.
         seen: what was found around the object, as earlier plans had to know.
         fences: what the object may not reach.
+        is_held: whether somebody said that nothing shall be changed.
     """
 
     owner: str
@@ -104,6 +105,7 @@ class Situation:
     first: str = ""
     seen: Seen = field(default_factory=Seen)
     fences: Fences = field(default_factory=Fences)
+    is_held: bool = False
 
 
 def _refused(reason: Reason, message: str, changes: tuple[FieldChange, ...] = ()) -> Plan:
@@ -334,7 +336,9 @@ def _whole(
         return _replaced(desired, live, changes, situation)
     steps: tuple[Step, ...] = ()
     mark = _mark(action, live, situation)
-    if changes or owner_of(live) != mark:
+    # Where nothing shall be changed, a mark that is missing goes on missing: it is no difference.
+    lacks_mark = owner_of(live) != mark and bool(owner_of(live) or not situation.is_held)
+    if changes or lacks_mark:
         former = owner_of(live) if action is Action.TAKE_OVER else ""
         config = configs.updated(desired, live.config, changes, mark, former)
         stages = configs.staged(desired, config, live.config, changes)

@@ -122,6 +122,7 @@ class Context:
         found = replace(
             found,
             fences=self.fences(resource, server),
+            is_held=bool(self.rules.dry_run or self.is_suspended or resource.spec.get("suspend")),
             predecessors=frozenset([*predecessors, *(self.owner(it.key) for it in givers)]),
             successor=resource.handed_over_to,
             adopted=found.adopted or (is_first and any(it.status.get("adopted") for it in givers)),

@@ -186,3 +186,19 @@ async def test_who_records_the_object_that_is_there_owns_it_and_not_who_lost_one
     assert bench.ready(missed) == ("False", "OwnedByAnother")
     await bench.settle(heir)
     assert await mark(jetstream) == "here/coze/b-heir"
+
+
+async def test_a_mark_that_is_missing_is_no_difference_where_nothing_shall_be_changed(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    bench.stream(suspend=True)
+    await bench.settle(orders)
+    await strip(jetstream)
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("True", "Converged")
+    assert "metadata" not in await config_of(jetstream)
+    bench.stream()
+    await bench.settle(orders)
+    assert await mark(jetstream) == "here/coze/orders"
