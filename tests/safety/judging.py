@@ -1,8 +1,9 @@
 """Brings every write and every status before its judges, with all that they have to know."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from coze_nats.core import names
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.diff import diff
 from coze_nats.core.errors import Failure
@@ -26,9 +27,16 @@ class Judging:
     """
 
     def __init__(
-        self, cluster: Cluster, ledger: Ledger, jetstream: JetStream, outsider: Outsider
+        self,
+        cluster: Cluster,
+        ledger: Ledger,
+        jetstream: JetStream,
+        outsider: Outsider,
+        heard: Callable[[], Iterable[Resource]],
     ) -> None:
+        """`heard` tells the resources as the operator knows them."""
         self.writes = 0
+        self._heard = heard
         self._cluster = cluster
         self._ledger = ledger
         self._real = jetstream
@@ -48,14 +56,33 @@ class Judging:
             raise
         self.writes += 1
         after = await self._outsider.snapshot()
-        judge(await self._described(who, verb, target, before, after))
-        self._ledger.wrote(who.resource, verb, target, before, after)
+        resource = self._beneficiary(who.resource, target, after)
+        judge(await self._described(who, resource, verb, target, before, after))
+        self._ledger.wrote(resource, verb, target, before, after)
         return answer
 
+    def _beneficiary(self, resource: Resource, target: Target, after: Snapshot) -> Resource:
+        """For whom a write is: a stream that is made anew brings back its resources' consumers."""
+        made = after.get(target)
+        if resource.key.kind != names.STREAM_KIND or target.consumer is None or made is None:
+            return resource
+        found = [
+            other
+            for other in self._heard()
+            if other.key.kind == names.CONSUMER_KIND and self._cluster.target(other) == target
+        ]
+        return next((each for each in found if self._cluster.owner(each) == made.owner), resource)
+
     async def _described(
-        self, who: Reconciling, verb: str, target: Target, before: Snapshot, after: Snapshot
+        self,
+        who: Reconciling,
+        resource: Resource,
+        verb: str,
+        target: Target,
+        before: Snapshot,
+        after: Snapshot,
     ) -> Write:
-        cluster, ledger, resource = self._cluster, self._ledger, who.resource
+        cluster, ledger = self._cluster, self._ledger
         desired = None if resource.deleting else cluster.desired(resource)
         found, seen = before.get(target), who.seen.get(target)
         told = seen and (seen.created, seen.config)

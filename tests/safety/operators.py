@@ -40,7 +40,8 @@ class Operator:
     ) -> None:
         self.cluster = Cluster(cluster_id, defaults)
         self.ledger = Ledger(self.cluster)
-        self._judging = Judging(self.cluster, self.ledger, jetstream, outsider)
+        self.cache = Cache()
+        self._judging = Judging(self.cluster, self.ledger, jetstream, outsider, lambda: self.cache)
         self._real = jetstream
         self._outsider = outsider
         self._clock = clock

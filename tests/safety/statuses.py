@@ -46,7 +46,8 @@ def _untruth(
     if found is None:
         return "there is nothing"
     is_recorded = status.get("adopted") or status["policies"]["ownership"] == "Record"
-    if found.owner != owner and (found.owner or not is_recorded):
+    is_unmarked = is_recorded or resource.spec.get("suspend")
+    if found.owner != owner and (found.owner or not is_unmarked):
         return f"the object belongs to {found.owner!r}"
     if status.get("created") != found.created:
         return f"says created {status.get('created')}, is {found.created}"

@@ -100,10 +100,10 @@ def expected(change: Change, retention: str, replacement: str, position: str) ->
         return "Converged"
     if replacement == BLOCK:
         return "ImmutableField"
-    if position == KEEP and (change.does == MOVES or retention == INTEREST):
-        return "WouldLoseData"
     if retention == WORK_QUEUE and not change.queue[1]:
         return "RejectedByServer"
+    if position == KEEP and (change.does == MOVES or retention == INTEREST):
+        return "WouldLoseData"
     return "Converged"
 
 

@@ -212,9 +212,31 @@ def _changes_all_or_nothing(write: Write) -> str:
     now = write.after.get(write.target)
     if write.desired is None or write.verb != "update" or now is None:
         return ""
+    if _only_closes_or_opens(write):
+        is_allowed = not _is_closed(now) or write.policies.replacement == "Recreate"
+        return "" if is_allowed else "closed, and replacement is Block"
     left = [item for item in diff(write.desired, now.config, write.server) if item.declared]
     started = {"deliverPolicy", "optStartSeq"} if write.target.consumer else set()
     return "; ".join(str(item) for item in left if item.name not in started)
+
+
+def _only_closes_or_opens(write: Write) -> bool:
+    """Whether a stream takes nothing in any more, to be replaced, or takes it in again."""
+    before, now = write.previous, write.after.get(write.target)
+    if before is None or now is None or _is_closed(before) == _is_closed(now):
+        return False
+    one, other = (
+        {name: value for name, value in each.config.items() if name not in _CLOSING}
+        for each in (before, now)
+    )
+    return one == other
+
+
+_CLOSING = frozenset({"subjects", "sources", "metadata"})
+
+
+def _is_closed(found: Object) -> bool:
+    return names.FENCED_METADATA in (found.config.get("metadata") or {})
 
 
 def _consumes_only_its_own_stream(write: Write) -> str:

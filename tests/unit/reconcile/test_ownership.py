@@ -198,7 +198,7 @@ async def test_a_mark_that_is_missing_is_no_difference_where_nothing_shall_be_ch
     await strip(jetstream)
     await bench.settle(orders)
     assert bench.ready(orders) == ("True", "Converged")
-    assert "metadata" not in await config_of(jetstream)
+    assert OWNER_METADATA not in (await config_of(jetstream)).get("metadata", {})
     bench.stream()
     await bench.settle(orders)
     assert await mark(jetstream) == "here/coze/orders"
