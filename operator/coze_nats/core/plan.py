@@ -232,7 +232,11 @@ def _vanished(desired: Desired, situation: Situation) -> Replacement | None:
 
 
 def _returning(desired: Desired, live: LiveStream | None, situation: Situation) -> tuple[Step, ...]:
-    """The steps that create the consumers which a stream that takes another's place lacks."""
+    """The steps that create the consumers which a stream that takes another's place lacks.
+
+    One that never was there has nothing to miss, and doesn't keep the stream closed if NATS refuses
+    it.
+    """
     stream, seen = desired.target.stream, situation.seen
     if desired.target.consumer is not None or "mirror" in desired.declared:
         return ()
@@ -241,7 +245,7 @@ def _returning(desired: Desired, live: LiveStream | None, situation: Situation) 
     return tuple(
         Create(Target(stream, name), each.config)
         for name, each in back.items()
-        if name not in there
+        if name not in there and each.incarnation is not None
     )
 
 

@@ -82,13 +82,17 @@ def _unmanaged(live: LiveStream, seen: Seen) -> str:
 def returning(live: LiveStream, seen: Seen) -> dict[str, Create]:
     """Consumer → its creation, for those that come back when the stream is replaced.
 
-    A resource brings back none but its own.
+    A resource brings back none but its own, and one that never was there comes by itself.
     """
     there = seen.consumers(live.name).found if live.consumers else {}
     return {
         name: Create(Target(live.name, name), each.config)
         for name, each in seen.returning(live.name, was_lost=False).items()
-        if name not in there or is_ours(there[name], each.owner, each.incarnation)
+        if (
+            is_ours(there[name], each.owner, each.incarnation)
+            if name in there
+            else each.incarnation is not None
+        )
     }
 
 

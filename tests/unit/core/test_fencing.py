@@ -59,7 +59,9 @@ def planned(
     **situation: Any,
 ) -> Plan:
     policies = {key: situation.pop(key) for key in tuple(situation) if key in Policies.__slots__}
-    returning = {name: Returning(OWNER, None, {**READER, "name": name}) for name in back}
+    returning = {
+        name: Returning(OWNER, Incarnation(CREATED), {**READER, "name": name}) for name in back
+    }
     seen: dict[Look, Any] = {
         RivalsLook("work", tuple(spec.get("subjects", ()))): "",
         MessagesLook("work", tuple(FENCE)): {},
@@ -163,6 +165,18 @@ def test_what_vanished_comes_back_far_enough_and_after_its_consumers() -> None:
     assert "first_seq" not in told(update)
 
 
+def test_a_consumer_that_never_was_there_comes_by_itself() -> None:
+    back = {"reader": Returning(OWNER, None, READER)}
+    situation = Situation(
+        OWNER,
+        SERVER,
+        incarnation=Incarnation(CREATED, 40),
+        seen=Seen({ReturningLook("work", was_lost=True): back}),
+    )
+    found = plan(stream("work", ORDERS), None, situation)
+    assert {step.target for step in found.steps} == {Target("work")}
+
+
 def test_what_was_never_there_asks_for_nobody() -> None:
     found = plan(stream("work", ORDERS), None, Situation(OWNER, SERVER))
     assert len(found.steps) == 1
@@ -254,7 +268,7 @@ NO_COPIES: dict[Look, Any] = {CopiesLook("work"): ()}
 def test_a_mirror_with_consumers_that_have_to_be_first_is_not_replaced(
     spec: Spec, config: Spec, says: str
 ) -> None:
-    back = {"reader": Returning(OWNER, None, config)}
+    back = {"reader": Returning(OWNER, Incarnation(CREATED), config)}
     more: dict[Look, Any] = {ReturningLook("work", was_lost=False): back}
     before = {key: value for key, value in spec.items() if key != "storage"}
     found = planned(spec, live(before), (), more, replacement="Recreate")

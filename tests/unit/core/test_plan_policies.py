@@ -255,7 +255,13 @@ CONSUMERS = Listing(
     missing=frozenset({"audit"}),
 )
 BACK = {
-    name: Returning(OWNER, None, {"name": name}) for name in ("reader", "probe", "audit", "new")
+    name: Returning(OWNER, known, {"name": name})
+    for name, known in (
+        ("reader", None),
+        ("probe", None),
+        ("audit", Incarnation("2026-01-01T00:00:00Z")),
+        ("new", None),
+    )
 }
 
 
@@ -274,7 +280,7 @@ def test_consumers_that_nobody_brings_back_are_a_cost_though_the_stream_is_empty
     )
     assert verdict(found) is expected
     created = {step.target.consumer for step in found.steps if isinstance(step, Create)}
-    assert created == (set() if found.refusal else {None, "reader", "audit", "new"})
+    assert created == (set() if found.refusal else {None, "reader", "audit"})
     if found.refusal:
         assert found.refusal.message == (
             "storage file → memory: replacing stream work would delete what no resource brings "
