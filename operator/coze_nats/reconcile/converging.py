@@ -299,6 +299,10 @@ class Converger:
             self._attempts.failed(resource.uid, attempt, self._context.clock.monotonic())
             return failure
         self._attempts.forget(resource.uid)
+        if todo.refusal:
+            # A stream was opened again whose change is refused, or somebody came in between.
+            found = refused(todo.refusal, live)
+            return replace(found, todo=described(todo, desired.target) if todo.changes else "")
         return converged(desired, live, todo, situation)
 
     def forget(self, uid: str) -> None:

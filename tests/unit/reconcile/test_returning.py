@@ -184,3 +184,17 @@ async def test_a_stream_that_goes_while_it_is_closed_is_looked_for_again() -> No
     jetstream.stream = look  # type: ignore[method-assign]
     with pytest.raises(NotFound):
         await perform(jetstream, (step,), not_noted)
+
+
+async def test_a_stream_that_opens_again_with_its_change_refused_says_so(bench: Bench) -> None:
+    jetstream = bench.jetstream
+    orders = bench.stream(subjects=["orders.>"])
+    await bench.settle(orders)
+    live = await jetstream.stream("orders")
+    assert live
+    await jetstream.update_stream(fenced({**live.config, "deny_delete": True}))
+    await bench.reconcile(orders)
+    opened = await jetstream.stream("orders")
+    assert opened
+    assert opened.config["subjects"] == ["orders.>"]
+    assert bench.ready(orders) == ("False", "ImmutableField")
