@@ -69,6 +69,17 @@ class Cluster:
             and not other.spec.get("suspend")
         ]
 
+    def recorders(self, resource: Resource, target: Target) -> list[Resource]:
+        """The other resources whose status tells of an object of that name, be it another one."""
+        return [
+            other
+            for other in self.resources
+            if other.key.kind == resource.key.kind
+            and other.key != resource.key
+            and self.target(other) == target
+            and other.status.get("created")
+        ]
+
     def tells_of(self, target: Target, *reasons: EventReason) -> bool:
         """Whether one of these events was posted about an object in JetStream."""
         return any(

@@ -4,6 +4,9 @@ A small oracle of its own: from what is declared, the policies and what JetStrea
 which reasons are acceptable. It does not ask the operator's plans.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from coze_nats.core import names
 from coze_nats.core.conditions import condition
 from coze_nats.core.configs import kept_start
@@ -109,7 +112,9 @@ def _by_object(
         # Deleted by the operator itself, with the stream that it was on, it comes back.
         return right | ({Reason.MISSING} if _is_uncertain(operator, resource) else set())
     is_unowned = found is not None and not operator.ledger.owns(resource, found)
-    if is_unowned and operator.cluster.rivals(resource, desired.target):
+    cluster = operator.cluster
+    others = cluster.rivals(resource, desired.target) or cluster.recorders(resource, desired.target)
+    if is_unowned and others:
         return right | {Reason.OWNED_BY_ANOTHER}
     return right
 
@@ -133,7 +138,7 @@ def _by_difference(
     changes = set()
     if found is not None:
         config = kept_start(desired, found.config)
-        changes = _changes(desired, config, server)
+        changes = _changes(desired, config, server, resource.status.get("chosen", {}))
         if not is_own(found, owner, str(resource.status.get("created", ""))):
             if policies.adoption == "Never":
                 return frozenset({Reason.ADOPTION_REFUSED})
@@ -147,11 +152,16 @@ def _by_difference(
             return frozenset({Reason.CONVERGED})
     if resource.spec.get("suspend"):
         return frozenset({Reason.SUSPENDED})
+    if found is not None and not changes:
+        # It is adopted without a write, so NATS can't refuse that.
+        return frozenset({Reason.CONVERGED})
     return _refusals(desired, snapshot)
 
 
-def _changes(desired: Desired, config: Config, server: Server) -> set[str]:
-    found = {item.name for item in diff(desired, config, server)}
+def _changes(
+    desired: Desired, config: Config, server: Server, chosen: Mapping[str, Any]
+) -> set[str]:
+    found = {item.name for item in diff(desired, config, server, chosen)}
     is_paused = config.get("pause_until") is not None
     return found | ({"pauseUntil"} if is_paused != bool(desired.pause_until) else set())
 
