@@ -11,6 +11,8 @@ import yaml
 import manifests
 from coze_nats import cli
 from coze_nats.core import names
+from coze_nats.core.names import CONNECTION_KIND
+from coze_nats.core.resource import Key
 from coze_nats.core.shards import Shard
 from coze_nats.core.terms import Terms
 from coze_nats.settings import Election, Settings
@@ -23,6 +25,9 @@ EVERYTHING: dict[str, Any] = {
     "watchNamespaces": ["shop", "billing"],
     "clusterId": "blue",
     "succeedsClusterIds": ["red", "old"],
+    "defaultConnection": "platform/events",
+    "allowLocalServers": True,
+    "forbiddenPolicies": ["dataLoss=Allow", "adoption=Always"],
     "resyncInterval": "5m",
     "dryRun": True,
     "maxDeletionsPerMinute": 7,
@@ -246,6 +251,9 @@ def test_every_value_arrives_in_the_operator(everything: list[Document]) -> None
     assert found.namespaces == ("shop", "billing")
     assert found.cluster_id == "blue"
     assert found.succeeds == ("red", "old")
+    assert found.default_connection == Key(CONNECTION_KIND, "platform", "events")
+    assert found.allow_local
+    assert set(found.forbidden_policies) == {("dataLoss", "Allow"), ("adoption", "Always")}
     assert found.resync_interval == 300
     assert found.dry_run
     assert found.most_deletions == 8, "extraArgs come last"

@@ -13,6 +13,12 @@
 - --succeeds-cluster-id={{ . }}
 {{- end }}
 - --resync-interval={{ .Values.resyncInterval }}
+{{- with .Values.defaultConnection }}
+- --default-connection={{ . }}
+{{- end }}
+{{- if .Values.allowLocalServers }}
+- --allow-local-servers
+{{- end }}
 {{- if .Values.dryRun }}
 - --dry-run
 {{- end }}
@@ -23,6 +29,9 @@
 {{- with $value }}
 - --default-policy={{ $name }}={{ . }}
 {{- end }}
+{{- end }}
+{{- range .Values.forbiddenPolicies }}
+- --forbid-policy={{ . }}
 {{- end }}
 {{- with .Values.leaderElection }}
 {{- if .enabled }}
