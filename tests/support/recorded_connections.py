@@ -150,6 +150,7 @@ CONNECTIONS = tuple(
         ("credentials-invalid", STUCK, _in(Trouble.CREDENTIALS, "the creds file has no seed")),
         ("authentication-failed", STUCK, _in(Trouble.AUTHENTICATION, "authorization violation")),
         ("tls-failed", STUCK, _in(Trouble.TLS, "the server's certificate is not accepted")),
+        ("address-not-allowed", STUCK, _in(Trouble.ADDRESS, "127.0.0.1 is a loopback address")),
         ("permission-denied", STUCK, _in(Trouble.PERMISSION, "it may not hear any answer")),
         ("jetstream-disabled", STUCK, _after(without_answer(NOBODY))),
     )

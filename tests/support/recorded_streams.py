@@ -138,6 +138,16 @@ async def _adoption_refused(stage: Stage) -> Key:
     return await stage.stream(policies={"adoption": "Never"})
 
 
+async def _forbidden_subject(stage: Stage) -> Key:
+    return await stage.stream(subjects=["_INBOX.>"])
+
+
+async def _not_granted(stage: Stage) -> Key:
+    theirs = stage.bench.kubernetes.apply(STREAM_KIND, "elsewhere", "theirs", {})
+    await stage.bench.settle(theirs)
+    return await stage.stream(sources=[{"name": "theirs"}])
+
+
 async def _missing(stage: Stage) -> Key:
     orders = await stage.stream(policies={"missing": "Hold"})
     stage.jetstream.wipe()
@@ -197,6 +207,8 @@ STREAMS = tuple(
         ("owned-by-another", STUCK, _owned_by_another),
         ("not-identical", STUCK, _not_identical),
         ("adoption-refused", STUCK, _adoption_refused),
+        ("forbidden-subject", STUCK, _forbidden_subject),
+        ("not-granted", STUCK, _not_granted),
         ("missing", STUCK, _missing),
         ("drift-contested", STUCK, _drift_contested),
         ("mass-deletion", LEAVING, _mass_deletion, "", {"most_deletions": 1}),
