@@ -195,7 +195,10 @@ def test_for_one_namespace_the_operator_touches_and_asks_for_nothing_else(
 ) -> None:
     for namespace in ("shop", "other"):
         cluster.kubectl("create", "namespace", namespace)
-    stream = "{apiVersion: jetstream.coze.dev/v1alpha1, kind: CozeStream, metadata: {name: %s}}"
+    stream = (
+        "{apiVersion: jetstream.coze.dev/v1alpha1, kind: CozeStream, metadata: {name: %s}, "
+        "spec: {}}"
+    )
     values = {"watchNamespaces": ["shop"], "clusterId": "blue"}
     before = len(audit.requests(OPERATOR))
     with released(cluster, helm, nats, **values):

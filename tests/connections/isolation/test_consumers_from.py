@@ -35,11 +35,11 @@ async def test_a_granted_consumer_lives_on_the_streams_connection_and_not_on_its
 ) -> None:
     """The guest may not use the connection itself, before or after."""
     await connected(host, watched.red)
-    guest.consumer("app", streamRef=at(host, "lent"))
+    guest.consumer("app", streamRef=at(host, "opened"))
     await guest.stalled(CONSUMER, "app", NOT_GRANTED)
-    host.stream("lent", connection={"name": "events"}, consumersFrom=[guest.namespace])
+    host.stream("opened", connection={"name": "events"}, consumersFrom=[guest.namespace])
     await guest.ready(CONSUMER, "app")
-    assert await watched.red.consumers("lent") == {"app": f"{guest.namespace}/app"}
+    assert await watched.red.consumers("opened") == {"app": f"{guest.namespace}/app"}
     guest.stream("own", connection=at(host, "events"))
     await guest.stalled(STREAM, "own", "ConnectionNotAllowed")
 

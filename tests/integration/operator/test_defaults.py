@@ -30,6 +30,7 @@ async def test_defaults_hold_where_a_resource_says_nothing(
         "adoption": "IfIdentical",
         "dataLoss": "Allow",
         "replacement": "Block",
+        "ownership": "Mark",
         "missing": "Hold",
     }
     policies = (await tenant.ready(STREAM, "own"))["policies"]

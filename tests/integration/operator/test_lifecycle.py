@@ -165,13 +165,15 @@ async def test_a_consumer_waits_for_its_stream_and_says_so(tenant: Any) -> None:
     await tenant.ready(CONSUMER, "early")
 
 
-async def test_a_stream_that_exists_as_declared_is_adopted(tenant: Any, jetstream: Gateway) -> None:
-    await jetstream.create_stream({"name": "there", "subjects": ["there"], "max_msgs": 7})
+async def test_a_stream_that_exists_as_declared_is_adopted_and_stays_as_it_is(
+    tenant: Any, jetstream: Gateway
+) -> None:
+    before = await jetstream.create_stream({"name": "there", "subjects": ["there"], "max_msgs": 7})
     tenant.stream("there", subjects=["there"], maxMsgs=7)
-    await tenant.ready(STREAM, "there")
+    assert (await tenant.ready(STREAM, "there"))["adopted"] is True
     stream = await jetstream.stream("there")
     assert stream
-    assert owner_of(stream).endswith(f"/{tenant.namespace}/there")
+    assert stream.config == before.config
 
 
 async def test_a_stream_that_exists_otherwise_is_not_touched(

@@ -81,8 +81,8 @@ async def test_retained_objects_are_free_and_applied_again_they_are_taken_back(
     stream, consumer = await apply()
     assert (stream.created, consumer.created) == tuple(live.created for live in first)
     assert stream.messages == 3
-    assert owner_of(stream).endswith(f"/{tenant.namespace}/kept")
-    assert owner_of(consumer).endswith(f"/{tenant.namespace}/work")
+    assert tenant.status(STREAM, "kept")["adopted"] is True
+    assert tenant.status(CONSUMER, "work")["adopted"] is True
     assert await tenant.event("kept", "Adopted")
 
 
