@@ -12,6 +12,9 @@ VALUE = 256
 ITEMS = 8
 """Items of one list within a message."""
 
+FEW = 3
+"""Items of a list that is named in passing."""
+
 LARGEST_COUNT = 2**63 - 1
 """What Kubernetes can store as a number; NATS counts further."""
 

@@ -3,7 +3,7 @@
 Each field has a rule, and none can be added without: see `coze_nats.core.fields.Field.cost`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -74,12 +74,6 @@ def either(*rules: Rule) -> Rule:
         return Cost("; ".join(found)) if found else None
 
     return rule
-
-
-def listed(items: Sequence[str], most: int = 3) -> str:
-    """The first items: "a, b, c and 4 more"."""
-    more = f" and {len(items) - most:,} more" if len(items) > most else ""
-    return f"{', '.join(items[:most])}{more}"
 
 
 def counted(count: int, noun: str) -> str:

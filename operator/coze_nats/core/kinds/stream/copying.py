@@ -8,7 +8,8 @@ prefix can't be looked at. One that is copied through a consumer of its own (2.1
 
 from collections.abc import Iterable
 
-from coze_nats.core.costs import Cost, Edit, counted, listed
+from coze_nats.core.bounds import FEW, listed
+from coze_nats.core.costs import Cost, Edit, counted
 from coze_nats.core.kinds.stream.sources import Source, new_sources, patterns_of
 from coze_nats.core.live import LiveStream
 from coze_nats.core.subjects import covers, filters_of, reaches
@@ -55,7 +56,7 @@ def _taken(edit: Edit[LiveStream], source: Source, origin: LiveStream) -> str:
         return ""
     return (
         f"would take up to {counted(count, 'message')} out of stream {origin.name}, on "
-        f"{listed(subjects)}: it is a work queue, and no consumer of it covers them"
+        f"{listed(subjects, FEW)}: it is a work queue, and no consumer of it covers them"
     )
 
 

@@ -7,8 +7,9 @@ headers of what is stored already (nats-server, server/filestore.go and memstore
 
 from collections.abc import Callable
 
+from coze_nats.core.bounds import FEW, listed
 from coze_nats.core.codec import InvalidValue, format_duration, instant_ns
-from coze_nats.core.costs import Cost, Edit, Rule, Verdict, counted, either, listed
+from coze_nats.core.costs import Cost, Edit, Rule, Verdict, counted, either
 from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.kinds.stream import copying
 from coze_nats.core.kinds.stream.sources import copied_again
@@ -43,7 +44,7 @@ def left_behind(edit: StreamEdit) -> Cost | None:
     if not subjects:
         return None
     total = counted(sum(found[name] for name in subjects), "message")
-    why = f"leaves {total} on {listed(subjects)} stored, and takes no new ones there"
+    why = f"leaves {total} on {listed(subjects, FEW)} stored, and takes no new ones there"
     return Cost(why, Verdict.IN_PLACE)
 
 
@@ -164,7 +165,7 @@ def idle_consumers(edit: StreamEdit) -> Cost | None:
     named = [f"{name} (up to {counted(count, 'message')})" for name, count in sorted(found.items())]
     return Cost(
         f"would have NATS remove consumers once they are idle for {format_duration(after)}, and "
-        f"what the stream keeps for them, as its retention is interest: {listed(named)}"
+        f"what the stream keeps for them, as its retention is interest: {listed(named, FEW)}"
     )
 
 
