@@ -94,7 +94,7 @@ class Incarnation:
         """Whether `created` tells that it is another stream; a message from before disproves it."""
         if live.messages and _apart(live.first_time, live.created) > 0:
             return False
-        is_clustered = bool(live.raft.leader) or live.raft.is_leaderless
+        is_clustered = _is_clustered(live)
         if not (self.created_tells or is_clustered):
             return False
         return _apart(self.created, live.created) > (_SECOND if is_clustered else 0)
@@ -106,7 +106,7 @@ class Incarnation:
         A restart of 2.10 or 2.11 moves that a little, and in a cluster by up to ten seconds.
         """
         later = _apart(self.created, live.created)
-        if self.created_tells:
+        if self.created_tells and not _is_clustered(live):
             return later <= 0
         if later <= _SECOND:
             return True
@@ -121,6 +121,10 @@ def keeps_created(server: Server, live: LiveStream | LiveConsumer) -> bool:
     What an earlier one told doesn't: an upgrade is a restart, too.
     """
     return server.api_level >= _KEPT_FROM[type(live)]
+
+
+def _is_clustered(live: LiveStream | LiveConsumer) -> bool:
+    return bool(live.raft.leader) or live.raft.is_leaderless
 
 
 def _first(live: LiveStream) -> int:

@@ -41,7 +41,8 @@ def situation_of(
         forbidden: policies, by name and value, that count for nobody.
     """
     status = resource.status
-    is_gone = stream is not None and went_with(stream, status)
+    # What it owned goes with a stream that is being replaced, whatever a crash left undone of that.
+    is_gone = stream is not None and ("replacing" in stream.status or went_with(stream, status))
     under_way = still_good(replacement_of(status), stream.status if stream else {})
     return Situation(
         owner=owner,

@@ -242,6 +242,8 @@ def test_a_consumer_made_again_at_once_is_another_where_its_creation_was_told_fo
         assert known
         assert known.goes_on(reader)
         assert known.goes_on(again) is goes_on
+        in_a_cluster = replace(again, raft=Raft("n1", ("n2", "n3")))
+        assert known.goes_on(in_a_cluster), "a move or a mixed cluster moves it"
 
 
 def _status(live: LiveStream | LiveConsumer, server: Server = OLD) -> dict[str, object]:

@@ -209,6 +209,12 @@ def test_what_was_on_another_stream_is_not_missed_on_this_one(named: str, forget
     assert situation.replacing == (None if forgets else Replacement(MIDDLE))
 
 
+def test_what_was_on_a_stream_whose_replacement_a_crash_interrupted_is_not_missed() -> None:
+    stream = {"created": EARLY, "replacing": {"created": EARLY}}
+    reader = resource({"created": MIDDLE}, names.CONSUMER_KIND)
+    assert found(reader, resource(stream)).incarnation is None
+
+
 def test_a_consumer_that_never_was_there_went_with_nothing() -> None:
     reader = resource({}, names.CONSUMER_KIND)
     assert found(reader, resource({"created": LATE})).incarnation is None
