@@ -6,38 +6,25 @@ import pytest
 
 from coze_nats.core.deletion import Company, plan_deletion
 from coze_nats.core.desired import Target
-from coze_nats.core.incarnation import Incarnation
-from coze_nats.core.live import LiveConsumer, LiveStream, Server
-from coze_nats.core.names import OWNER_METADATA, START_METADATA
+from coze_nats.core.live import LiveConsumer, LiveStream
+from coze_nats.core.names import START_METADATA
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, Plan, Situation
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Delete, Update
-from fakes.configs import complete_consumer, complete_stream
-from support.convergence import OWNER, consumer, stream
-
-Spec = dict[str, Any]
-CREATED, ANOTHER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
-SERVER = Server("2.15.1", 5)
-KNOWN = Incarnation(CREATED, created_tells=True)
-OURS, NOBODYS = {OWNER_METADATA: OWNER}, dict[str, str]()
-OTHERS = {OWNER_METADATA: "other/shop/orders"}
-
-
-def a_stream(
-    spec: Spec, metadata: dict[str, str] = OURS, created: str = CREATED, **state: Any
-) -> LiveStream:
-    declared = {**stream("work", spec).declared, "metadata": metadata}
-    config = complete_stream(declared, SERVER.version, SERVER.api_level)
-    return LiveStream(config, created, **state)
-
-
-def a_consumer(spec: Spec, metadata: dict[str, str] = OURS, **state: Any) -> LiveConsumer:
-    declared = {**consumer("work", "reader", spec).declared, "metadata": metadata}
-    of = complete_stream({"name": "work"}, SERVER.version, SERVER.api_level)
-    config = complete_consumer(declared, of, SERVER.version, SERVER.api_level)
-    return LiveConsumer(config, CREATED, stream="work", **state)
-
+from support.convergence import OWNER
+from support.plans import (
+    ANOTHER,
+    CREATED,
+    KNOWN,
+    NOBODYS,
+    OTHERS,
+    OURS,
+    SERVER,
+    Spec,
+    a_consumer,
+    a_stream,
+)
 
 TARGET = Target("work")
 EMPTY, FULL = a_stream({}, consumers=2), a_stream({}, messages=8)

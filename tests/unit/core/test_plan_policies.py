@@ -7,7 +7,7 @@ import pytest
 
 from coze_nats.core.desired import Desired
 from coze_nats.core.incarnation import Incarnation
-from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Server
+from coze_nats.core.live import Listing, LiveStream, Server
 from coze_nats.core.looks import (
     ConsumersLook,
     Look,
@@ -18,7 +18,7 @@ from coze_nats.core.looks import (
     Seen,
     StreamLook,
 )
-from coze_nats.core.names import OWNER_METADATA, Reason
+from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import (
     Action,
@@ -31,32 +31,20 @@ from coze_nats.core.plan import (
 )
 from coze_nats.core.policies import Policies
 from coze_nats.core.steps import Create, Delete, Fence, Note, Replacement
-from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
 from support.foreseen import REFUSED, RefusedConsumer
-
-Spec = dict[str, Any]
-CREATED, ANOTHER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
-KNOWN = Incarnation(CREATED, created_tells=True)
-SERVER = Server("2.15.1", 5)
-OURS, NOBODYS = {OWNER_METADATA: OWNER}, dict[str, str]()
-OTHERS = {OWNER_METADATA: "other/shop/orders"}
-
-
-def a_stream(
-    spec: Spec, metadata: dict[str, str] = OURS, created: str = CREATED, **state: Any
-) -> LiveStream:
-    declared = {**stream("work", spec).declared, "metadata": metadata}
-    config = complete_stream(declared, SERVER.version, SERVER.api_level)
-    return LiveStream(config, created, **state)
-
-
-def a_consumer(spec: Spec, metadata: dict[str, str] = OURS, **state: Any) -> LiveConsumer:
-    declared = {**consumer("work", "reader", spec).declared, "metadata": metadata}
-    of = complete_stream({"name": "work"}, SERVER.version, SERVER.api_level)
-    config = complete_consumer(declared, of, SERVER.version, SERVER.api_level)
-    return LiveConsumer(config, CREATED, stream="work", **state)
-
+from support.plans import (
+    ANOTHER,
+    CREATED,
+    KNOWN,
+    NOBODYS,
+    OTHERS,
+    OURS,
+    SERVER,
+    Spec,
+    a_consumer,
+    a_stream,
+)
 
 NOTHING_RETURNS: dict[Look, Any] = {
     ReturningLook("work", was_lost=False): {},
