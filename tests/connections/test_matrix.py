@@ -46,6 +46,12 @@ async def trouble_with(server: NatsServer, options: Mapping[str, Any]) -> tuple[
         return connection.trouble, f"{connection.last_error} {connection.options!r}"
 
 
+def clients(server: NatsServer) -> list[dict[str, Any]]:
+    """The clients that the server has had, those that have gone included."""
+    found: list[dict[str, Any]] = server.monitor("/connz?state=any&auth=1")["connections"]
+    return found
+
+
 @versions
 @encryptions
 @methods
@@ -67,6 +73,7 @@ async def test_the_right_credentials_let_in_and_no_others_do(
         found = server.monitor("/connz")["connections"]
         (seen,) = (each for each in found if each["cid"] not in others)
         assert bool(seen.get("tls_version")) == encryption.on
+        assert seen["lang"] == "python3"
         said = repr(connection.options)
     refused, why_refused = await trouble_with(server, {**tls, **wrong})
     unusable, why_unusable = await trouble_with(server, {**tls, **malformed})
@@ -84,12 +91,14 @@ async def test_where_tls_is_a_must_a_server_without_it_is_told_nothing(
 ) -> None:
     who = systems.identities
     server = systems.serving(version, PLAIN, method.known_by)
-    before = server.monitor("/varz")["in_bytes"], server.monitor("/varz")["in_msgs"]
+    others = {each["cid"] for each in clients(server)}
     options = method.right(who)
     trouble, said = await trouble_with(server, {"tls": True, **options})
     assert trouble is Trouble.TLS
     assert "so no credentials were sent" in said
-    after = server.monitor("/varz")["in_bytes"], server.monitor("/varz")["in_msgs"]
-    assert after == before
+    met = [each for each in clients(server) if each["cid"] not in others]
+    # CONNECT, which carries the credentials, is also what names a client's language.
+    assert met
+    assert not [each for each in met if "lang" in each or "authorized_user" in each]
     for secret in who.secrets(options):
         assert secret not in everything_logged.text + said
