@@ -7,6 +7,7 @@ contract suites (tests/contract) as the real things.
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, Protocol
 
+from coze_nats.core.holders import Holders
 from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Server
 from coze_nats.core.login import Document, Login
 from coze_nats.core.resource import Key, Resource
@@ -179,11 +180,17 @@ class Resources(Protocol):
     def connection_of(self, resource: Resource) -> Key | None:
         """The connection that a stream or consumer uses; None is the operator's own."""
 
-    def users_of(self, connection: Key | None) -> Collection[Resource]:
-        """The streams and consumers that use a connection; None is the operator's own."""
+    def holders_on(self, connection: Key | None) -> Holders:
+        """What the streams and consumers that use a connection have; None: the operator's own."""
 
     def namesakes_of(self, resource: Resource) -> Collection[Resource]:
         """The resources that stand for the same object in JetStream as this one; itself, too."""
+
+    def givers_of(self, resource: Resource) -> Collection[Resource]:
+        """The namesakes of a resource that hand their object over to it."""
+
+    def standing_for(self, connection: Key | None, stream: str) -> Collection[Resource]:
+        """The CozeStreams that stand for a stream in JetStream."""
 
     def on_stream(self, connection: Key | None, stream: str) -> Collection[Resource]:
         """The resources that stand for a stream in JetStream, or for a consumer on it."""

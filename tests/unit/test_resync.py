@@ -1,7 +1,7 @@
 """The resync: who is compared with what, what is asked of JetStream, and what an outage does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any, cast
 
 import pytest
@@ -76,6 +76,9 @@ class Existing:
         self.reconciled.append(key.name)
         await self.may_end.wait()
         return self.outcome
+
+    def saw(self, streams: Iterable[LiveStream]) -> None:
+        """What the account has tells nothing here."""
 
     def is_settled(
         self,

@@ -10,9 +10,13 @@ from typing import Any
 
 from coze_nats.core import names
 from coze_nats.core.desired import Target
+from coze_nats.core.holders import Holders
 from coze_nats.core.intent import stream_name, target_of
 from coze_nats.core.references import connection_of, stream_key
 from coze_nats.core.resource import Key, Resource, is_older
+
+_Index = dict[tuple[str, str], dict[Key, None]]
+"""Keys by kind and by something that the resource says; the inner dicts are ordered sets."""
 
 
 class Cache:
@@ -30,8 +34,11 @@ class Cache:
         # The dicts are sets that keep their order, so that equal runs do things in equal order.
         self._users: dict[Key | None, dict[Key, None]] = {}
         self._connections: dict[Key, Key | None] = {}
+        self._holders: dict[Key | None, Holders] = {}
         # CozeStreams, and the CozeConsumers with a streamName, by the stream's name in JetStream.
-        self._by_stream: dict[str, dict[Key, None]] = {}
+        self._by_stream: _Index = {}
+        # By the resource that is to have their object.
+        self._givers: _Index = {}
 
     def __len__(self) -> int:
         return len(self._resources)
@@ -61,9 +68,11 @@ class Cache:
         )
         if stream := stream_key(resource):
             self._consumers.setdefault(stream, set()).add(resource.key)
-        if name := _stream_name(resource):
-            self._by_stream.setdefault(name, {})[resource.key] = None
+        for index, place in self._indices(resource):
+            index.setdefault(place, {})[resource.key] = None
         self._place(resource)
+        if resource.key.kind != names.CONNECTION_KIND:
+            self._holders[self._connections[resource.key]].put(resource)
         return True
 
     def remove(self, key: Key) -> None:
@@ -90,16 +99,33 @@ class Cache:
         """The streams and consumers that use a connection, as of now."""
         return [self._resources[key] for key in self._users.get(connection, ())]
 
+    def holders_on(self, connection: Key | None) -> Holders:
+        """What the users of a connection have."""
+        return self._holders.get(connection) or Holders()
+
+    def standing_for(self, connection: Key | None, stream: str) -> list[Resource]:
+        """The CozeStreams that stand for a stream in JetStream."""
+        return self._naming(connection, names.STREAM_KIND, stream)
+
     def on_stream(self, connection: Key | None, stream: str) -> list[Resource]:
         """The resources that stand for a stream in JetStream, or for a consumer on it."""
         found = []
-        for key in self._by_stream.get(stream, ()):
-            resource = self._resources[key]
-            if self._connections[key] == connection:
-                found.append(resource)
-                consumers = self._consumers.get(key, ())
-                found.extend(self._resources[consumer] for consumer in consumers)
-        return found
+        for resource in self.standing_for(connection, stream):
+            found.append(resource)
+            consumers = self._consumers.get(resource.key, ())
+            found.extend(self._resources[consumer] for consumer in consumers)
+        return found + self._naming(connection, names.CONSUMER_KIND, stream)
+
+    def givers_of(self, resource: Resource) -> list[Resource]:
+        """The namesakes of a resource that hand their object over to it."""
+        key, target = resource.key, self.target_of(resource)
+        connection = self.connection_of(resource)
+        givers = self._givers.get((key.kind, f"{key.namespace}/{key.name}"), ())
+        return [
+            giver
+            for giver in map(self._resources.__getitem__, givers)
+            if self._connections[giver.key] == connection and self.target_of(giver) == target
+        ]
 
     def namesakes_of(self, resource: Resource) -> list[Resource]:
         """The resources that stand for the same object in JetStream as this one; itself, too."""
@@ -128,6 +154,7 @@ class Cache:
         self._displace(key)
         self._connections[key] = connection
         self._users.setdefault(connection, {})[key] = None
+        self._holders.setdefault(connection, Holders()).put(resource)
         self._place_consumers(key)
 
     def _place_consumers(self, stream: Key) -> None:
@@ -140,8 +167,10 @@ class Cache:
         connection = self._connections.pop(key)
         users = self._users[connection]
         del users[key]
+        self._holders[connection].remove(key)
         if not users:
             del self._users[connection]
+            del self._holders[connection]
 
     def _unlink(self, resource: Resource) -> None:
         stream = stream_key(resource)
@@ -149,10 +178,23 @@ class Cache:
             consumers.discard(resource.key)
             if not consumers:
                 del self._consumers[stream]
+        for index, place in self._indices(resource):
+            del index[place][resource.key]
+            if not index[place]:
+                del index[place]
+
+    def _indices(self, resource: Resource) -> Iterator[tuple[_Index, tuple[str, str]]]:
+        """Where the resource is found by what it says."""
+        kind = resource.key.kind
         if name := _stream_name(resource):
-            del self._by_stream[name][resource.key]
-            if not self._by_stream[name]:
-                del self._by_stream[name]
+            yield self._by_stream, (kind, name)
+        if resource.handed_over_to:
+            yield self._givers, (kind, resource.handed_over_to)
+
+    def _naming(self, connection: Key | None, kind: str, stream: str) -> list[Resource]:
+        """The resources of a kind that name a stream themselves."""
+        keys = self._by_stream.get((kind, stream), ())
+        return [self._resources[key] for key in keys if self._connections[key] == connection]
 
 
 def _stream_name(resource: Resource) -> str:

@@ -40,6 +40,9 @@ class Judge(Protocol):
     async def learn(self) -> None:
         """Find out what has to be known of the server; raises its Failure."""
 
+    def saw(self, streams: Iterable[LiveStream]) -> None:
+        """These are all streams of the account."""
+
     def is_settled(
         self,
         resource: Resource,
@@ -107,6 +110,7 @@ class Comparison:
                 else:
                     consumers[stream].append((resource, consumer))
         listing = await self._jetstream.streams()
+        self._judge.saw(listing.found.values())
         await self._enqueue_unsettled(gaps, streams, listing)
         for stream in consumers.keys() & listing.missing:
             gaps.keys += _keys(consumers[stream])

@@ -53,11 +53,11 @@ class Neighbour(NamedTuple):
     """A stream that a resource of another namespace owns, and doesn't share with this one.
 
     Attributes:
-        owner: its resource, for people.
+        owner: its resource; or the mark that it bears, where there is no such resource here.
         subjects: what the stream takes.
     """
 
-    owner: Key
+    owner: Key | str
     stream: str
     subjects: tuple[str, ...]
 
@@ -220,6 +220,11 @@ def _copied(config: Config, fences: Fences) -> Iterator[Trespass]:
 
 
 def _foreign(neighbour: Neighbour) -> str:
+    if isinstance(neighbour.owner, str):
+        return (
+            f"stream {neighbour.stream}, which {neighbour.owner} owns (cluster/namespace/name): "
+            "have it granted on the connection (sourcesFrom, publishTo)"
+        )
     return (
         f"stream {neighbour.stream} of {neighbour.owner}, another namespace: have its owner add "
         "this one to allowedNamespaces there"

@@ -8,14 +8,13 @@ from coze_nats.core.blocking import Refusal
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
-from coze_nats.core.grants import declared_bytes, granted_to
 from coze_nats.core.incarnation import Incarnation, keeps_created
-from coze_nats.core.intent import Waiting, consumer_limits, intent, stream_name, target_of
+from coze_nats.core.intent import Waiting, consumer_limits, intent, target_of
 from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
-from coze_nats.core.live import LiveConsumer, LiveStream, Server
-from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
+from coze_nats.core.live import Config, LiveConsumer, LiveStream, Server
+from coze_nats.core.login import DEFAULT_PREFIX
 from coze_nats.core.names import Reason
-from coze_nats.core.neighbours import may_reach_others, neighbours_of, shares, takes_anything
+from coze_nats.core.neighbours import may_reach_others
 from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.plan import Plan, Situation, chosen_by_server, is_new
 from coze_nats.core.references import (
@@ -31,6 +30,7 @@ from coze_nats.core.warnings import filter_warning
 from coze_nats.ports import JetStream, Resources
 from coze_nats.reconcile.brake import Brake
 from coze_nats.reconcile.reporting import Clock, Reporter
+from coze_nats.reconcile.surroundings import Surroundings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +66,7 @@ class Context:
         server: the server as it was when something was last reconciled; None before that.
         unanswered: of which resources, by uid, a creation was not answered, and when it was sent.
         last_change: when, on the monotonic clock, an object was last created or deleted.
+        surroundings: what others have on the connection.
     """
 
     resources: Resources
@@ -78,6 +79,16 @@ class Context:
     server: Server | None = None
     unanswered: dict[str, float] = field(default_factory=dict)
     last_change: float = 0.0
+    surroundings: Surroundings = field(init=False)
+
+    def __post_init__(self) -> None:
+        rules = self.rules
+        self.surroundings = Surroundings(
+            self.resources,
+            self.connection,
+            (rules.cluster_id, *rules.succeeds),
+            rules.api_prefix,
+        )
 
     def stream_of(self, resource: Resource) -> Resource | None:
         key = stream_key(resource)
@@ -102,7 +113,11 @@ class Context:
         return f"{self.rules.cluster_id}/{key.namespace}/{key.name}"
 
     def situation(
-        self, resource: Resource, server: Server, stream: LiveStream | None = None
+        self,
+        resource: Resource,
+        server: Server,
+        stream: LiveStream | None = None,
+        live: Live | None = None,
     ) -> Situation:
         """What a plan is made from; `stream` is a consumer's, if it has no CozeStream."""
         if has_moved(resource, self.connection):
@@ -115,13 +130,13 @@ class Context:
             self.rules.default_policies,
             self.rules.forbidden_policies,
         )
-        givers = self.givers(resource)
+        givers = self.resources.givers_of(resource)
         name = f"{resource.key.namespace}/{resource.key.name}"
         predecessors = [f"{cluster}/{name}" for cluster in self.rules.succeeds]
         is_first = not resource.status.get("created")
         found = replace(
             found,
-            fences=self.fences(resource, server),
+            fences=self.fences(resource, server, live),
             is_held=bool(self.rules.dry_run or self.is_suspended or resource.spec.get("suspend")),
             predecessors=frozenset([*predecessors, *(self.owner(it.key) for it in givers)]),
             successor=resource.handed_over_to,
@@ -131,32 +146,23 @@ class Context:
             return found
         return replace(found, replacing=still_good(found.replacing, {"created": stream.created}))
 
-    def givers(self, resource: Resource) -> list[Resource]:
-        """The resources that hand their object over to this one."""
-        name = f"{resource.key.namespace}/{resource.key.name}"
-        others = self.resources.namesakes_of(resource)
-        return [other for other in others if other.handed_over_to == name]
-
     def heirs(self, resource: Resource) -> tuple[Key, ...]:
         """The resource that this one hands its object over to, if it is there."""
         heir = resource.handed_over_to
         others = self.resources.namesakes_of(resource) if heir else ()
         return tuple(o.key for o in others if f"{o.key.namespace}/{o.key.name}" == heir)
 
-    def fences(self, resource: Resource, server: Server) -> Fences:
-        """What the resource's object may not reach."""
-        declared = self.resources.get(self.connection) if self.connection else None
-        prefix = prefix_of(declared.spec if declared else {}) if self.connection else None
-        found = Fences(prefix or self.rules.api_prefix, domain=server.domain)
-        if declared and declared.spec.get("grants"):
-            found = self._granted(found, resource, declared)
-        if not (may_reach_others(resource.spec) or takes_anything(resource.spec)):
-            return found
-        users = self.resources.users_of(self.connection)
-        others = neighbours_of(resource, users)
-        own = resource.key.namespace
-        is_shared = any(user.key.namespace != own for user in users)
-        return replace(found, neighbours=others, is_shared=is_shared)
+    def fences(self, resource: Resource, server: Server, live: Live | None = None) -> Fences:
+        """What the resource's object may not reach, as it is declared and as it is."""
+        configs = self.reaching(resource, live)
+        return self.surroundings.fences(resource, configs, server.domain)
+
+    def reaching(self, resource: Resource, live: Live | None) -> tuple[Config, ...]:
+        """The configs (wire) of the resource's object that publish or copy."""
+        wanted = self.intent(resource) if may_reach_others(resource.spec) else None
+        declared = wanted.declared if isinstance(wanted, Desired) else {}
+        configs = (declared, live.config if live else {})
+        return tuple(config for config in configs if may_reach_others(config))
 
     def intent(self, resource: Resource) -> Desired | Waiting | None:
         """What the resource desires, or what it waits for; None when its spec has no meaning."""
@@ -183,8 +189,8 @@ class Context:
         """The owner by its mark or, in this cluster, by a CozeStream's status; "" for none."""
         found = (
             self.owner(other.key)
-            for other in self.resources.on_stream(self.connection, stream.name)
-            if other.key.kind == names.STREAM_KIND and self._records(other)
+            for other in self.resources.standing_for(self.connection, stream.name)
+            if self._records(other)
         )
         return owner_of(stream) or next(found, "")
 
@@ -211,25 +217,10 @@ class Context:
                 found.add(live.name)
         return frozenset(found)
 
-    def _granted(self, fences: Fences, resource: Resource, connection: Resource) -> Fences:
-        """The fences with what the connection grants the resource's namespace."""
-        streams = [
-            user
-            for user in self.resources.users_of(connection.key)
-            if user.key.kind == names.STREAM_KIND and user.key.namespace == resource.key.namespace
-        ]
-        age = (resource.created_at, resource.key)
-        older = [user for user in streams if (user.created_at, user.key) < age]
-        used = sum(declared_bytes(user.spec) for user in older)
-        granted = granted_to(resource.key.namespace, connection.key, connection.spec, used)
-        # What is merely declared may be anybody's.
-        owned = frozenset(stream_name(user) for user in streams if user.status.get("created"))
-        return replace(fences, granted=granted, own_streams=owned)
-
     def managed(self, consumer: Resource, stream: LiveStream) -> Refusal | None:
         """Only its owner's namespace decides who consumes a stream that a resource manages."""
         owner = self.owner_of_stream(stream)
-        granted = self.fences(consumer, self.server or Server("", 0)).granted
+        granted = self.surroundings.granted(consumer)
         is_granted = granted is not None and granted.copies(stream.name)
         if granted and not owner and not is_granted:
             return Refusal(
@@ -237,7 +228,8 @@ class Context:
                 f"streamName: {stream.name} is not within sourcesFrom of what {granted.connection} "
                 f"grants namespace {granted.namespace}: have its grants extended",
             )
-        if not owner or is_granted or self._is_shared(owner, consumer.key.namespace):
+        namespace = consumer.key.namespace
+        if not owner or is_granted or self.surroundings.is_shared_with(owner, namespace):
             return None
         cluster, _, stream_of = owner.partition("/")
         namespace, _, name = stream_of.partition("/")
@@ -259,14 +251,6 @@ class Context:
             f"streamName: stream {stream.name} is managed by {owner} (cluster/namespace/name): "
             f"{remedy}",
         )
-
-    def _is_shared(self, owner: str, namespace: str) -> bool:
-        """Whether a stream's owner lets another namespace consume it."""
-        cluster, _, key = owner.partition("/")
-        home, _, name = key.partition("/")
-        holder = self.resources.get(Key(names.STREAM_KIND, home, name))
-        is_here = cluster == self.rules.cluster_id
-        return is_here and holder is not None and shares(holder, namespace)
 
     def warning(self, resource: Resource, desired: Desired, stream: LiveStream | None) -> str:
         if desired.target.consumer is None:

@@ -19,6 +19,7 @@ from coze_nats.core.errors import (
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import Reason
+from coze_nats.core.neighbours import may_reach_others
 from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import (
     Action,
@@ -74,9 +75,10 @@ class Converger:
 
         Nobody has reported on the resource yet, so most likely nothing is there. If something is,
         the server refuses to create it, or has what was to be created. Streams are looked at: being
-        asked for a stream that it has, a cluster before 2.14.6 notes another time of creation.
+        asked for a stream that it has, a cluster before 2.14.6 notes another time of creation. So
+        is what a consumer may reach of others.
         """
-        if resource.status or not stream_key(resource):
+        if resource.status or not stream_key(resource) or may_reach_others(resource.spec):
             return None
         situation = self._context.situation(resource, server)
         if situation.policies.ownership == "Record":
@@ -108,7 +110,7 @@ class Converger:
         live, stream = await self._observed(resource, desired.target)
         if live is not None:
             self._context.unanswered.pop(resource.uid, None)
-        situation = self._context.situation(resource, server, stream)
+        situation = self._context.situation(resource, server, stream, live)
         if stream and (refusal := self._context.managed(resource, stream)):
             ours = live if live and owns(live, situation) else None
             found = refused(refusal, ours)
@@ -182,6 +184,12 @@ class Converger:
         context = self._context
         back = partial(returning, context, situation.server, resource, desired)
         situation, todo = await planned(context.jetstream, desired, live, situation, back)
+        if todo.steps and (configs := context.reaching(resource, live)):
+            domain = situation.server.domain
+            await context.surroundings.look(context.jetstream, configs, domain)
+            fences = context.surroundings.fences(resource, configs, domain)
+            situation = replace(situation, fences=fences)
+            situation, todo = await planned(context.jetstream, desired, live, situation, back)
         if live and takes_over(todo, live, situation):
             first = await first_to_take_over(self._context, resource, desired, live)
             situation = replace(situation, first=first)

@@ -5,6 +5,7 @@ reconciled again is the queue's business: a reconcile says it with a `Next`.
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from coze_nats import metrics
@@ -138,6 +139,10 @@ class Reconciler:
         """Find out what has to be known of the server; raises its Failure."""
         self._context.server = await self._context.jetstream.server()
 
+    def saw(self, streams: Iterable[LiveStream]) -> None:
+        """These are all streams of the account."""
+        self._context.surroundings.learn(streams)
+
     def is_settled(
         self, resource: Resource, live: Live | None, stream: LiveStream | None = None
     ) -> bool:
@@ -163,7 +168,7 @@ class Reconciler:
             if self._context.managed(resource, stream):
                 return says(resource, Reason.STREAM_IS_MANAGED)
             desired = desired.under(stream.config.get("consumer_limits"))
-        situation = self._context.situation(resource, self._context.server)
+        situation = self._context.situation(resource, self._context.server, live=live)
         todo = plan(desired, live, situation)
         if has_vanished(live, situation):
             return False

@@ -35,12 +35,9 @@ class Remover:
         self._context = context
 
     async def remove(self, resource: Resource, target: Target) -> Refusal | None:
-        situation = self._context.situation(resource, self._context.server or Server("", 0))
-        if resource.handed_over_to:
-            # It stays for whom it is handed to, wherever that one is.
-            situation = replace(situation, policies=replace(situation.policies, deletion="Retain"))
         try:
             live = await observe(self._context.jetstream, target)
+            situation = self._situation(resource, live)
             todo = await self._planned(target, live, situation)
         except NotFound:
             return None
@@ -75,6 +72,14 @@ class Remover:
             self._context.reporter.emit(resource, news)
         return None
 
+    def _situation(self, resource: Resource, live: Live | None) -> Situation:
+        server = self._context.server or Server("", 0)
+        found = self._context.situation(resource, server, live=live)
+        if resource.handed_over_to:
+            # It stays for whom it is handed to, wherever that one is.
+            return replace(found, policies=replace(found.policies, deletion="Retain"))
+        return found
+
     async def let_go(self, resource: Resource, target: Target) -> None:
         """Leave the object as it is, but for what it is known to reach and must not.
 
@@ -93,8 +98,8 @@ class Remover:
 
     async def _disarmed(self, resource: Resource, target: Target) -> str:
         """Take from our own object what it must not reach; returns words for that."""
-        situation = self._context.situation(resource, self._context.server or Server("", 0))
         live = await observe(self._context.jetstream, target)
+        situation = self._situation(resource, live)
         if live is None or not is_ours(live, situation.owner, situation.incarnation):
             return ""
         may_change = not (self._context.rules.dry_run or self._context.is_suspended)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from connections.tenants.account import CONSUMER, STREAM, Account
-from connections.tenants.test_tenants import named
+from connections.tenants.trying import named
 from coze_nats.core import names
 
 MEBIBYTE = 1 << 20

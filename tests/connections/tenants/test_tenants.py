@@ -3,83 +3,17 @@
 What remains possible on a shared account stands in docs/security.md, and is tested here, too.
 """
 
-import asyncio
-from typing import Any
-
-import pytest
-
 from connections.tenants.account import CONSUMER, MESSAGES, STREAM, Account
-from connections.tenants.tries import AT_APPLY, HONEST, TRIES
-from coze_nats.core.conditions import condition
+from connections.tenants.tries import HONEST
+from connections.tenants.trying import everything_fails, named, open_shop
 from support.connections import gateway_to
 from support.eventually import eventually_async
 
-SHOP: dict[str, dict[str, Any]] = {
-    "orders": {"name": "ORDERS", "subjects": ["orders.>"]},
-    "jobs": {"name": "JOBS", "subjects": ["jobs.*"], "retention": "workqueue"},
-    "conf": {"name": "KV_conf", "subjects": ["$KV.conf.>"], "maxMsgsPerSubject": 1},
-    "topic": {"subjects": ["topic"]},
-}
 
-
-def named(words: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in words.lower()).strip("-")
-
-
-async def open_shop(account: Account) -> None:
-    for name, spec in SHOP.items():
-        account.shop.stream(name, storage="memory", **spec)
-    account.shop.consumer("workers", streamRef={"name": "jobs"})
-    account.other.stream("own", subjects=["own.*"], storage="memory")
-    for name in SHOP:
-        await account.shop.ready(STREAM, name)
-    await account.shop.ready(CONSUMER, "workers")
-    await account.other.ready(STREAM, "own")
-    await account.publish("orders.a", "jobs.a", "$KV.conf.a", "topic", "own.a", count=MESSAGES)
-
-
-async def refusal(account: Account, kind: str, name: str) -> str:
-    """The reason for which a resource is not Ready, once it says one that lasts."""
-
-    async def look() -> str:
-        ready = condition(account.other.status(kind, name), "Ready") or {}
-        passing = ready.get("reason") in (None, "WaitingForStream", "Retrying")
-        return "" if passing else str(ready["reason"])
-
-    return await eventually_async(look, 60, f"the verdict on {name}")
-
-
-@pytest.mark.slow
 async def test_an_editor_of_one_namespace_reaches_nothing_of_another(account: Account) -> None:
     account.let_edit()
     await open_shop(account)
-    before = await account.streams()
-    wrong = {}
-    taken = []
-    for words, each in TRIES.items():
-        said = account.edit(
-            each.kind,
-            named(words),
-            {"storage": "memory", **each.spec} if each.kind == STREAM else each.spec,
-        )
-        if each.refused == AT_APPLY:
-            if "is invalid" not in said:
-                wrong[words] = said or "was applied"
-        elif said:
-            wrong[words] = said
-        else:
-            taken.append(words)
-    reasons = await asyncio.gather(
-        *(refusal(account, TRIES[words].kind, named(words)) for words in taken)
-    )
-    wrong |= {
-        words: reason
-        for words, reason in zip(taken, reasons, strict=True)
-        if reason not in TRIES[words].refused
-    }
-    await account.publish("mine.a.b", "mine.$JS-API-STREAM-PURGE-ORDERS.x", "mine", count=3)
-    assert wrong == {}
-    assert await account.streams() == before
+    await everything_fails(account)
     shop = account.shop.namespace
     assert account.kubernetes.kubectl(
         "--as=mallory", f"--namespace={shop}", "get", "cozestreams", check=False
@@ -136,8 +70,10 @@ async def test_who_is_allowed_by_the_owner_may_copy_consume_and_publish(account:
 
 async def test_what_remains_possible_on_a_shared_account(account: Account) -> None:
     """Names and subjects that nobody has are for whoever comes first, and so is room."""
-    account.other.stream("first", subjects=["free.>"], storage="memory")
+    account.other.stream("first", name="SHOPS", subjects=["free.>"], storage="memory")
     await account.other.ready(STREAM, "first")
+    account.shop.stream("named", name="SHOPS", subjects=["named"], storage="memory")
+    await account.shop.stalled(STREAM, "named", "OwnedByAnother")
     account.shop.stream("second", subjects=["free.a"], storage="memory")
     message = await account.shop.stalled(STREAM, "second", "SubjectOverlap")
     assert "first" in message

@@ -1,50 +1,14 @@
-"""Whose streams a resource must not reach."""
+"""What a resource can reach of others' streams, and which streams bear a mark."""
 
 from typing import Any
 
 import pytest
 
-from coze_nats.core.fences import Neighbour
-from coze_nats.core.neighbours import may_reach_others, neighbours_of, takes_anything
-from coze_nats.core.resource import Key, Resource
+from coze_nats.core.live import LiveStream
+from coze_nats.core.names import OWNER_METADATA
+from coze_nats.core.neighbours import Marked, Reached, may_reach_others
 
-OWNED = {"created": "2026-01-01T00:00:00Z", "effective": {"subjects": ["orders.>"]}}
-
-
-def resource(namespace: str, kind: str = "CozeStream", **more: Any) -> Resource:
-    given: dict[str, Any] = {"spec": {}, "status": OWNED, **more}
-    key = Key(kind, namespace, "orders")
-    return Resource(
-        key=key,
-        uid=str(key),
-        generation=1,
-        finalized=True,
-        deleting=False,
-        reconcile_requested_at="",
-        **given,
-    )
-
-
-OURS = resource("shop")
-
-
-@pytest.mark.parametrize(
-    "other, counts",
-    [
-        (resource("other"), True),
-        (resource("shop"), False),
-        (resource("other", status={}), False),
-        (resource("other", "CozeConsumer"), False),
-        (resource("other", spec={"allowedNamespaces": ["shop"]}), False),
-        (resource("other", spec={"allowedNamespaces": ["*"]}), False),
-        (resource("other", spec={"allowedNamespaces": ["third"]}), True),
-    ],
-)
-def test_a_stream_that_another_namespace_owns_and_does_not_share_is_a_neighbour(
-    other: Resource, counts: bool
-) -> None:
-    expected = (Neighbour(other.key, "orders", ("orders.>",)),) if counts else ()
-    assert neighbours_of(OURS, [OURS, other]) == expected
+CREATED = "2026-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -54,15 +18,42 @@ def test_a_stream_that_another_namespace_owns_and_does_not_share_is_a_neighbour(
         ({"mirror": {"name": "a"}}, True),
         ({"republish": {"destination": "a"}}, True),
         ({"deliverSubject": "a"}, True),
+        ({"deliver_subject": "a"}, True),
     ],
 )
-def test_neighbours_matter_to_what_publishes_or_copies(spec: Any, matter: bool) -> None:
+def test_what_publishes_or_copies_may_reach_others(spec: Any, matter: bool) -> None:
     assert may_reach_others(spec) is matter
 
 
-@pytest.mark.parametrize(
-    "spec, anything",
-    [({}, False), ({"subjects": ["a.*"]}, False), ({"subjects": ["a", "*"]}, True)],
-)
-def test_a_subject_that_begins_with_a_wildcard_takes_anything(spec: Any, anything: bool) -> None:
-    assert takes_anything(spec) is anything
+def test_what_is_reached_is_what_is_published_on_heard_and_copied() -> None:
+    source = {"name": "origin", "consumer": {"name": "r", "deliver_subject": "heard"}}
+    config = {
+        "name": "a",
+        "subjects": ["in.*"],
+        "republish": {"src": "in.*", "dest": "out.{{wildcard(1)}}"},
+        "sources": [source, {"name": "origin"}],
+    }
+    found = Reached.by([config, {"name": "plain", "subjects": ["b"]}, config], "")
+    assert found == Reached(("out.*", "heard"), ("origin",))
+
+
+def marked(name: str, *subjects: str, owner: str = "there/shop/x") -> LiveStream:
+    metadata = {OWNER_METADATA: owner} if owner else {}
+    return LiveStream({"name": name, "subjects": list(subjects), "metadata": metadata}, CREATED)
+
+
+def test_streams_with_a_mark_are_found_by_their_names_and_subjects() -> None:
+    known = Marked()
+    known.learn([marked("one", "a.>"), marked("two", "b"), marked("bare", "c", owner="")])
+
+    def names(subjects: tuple[str, ...] = (), streams: tuple[str, ...] = ()) -> list[str]:
+        return [each.name for each in known.reached(Reached(subjects, streams))]
+
+    assert names(("a.x", "a.y"), ("two", "one", "gone")) == ["two", "one"]
+    assert names(("c",), ("bare",)) == []
+    known.note(marked("one", "moved"))
+    known.note(marked("two", owner=""))
+    assert names(("a.x", "b")) == []
+    assert names(("moved",)) == ["one"]
+    known.learn([])
+    assert names(("moved",), ("one",)) == []
