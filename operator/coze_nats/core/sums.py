@@ -1,6 +1,5 @@
 """Amounts in an order, and what is before a place in it, in steps that grow with the logarithm."""
 
-import random
 from typing import Any, Self
 
 Place = tuple[Any, ...]
@@ -13,7 +12,8 @@ class _Node:
     def __init__(self, place: Place, amount: int) -> None:
         self.place = place
         self.amount = self.total = amount
-        self.weight = random.random()  # noqa: S311  it balances a tree
+        # Python salts what text hashes to, so that nobody can choose names that make a list of it.
+        self.weight = hash(place)
         self.left: _Node | None = None
         self.right: _Node | None = None
 
@@ -24,7 +24,7 @@ class _Node:
 
 
 class Sums:
-    """Amounts by their place: a tree that its random weights balance (a treap)."""
+    """Amounts by their place: a tree that its weights balance (a treap)."""
 
     def __init__(self) -> None:
         self._root: _Node | None = None
