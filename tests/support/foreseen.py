@@ -40,7 +40,7 @@ REFUSED = {
         {"subjects": ["jobs.>"]},
         {"filterSubjects": ["jobs.a", "jobs.b.c", "jobs.*.c"]},
         {"filterSubjects": ["jobs.a", "jobs.b.c"]},
-        "filterSubjects jobs.b.c and jobs.*.c overlap",
+        "filterSubjects jobs.*.c and jobs.b.c overlap",
     ),
     "a consumer has no more replicas than its stream": RefusedConsumer(
         {}, {"replicas": 3}, {"replicas": 1}, "replicas 3 is more than the stream's 1"

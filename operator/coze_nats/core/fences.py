@@ -5,7 +5,7 @@ others' streams purged or deleted, their messages acknowledged, and their answer
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,9 +15,9 @@ from coze_nats.core.live import Config
 from coze_nats.core.login import DEFAULT_PREFIX
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
-from coze_nats.core.reach import A_NUMBER, Reach, captured, copied, published
+from coze_nats.core.reach import Reach, captured, copied, published
 from coze_nats.core.resource import Key
-from coze_nats.core.subjects import can_meet, covers
+from coze_nats.core.subjects import Subjects, can_meet, covers
 
 SPACES = (
     ("$JS", "NATS's own API"),
@@ -173,7 +173,9 @@ def disarmed(target: Target, live: Live, fences: Fences, api_level: int) -> dict
 
 
 def _published(config: Config, fences: Fences) -> Iterator[Trespass]:
-    for each in published(config):
+    found = tuple(published(config))
+    owners = _owners((each.subject for each in found), fences)
+    for each in found:
         field, value, subject = each
         is_chosen = value.partition(".")[0] != subject.partition(".")[0]
         is_of_origin = field.endswith("external.apiPrefix")
@@ -185,7 +187,7 @@ def _published(config: Config, fences: Fences) -> Iterator[Trespass]:
             yield Trespass(each, Reason.FORBIDDEN_SUBJECT, says)
         elif fences.granted and fences.granted.publishes(subject):
             continue
-        elif owner := _owner_on(subject, fences):
+        elif owner := owners.get(subject):
             says = f"{field}: {value} would publish into {_foreign(owner)}, or choose another one"
             yield Trespass(each, Reason.NOT_GRANTED, says)
         elif fences.is_shared and subject.startswith("*"):
@@ -193,7 +195,9 @@ def _published(config: Config, fences: Fences) -> Iterator[Trespass]:
 
 
 def _captured(config: Config, fences: Fences) -> Iterator[Trespass]:
-    for each in captured(config):
+    found = tuple(captured(config))
+    owners = _owners((each.subject for each in found if each.field != "subjects"), fences)
+    for each in found:
         field, value, subject = each
         if any(covers(wide, subject) for wide in HARMLESS_TO_CAPTURE):
             continue
@@ -202,7 +206,7 @@ def _captured(config: Config, fences: Fences) -> Iterator[Trespass]:
             yield Trespass(each, Reason.FORBIDDEN_SUBJECT, says)
         elif fences.granted and fences.granted.takes(subject):
             continue
-        elif field != "subjects" and (owner := _owner_on(subject, fences)):
+        elif field != "subjects" and (owner := owners.get(subject)):
             says = f"{field}: {value} would take what is sent to {_foreign(owner)}"
             yield Trespass(each, Reason.NOT_GRANTED, says)
         elif fences.is_shared and subject.startswith("*"):
@@ -210,13 +214,12 @@ def _captured(config: Config, fences: Fences) -> Iterator[Trespass]:
 
 
 def _copied(config: Config, fences: Fences) -> Iterator[Trespass]:
+    owners = {neighbour.stream: neighbour for neighbour in reversed(fences.neighbours)}
     for each in copied(config, fences.domain):
-        for owner in fences.neighbours:
-            if fences.granted and fences.granted.copies(each.value):
-                continue
-            if owner.stream == each.value:
-                says = f"{each.field}: {each.value} would copy {_foreign(owner)}"
-                yield Trespass(each, Reason.NOT_GRANTED, says)
+        owner = owners.get(each.value)
+        if owner and not (fences.granted and fences.granted.copies(each.value)):
+            says = f"{each.field}: {each.value} would copy {_foreign(owner)}"
+            yield Trespass(each, Reason.NOT_GRANTED, says)
 
 
 def _foreign(neighbour: Neighbour) -> str:
@@ -231,19 +234,17 @@ def _foreign(neighbour: Neighbour) -> str:
     )
 
 
-def _owner_on(subject: str, fences: Fences) -> Neighbour | None:
-    """Whose stream takes what is published on a subject."""
+def _owners(subjects: Iterable[str], fences: Fences) -> Mapping[str, Neighbour]:
+    """Whose stream takes what is published on each of these subjects: the first neighbour's."""
+    if not fences.neighbours:
+        return {}
+    published_on = Subjects(subjects)
+    found: dict[str, Neighbour] = {}
     for neighbour in fences.neighbours:
-        if any(_can_reach(subject, taken) for taken in neighbour.subjects):
-            return neighbour
-    return None
-
-
-def _can_reach(subject: str, taken: str) -> bool:
-    pairs = zip(subject.split("."), taken.split("."), strict=False)
-    if any(a == A_NUMBER and b not in ("*", ">") and not b.isdigit() for a, b in pairs):
-        return False
-    return can_meet(subject.replace(A_NUMBER, "*"), taken)
+        for taken in neighbour.subjects:
+            for subject in published_on.meeting(taken):
+                found.setdefault(subject, neighbour)
+    return found
 
 
 def _bucket(subject: str, name: str) -> str:

@@ -4,8 +4,9 @@ Without a grant, a connection may be used as it is. With one, a namespace that n
 nothing, and what is not granted is refused.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from coze_nats.core.codec import InvalidValue, parse_size
@@ -13,12 +14,12 @@ from coze_nats.core.live import Config
 from coze_nats.core.reach import Reach, captured, copied, published
 from coze_nats.core.references import EVERY_NAMESPACE
 from coze_nats.core.resource import Key
-from coze_nats.core.subjects import covers
+from coze_nats.core.subjects import Subjects
 
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Granted:
     """All that one namespace is granted on a connection that grants anything.
 
@@ -44,15 +45,23 @@ class Granted:
 
     def takes(self, subject: str) -> bool:
         """Whether a stream may take all of a subject."""
-        return any(covers(wide, subject) for wide in self.subjects)
+        return self._taken.cover(subject)
 
     def publishes(self, subject: str) -> bool:
         """Whether the server may be had to publish all of a subject."""
-        return any(covers(wide, subject) for wide in (*self.publish, *self.subjects))
+        return self._published.cover(subject)
 
     def copies(self, stream: str) -> bool:
         """Whether a stream of others may be copied and consumed."""
         return any(_matches(pattern, stream) for pattern in self.sources)
+
+    @cached_property
+    def _taken(self) -> Subjects:
+        return Subjects(self.subjects)
+
+    @cached_property
+    def _published(self) -> Subjects:
+        return Subjects((*self.publish, *self.subjects))
 
 
 def granted_to(
@@ -136,9 +145,8 @@ def _stream(config: Config, live: Config | None, granted: Granted) -> Iterator[s
         )
 
 
-def _not_among(reach: Reach, field: str, granted: Iterable[str]) -> str:
-    listed = list(granted)
-    shown = ", ".join(listed[:_SHOWN]) + (" and more" if len(listed) > _SHOWN else "")
+def _not_among(reach: Reach, field: str, granted: Sequence[str]) -> str:
+    shown = ", ".join(granted[:_SHOWN]) + (" and more" if len(granted) > _SHOWN else "")
     return f"{reach.field}: {reach.value} is not within {field} ({shown or 'nothing'})"
 
 

@@ -9,8 +9,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from coze_nats.core import names
 from coze_nats.core.grants import declared_bytes
-from coze_nats.core.reach import A_NUMBER
 from coze_nats.core.resource import Key, Resource
+from coze_nats.core.subjects import A_NUMBER
 from coze_nats.core.sums import Place, Sums
 
 Holder = TypeVar("Holder", bound=Hashable)

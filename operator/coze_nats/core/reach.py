@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from coze_nats.core.live import Config
-from coze_nats.core.subjects import covers, meet
+from coze_nats.core.subjects import A_NUMBER, covers, meet
 
 
 class Reach(NamedTuple):
@@ -30,8 +30,6 @@ _FUNCTION = re.compile(r"^[{][{]\s*([a-zA-Z]+)\s*[(]\s*(-?[0-9]*).*[}][}]$")
 _NUMBERED = re.compile(r"^[$]([0-9]+)$")
 _NUMBERS = frozenset({"partition", "random"})
 _ONE_TOKEN = frozenset({"wildcard", "left", "right"})
-A_NUMBER = "{number}"
-"""Stands for a token that is a number, and so never a name."""
 
 
 def published(config: Config) -> Iterator[Reach]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coze_nats.core.bounds import listed
 from coze_nats.core.desired import Desired
 from coze_nats.core.subjects import reaches
 
@@ -25,6 +26,6 @@ def filter_warning(desired: Desired, stream: Mapping[str, Any]) -> str:
     if not filters or not subjects or _UNKNOWABLE & stream.keys() or reaches(filters, subjects):
         return ""
     return (
-        f"filterSubject: {', '.join(filters)} can never match a message of stream "
-        f"{desired.target.stream}, which stores {', '.join(subjects)}: correct one of the two"
+        f"filterSubject: {listed(filters)} can never match a message of stream "
+        f"{desired.target.stream}, which stores {listed(subjects)}: correct one of the two"
     )

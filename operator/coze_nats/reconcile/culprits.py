@@ -6,7 +6,7 @@ from coze_nats.core import bounds
 from coze_nats.core.desired import Desired
 from coze_nats.core.errors import Failure
 from coze_nats.core.ownership import owner_of
-from coze_nats.core.subjects import can_meet, filters_of
+from coze_nats.core.subjects import Subjects, filters_of
 from coze_nats.ports import JetStream
 
 WORK_QUEUE_ERRORS = frozenset({10099, 10100})
@@ -44,13 +44,12 @@ async def _with_owner(jetstream: JetStream, name: str) -> str:
 
 async def rivals_on_work_queue(jetstream: JetStream, desired: Desired) -> str:
     """The consumers whose filters overlap this one's, for the end of a message; "" for none."""
-    mine = filters_of(desired.declared)
+    mine = Subjects(filters_of(desired.declared))
     found = [
         f"{name} ({bounds.listed(filters_of(consumer.config))})"
         for name, consumer in sorted(
             (await jetstream.consumers(desired.target.stream)).found.items()
         )
-        if name != desired.target.consumer
-        and any(can_meet(a, b) for a in mine for b in filters_of(consumer.config))
+        if name != desired.target.consumer and any(map(mine.meet, filters_of(consumer.config)))
     ]
     return f"; it overlaps with consumer {bounds.listed(found)}" if found else ""

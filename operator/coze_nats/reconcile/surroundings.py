@@ -12,8 +12,8 @@ from coze_nats.core.live import Config, LiveStream
 from coze_nats.core.login import DEFAULT_PREFIX, prefix_of
 from coze_nats.core.neighbours import Marked, Reached, shares, subjects_of
 from coze_nats.core.ownership import owner_of
-from coze_nats.core.reach import A_NUMBER
 from coze_nats.core.resource import Key, Resource
+from coze_nats.core.subjects import A_NUMBER
 from coze_nats.ports import JetStream, Resources
 
 MOST_SUBJECTS = 8

@@ -116,6 +116,27 @@ def test_a_new_copy_says_what_it_takes_and_does_not_keep(
     assert [change.is_costly for change in accepted.changes] == [True]
 
 
+FEW_OF_MANY = dict.fromkeys(("orders.c.1", "orders.f.1"), 5) | {"orders.x.1": 7}
+
+
+def test_much_that_is_copied_is_asked_about_at_once() -> None:
+    taken = [{"source": f"orders.{one}.*", "destination": f"{one}.*"} for one in "abcdefg"]
+    spec: Spec = {"mirror": {"name": "orders", "subjectTransforms": taken}}
+    held = created(spec, origin(WORK_QUEUE, "orders.c.*", found=FEW_OF_MANY))
+    assert held.refusal is not None
+    assert "up to 5 messages out of stream orders, on orders.f.1" in held.refusal.message
+
+
+@pytest.mark.parametrize("spec", [MIRROR, {**MIRROR, "retention": "interest"}])
+def test_an_origin_with_too_many_subjects_is_not_asked_what_it_holds_on_each(spec: Spec) -> None:
+    seen = origin(WORK_QUEUE, subjects=10_001)
+    del seen[ALL]
+    held = created(spec, seen)
+    assert held.refusal is not None
+    assert "up to 10 messages out of stream orders, on >: it is a work" in held.refusal.message
+    assert ("none of up to 10 messages" in held.refusal.message) is ("retention" in spec)
+
+
 FAR: Spec = {"name": "orders", "external": {"apiPrefix": "$JS.far.API"}}
 THROUGH: Spec = {"name": "orders", "consumer": {"name": "c", "deliverSubject": "d"}}
 

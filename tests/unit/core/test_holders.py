@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coze_nats.core.holders import Holders, Subjects
-from coze_nats.core.reach import A_NUMBER
 from coze_nats.core.resource import Key, Resource
-from coze_nats.core.subjects import can_meet
+from coze_nats.core.subjects import A_NUMBER, can_meet
 
 TOKENS = st.sampled_from(["a", "b", "7", "*"])
 SUBJECTS = st.builds(

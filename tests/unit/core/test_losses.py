@@ -258,6 +258,16 @@ def test_messages_on_removed_subjects_are_named_and_hold_nothing(
     assert (change.verdict, change.why, change.is_costly) == (Verdict.IN_PLACE, why, bool(why))
 
 
+def test_a_stream_with_too_many_subjects_is_not_asked_what_it_holds_on_each() -> None:
+    config = complete_stream(dict(stream("work", {"subjects": ["old.>"]}).declared), "2.14.6", 4)
+    live = LiveStream(config, "2026-01-01T00:00:00Z", messages=20_000, subjects=10_001)
+    (change,) = costed(stream("work", {"subjects": ["new"]}), live, Seen())
+    assert change.verdict is Verdict.IN_PLACE
+    assert change.why == (
+        "leaves up to 20,000 messages on old.> stored, and takes no new ones there"
+    )
+
+
 @pytest.mark.parametrize(
     "count, shown", [(0, "0 messages"), (1, "1 message"), (4000, "4,000 messages")]
 )

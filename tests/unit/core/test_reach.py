@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from coze_nats.core.reach import captured, published, stored_subjects, transformed
+from coze_nats.core.subjects import A_NUMBER
 
 Config = dict[str, Any]
 
@@ -16,8 +17,8 @@ Config = dict[str, Any]
         ("in.a", "in.*", "out.{{wildcard(1)}}", "out.a"),
         ("in.a.*", "in.*.*", "$2.{{ Wildcard( 1 ) }}", "*.a"),
         ("in.a.b", "in.*.*", "{{wildcard(0)}}.x", "in.x"),
-        ("in.*", "in.*", "{{partition(3,1)}}.x", "{number}.x"),
-        ("in.*", "in.*", "{{random(3)}}.x", "{number}.x"),
+        ("in.*", "in.*", "{{partition(3,1)}}.x", f"{A_NUMBER}.x"),
+        ("in.*", "in.*", "{{random(3)}}.x", f"{A_NUMBER}.x"),
         ("in.*", "in.*", "{{left(1,2)}}.x", "*.x"),
         ("in.*", "in.*", "a.{{split(1,-)}}.x", "a.>"),
         ("in.*", "in.*", "{{sliceFromLeft(1,2)}}", ">"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coze_nats.core.subjects import can_meet, covers, dropped, reaches
+from coze_nats.core.subjects import A_NUMBER, Subjects, can_meet, covers, dropped, reaches
 
 _tokens = st.sampled_from(("a", "b", "*"))
 patterns = st.builds(
@@ -48,6 +48,26 @@ def test_a_subject_covers_another_if_all_that_matches_that_one_matches_it(
     wide: str, narrow: str
 ) -> None:
     assert covers(wide, narrow) is (matching(narrow) <= matching(wide))
+
+
+@given(st.lists(patterns, max_size=8), patterns)
+def test_many_subjects_at_once_are_judged_as_one_by_one(many: list[str], subject: str) -> None:
+    found = Subjects(many)
+    assert sorted(found.meeting(subject)) == sorted({s for s in many if can_meet(s, subject)})
+    assert sorted(found.covering(subject)) == sorted({s for s in many if covers(s, subject)})
+    assert found.meet(subject) is any(can_meet(item, subject) for item in many)
+    assert found.cover(subject) is any(covers(item, subject) for item in many)
+
+
+@pytest.mark.parametrize("subject, is_met", [("in.7.x", True), ("in.a.x", False), ("in.*", True)])
+def test_a_number_meets_no_name(subject: str, is_met: bool) -> None:
+    assert Subjects([f"in.{A_NUMBER}.x", f"in.{A_NUMBER}"]).meet(subject) is is_met
+
+
+def test_a_subject_may_have_more_tokens_than_calls_can_be_nested() -> None:
+    deep = ".".join("a" * 10_000)
+    found = Subjects([deep])
+    assert list(found.meeting(">")) == [deep] == list(found.covering(deep))
 
 
 @given(st.lists(patterns, max_size=3), st.lists(patterns, max_size=3))

@@ -1,5 +1,6 @@
 """What changes of a consumer, and its end, cost: messages that its stream keeps for it alone."""
 
+from coze_nats.core.bounds import listed
 from coze_nats.core.codec import format_duration
 from coze_nats.core.costs import Cost, Edit, Verdict, counted
 from coze_nats.core.live import LiveConsumer, LiveStream
@@ -22,7 +23,7 @@ def changed_filter(edit: ConsumerEdit) -> Cost | None:
     if stream is None or not stream.messages or stream.config.get("retention") != "interest":
         return None
     return Cost(
-        f"could discard what the stream keeps on {', '.join(lost)} for this consumer alone, as its "
+        f"could discard what the stream keeps on {listed(lost)} for this consumer alone, as its "
         f"retention is interest; {counted(live.pending, 'message')} to be delivered"
     )
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 from coze_nats.core.bounds import FEW, listed
 from coze_nats.core.costs import Cost, Edit, counted
+from coze_nats.core.kinds.stream.holding import messages_on
 from coze_nats.core.kinds.stream.sources import Source, new_sources, patterns_of
 from coze_nats.core.live import LiveStream
-from coze_nats.core.subjects import covers, filters_of, reaches
+from coze_nats.core.subjects import Subjects, filters_of
 
 
 def from_sources(edit: Edit[LiveStream]) -> Cost | None:
@@ -43,15 +44,17 @@ def _taken(edit: Edit[LiveStream], source: Source, origin: LiveStream) -> str:
     if origin.config.get("retention") != "workqueue":
         return ""
     consumers = edit.seen.consumers(origin.name).found.values()
-    kept = [item for consumer in consumers for item in filters_of(consumer.config)]
-    uncovered = tuple(
-        item for item in patterns_of(source) if not any(covers(wide, item) for wide in kept)
-    )
+    kept = Subjects(item for consumer in consumers for item in filters_of(consumer.config))
+    uncovered = tuple(item for item in patterns_of(source) if not kept.cover(item))
     if not uncovered:
         return ""
-    messages = edit.seen.messages_on(origin.name, uncovered)
-    subjects = sorted(subject for subject in messages if not reaches([subject], kept))
-    count = _from_start(source, origin, sum(messages[subject] for subject in subjects))
+    messages = messages_on(edit.seen, origin, uncovered)
+    if messages is None:
+        subjects, total = list(uncovered), origin.messages
+    else:
+        subjects = sorted(subject for subject in messages if not kept.meet(subject))
+        total = sum(messages[subject] for subject in subjects)
+    count = _from_start(source, origin, total)
     if not count:
         return ""
     return (
@@ -63,8 +66,9 @@ def _taken(edit: Edit[LiveStream], source: Source, origin: LiveStream) -> str:
 def _not_kept(edit: Edit[LiveStream], source: Source, origin: LiveStream) -> str:
     if edit.after["retention"] != "interest" or (edit.live and edit.live.consumers):
         return ""
-    messages = edit.seen.messages_on(origin.name, patterns_of(source))
-    count = _from_start(source, origin, sum(messages.values()))
+    messages = messages_on(edit.seen, origin, patterns_of(source))
+    total = origin.messages if messages is None else sum(messages.values())
+    count = _from_start(source, origin, total)
     if not count:
         return ""
     return (

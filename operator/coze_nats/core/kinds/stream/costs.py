@@ -12,10 +12,11 @@ from coze_nats.core.codec import InvalidValue, format_duration, instant_ns
 from coze_nats.core.costs import Cost, Edit, Rule, Verdict, counted, either
 from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.kinds.stream import copying
+from coze_nats.core.kinds.stream.holding import messages_on
 from coze_nats.core.kinds.stream.sources import copied_again
 from coze_nats.core.live import LiveStream
 from coze_nats.core.ownership import owner_of
-from coze_nats.core.subjects import dropped, reaches
+from coze_nats.core.subjects import Subjects, dropped
 
 StreamEdit = Edit[LiveStream]
 
@@ -39,13 +40,17 @@ def left_behind(edit: StreamEdit) -> Cost | None:
     gone = dropped(live.config.get("subjects") or (), after)
     if not gone:
         return None
-    found = edit.seen.messages_on(live.name, gone)
-    subjects = sorted(name for name in found if not reaches([name], after))
-    if not subjects:
-        return None
+    left = _left_on(gone, Subjects(after), edit, live)
+    return Cost(f"{left} stored, and takes no new ones there", Verdict.IN_PLACE) if left else None
+
+
+def _left_on(gone: tuple[str, ...], taken: Subjects, edit: StreamEdit, live: LiveStream) -> str:
+    found = messages_on(edit.seen, live, gone)
+    if found is None:
+        return f"leaves up to {counted(live.messages, 'message')} on {listed(gone, FEW)}"
+    subjects = sorted(name for name in found if not taken.meet(name))
     total = counted(sum(found[name] for name in subjects), "message")
-    why = f"leaves {total} on {listed(subjects, FEW)} stored, and takes no new ones there"
-    return Cost(why, Verdict.IN_PLACE)
+    return f"leaves {total} on {listed(subjects, FEW)}" if subjects else ""
 
 
 def _over_max_msgs(edit: StreamEdit, live: LiveStream) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 from coze_nats.core.codec import instant_ns
-from coze_nats.core.subjects import reaches
+from coze_nats.core.subjects import Subjects
 
 Source = Mapping[str, Any]
 """A source, or a mirror, as it is on the wire."""
@@ -28,12 +28,12 @@ def copied_again(
     """
     known = {_identity(source) for source in before}
     kept = {_identity(source) for source in after}
-    earlier = [*before, mirror] if mirror else before
+    copied = _copied([*before, mirror] if mirror else before, kept)
     found = {
         f"{source['name']} again {begins}"
         for source in after
         if _identity(source) not in known
-        and any(_may_share(old, source, kept) for old in earlier)
+        and _may_share(source, copied)
         and (begins := _begins(source, first_sequence))
     }
     return tuple(sorted(found))
@@ -76,14 +76,30 @@ def _transforms(source: Source) -> list[tuple[str, str]]:
     return [(each.get("src") or ">", each.get("dest") or ">") for each in found]
 
 
-def _may_share(old: Source, new: Source, kept: Collection[Hashable]) -> bool:
-    """Whether both may copy the same message.
+def _copied(
+    earlier: Sequence[Source], kept: Collection[Hashable]
+) -> Mapping[tuple[str, ...], Subjects]:
+    """What was copied: by origin and the way to it, and by origin alone where the way is given up.
 
     Another way to a stream of the same name may lead to the same one, unless both ways are in use.
     """
-    wanted, had = ([src for src, _ in _transforms(each)] for each in (new, old))
-    are_two = _route(old) != _route(new) and _identity(old) in kept
-    return old["name"] == new["name"] and not are_two and reaches(wanted, had)
+    found: dict[tuple[str, ...], list[str]] = {}
+    for source in earlier:
+        subjects = patterns_of(source)
+        found.setdefault(_way(source), []).extend(subjects)
+        if _identity(source) not in kept:
+            found.setdefault((source["name"],), []).extend(subjects)
+    return {way: Subjects(subjects) for way, subjects in found.items()}
+
+
+def _may_share(source: Source, copied: Mapping[tuple[str, ...], Subjects]) -> bool:
+    """Whether a source may copy a message that was copied before."""
+    had = [copied[way] for way in (_way(source), (source["name"],)) if way in copied]
+    return any(each.meet(subject) for each in had for subject in patterns_of(source))
+
+
+def _way(source: Source) -> tuple[str, ...]:
+    return source["name"], _route(source) or ""
 
 
 def _begins(source: Source, first_sequence: int) -> str:
