@@ -98,7 +98,12 @@ class Users:
                 "policies": {"deletion": self._random.choice(("Delete", "DeleteIfEmpty"))},
                 **({"connection": {"name": connection}} if connection else {}),
             },
-            consumer={"streamRef": {"name": name}, "ackWait": "5s"},
+            # By default a durable that somebody used stays, and a work queue then takes no other.
+            consumer={
+                "streamRef": {"name": name},
+                "ackWait": "5s",
+                "policies": {"deletion": "Delete"},
+            },
             consumer_name=f"{name}-1",
         )
         self._findings.did("declared", name)
