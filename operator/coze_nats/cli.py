@@ -169,8 +169,8 @@ def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
         type=settings.deletions,
         default=settings.Settings.most_deletions,
         metavar="NUMBER",
-        help="when more streams that hold messages are to be deleted within a minute, the others "
-        "wait for a yes (default: 0, any number)",
+        help="when more streams of one namespace that hold messages are to be deleted within a "
+        "minute, the others wait for a yes (default: 0, any number)",
     )
     operator.add_argument(
         "--allow-local-servers",

@@ -109,6 +109,10 @@ class Session(Protocol):
     def last_error(self) -> str:
         """Why there is no connection, for a person; holds no secrets."""
 
+    @property
+    def epoch(self) -> int:
+        """How many sessions there have been."""
+
 
 class Endpoint(Session, Protocol):
     """A NATS system and one user of it: the session that is always being kept, and JetStream.
@@ -118,10 +122,6 @@ class Endpoint(Session, Protocol):
     """
 
     name: str
-
-    @property
-    def epoch(self) -> int:
-        """How many sessions there have been."""
 
     @property
     def server_version(self) -> str:

@@ -30,6 +30,7 @@ class Connected:
         self.is_connected = True
         self.away_since: float | None = None
         self.last_error = ""
+        self.epoch = 1
 
 
 class Bench:

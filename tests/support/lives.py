@@ -40,6 +40,7 @@ class Connected:
     is_connected = True
     away_since: float | None = None
     last_error = ""
+    epoch = 1
 
 
 @dataclass(slots=True)

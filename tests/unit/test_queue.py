@@ -117,6 +117,15 @@ async def test_no_more_runs_at_once_than_allowed_and_first_come_first_served(
     assert list(bench.running) == [A, C]
 
 
+async def test_namespaces_take_turns_in_a_lane(a_bench: MakeBench) -> None:
+    bench = a_bench(concurrency=1)
+    many = [Key("CozeStream", "many", f"{number}") for number in range(100)]
+    await bench.add(*many, A, B)
+    for _ in range(4):
+        await bench.end(next(iter(bench.running)))
+    assert bench.started == [many[0], many[1], A, many[2], B]
+
+
 async def test_a_key_comes_back_after_the_time_it_asked_for(a_bench: MakeBench) -> None:
     bench = a_bench()
     await bench.add(A)

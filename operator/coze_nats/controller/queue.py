@@ -9,13 +9,14 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from coze_nats import metrics
 from coze_nats.core.resource import Key
+from coze_nats.core.turns import Turns
 from coze_nats.reconcile import Next
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class KeyedQueue:
 
     A key is ready, running, waiting (for a timer or, parked, for NATS), or unknown. Adding a key
     makes it ready at once; while it is running, it is run once more afterwards. Only for use inside
-    one event loop.
+    one event loop. In each lane, namespaces take turns.
 
     Args:
         lane_of: a key's lane, asked when the key is added.
@@ -102,7 +103,7 @@ class KeyedQueue:
         # alive what it refers to (Kopf's: a whole resource) for as long as a timer runs.
         self._context = contextvars.copy_context()
         # With the time since when a key is ready.
-        self._ready: dict[Lane, OrderedDict[Key, float]] = {}
+        self._ready: dict[Lane, Turns[Key, float]] = {}
         self._lanes: dict[Key, Lane] = {}
         self._running: dict[Key, _Run] = {}
         self._busy: Counter[Lane] = Counter()
@@ -123,7 +124,8 @@ class KeyedQueue:
             self._again.add(key)
         elif key not in self._lanes:
             lane = self._lanes[key] = self._lane_of(key)
-            self._ready.setdefault(lane, OrderedDict())[key] = self._clock.time()
+            ready = self._ready.setdefault(lane, Turns())
+            ready.put(key.namespace, key, self._clock.time())
             self._idle.clear()
             self._start_ready(lane)
 
@@ -185,14 +187,14 @@ class KeyedQueue:
     def load(self) -> metrics.Load:
         """How many keys are in which state; may be asked by another thread."""
         run = self.oldest_run
-        firsts = [next(iter(tuple(ready.values())), None) for ready in tuple(self._ready.values())]
+        firsts = [first for ready in tuple(self._ready.values()) for first in ready.firsts()]
         now = self._clock.time()
         return metrics.Load(
             ready=len(self._lanes),
             running=len(self._running),
             delayed=len(self._timers),
             parked=len(self._parked),
-            oldest=max((now - first for first in firsts if first is not None), default=0.0),
+            oldest=max((now - first for first in firsts), default=0.0),
             longest=run[1] if run else 0.0,
         )
 
@@ -223,7 +225,7 @@ class KeyedQueue:
     def _start_ready(self, lane: Lane) -> None:
         ready = self._ready.get(lane)
         while ready and self._busy[lane] < self._concurrency:
-            key, since = next(iter(ready.items()))
+            key, since = ready.pop()
             metrics.QUEUE_WAIT.observe(self._clock.time() - since)
             self._no_longer_ready(key)
             task = asyncio.get_running_loop().create_task(
@@ -236,7 +238,7 @@ class KeyedQueue:
         if key not in self._lanes:
             return
         lane = self._lanes.pop(key)
-        del self._ready[lane][key]
+        self._ready[lane].discard(key.namespace, key)
         if not self._ready[lane]:
             del self._ready[lane]
 

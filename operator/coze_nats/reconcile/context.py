@@ -61,7 +61,7 @@ class Context:
     """The parts that a reconcile works with: one for each connection.
 
     Attributes:
-        brake: counts the deletions of all connections.
+        brake: counts the deletions of all connections, by namespace.
         connection: whose JetStream it is; None: the operator's own.
         server: the server as it was when something was last reconciled; None before that.
         unanswered: of which resources, by uid, a creation was not answered, and when it was sent.

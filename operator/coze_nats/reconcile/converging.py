@@ -26,6 +26,7 @@ from coze_nats.core.plan import (
     Plan,
     Situation,
     described,
+    has_vanished,
     is_adopted,
     owns,
     plan,
@@ -35,6 +36,7 @@ from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Create
+from coze_nats.ports import Session
 from coze_nats.reconcile.attempts import Attempt, Attempts
 from coze_nats.reconcile.contests import Contests
 from coze_nats.reconcile.context import (
@@ -45,7 +47,7 @@ from coze_nats.reconcile.context import (
     refused,
     without_effect,
 )
-from coze_nats.reconcile.drifting import drifted_fields, is_lost
+from coze_nats.reconcile.drifting import drifted_fields, is_lost, undone
 from coze_nats.reconcile.looking import planned
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
@@ -58,8 +60,9 @@ log = logging.getLogger(__name__)
 class Converger:
     """Brings one object in JetStream to what its resource desires."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, session: Session) -> None:
         self._context = context
+        self._session = session
         self.contests = Contests()
         self._attempts = Attempts()
 
@@ -91,7 +94,7 @@ class Converger:
             if await self._decided(resource, desired, None, todo, situation):
                 return None
             await self._ensure_own_stream(resource, desired.target)
-            live = await self._act(resource, desired, None, todo, news)
+            live = await self._act(resource, desired, None, todo, news, situation)
         except (AlreadyExists, CapacityExceeded, Rejected):
             return None
         # An older one of this configuration can be paused otherwise, and a racer's be in its place.
@@ -127,7 +130,7 @@ class Converger:
         if outcome is None:
             if live is not None:
                 await self._ensure_own_stream(resource, desired.target)
-            live = await self._act(resource, desired, live, todo, news)
+            live = await self._act(resource, desired, live, todo, news, situation)
             metrics.drift_repaired(resource.key, drifted)
             if todo.action is Action.UPDATE and not lost:
                 # It may have been replaced between the look and the change.
@@ -220,17 +223,8 @@ class Converger:
         vain = self.in_vain(resource, live, todo)
         if vain:
             return vain
-        if self._is_contested(resource, live, todo) and self.contests.hold_off(
-            resource, self._context.clock.monotonic()
-        ):
-            return Outcome(
-                Health.STALLED,
-                Reason.DRIFT_CONTESTED,
-                f"somebody keeps changing back what is declared ({would}): find who writes to "
-                f"{desired.target} and stop it, or declare what it wants",
-                live=ours,
-                todo=would,
-            )
+        if contested := self._contested(resource, desired, live, todo, situation):
+            return replace(contested, live=ours, todo=would, observed=not is_remembered)
         lacking = await self._shortage(desired, live, todo)
         if lacking:
             return Outcome(
@@ -251,10 +245,32 @@ class Converger:
             return None
         return without_effect(live, todo)
 
-    def _is_contested(self, resource: Resource, live: Live | None, todo: Plan) -> bool:
+    def _contested(
+        self,
+        resource: Resource,
+        desired: Desired,
+        live: Live | None,
+        todo: Plan,
+        situation: Situation,
+    ) -> Outcome | None:
+        """How it stands when somebody keeps undoing what is planned; None when it may be done."""
+        now, session = self._context.clock.monotonic(), self._session.epoch if not live else None
+        if not self._is_contested(resource, live, todo, situation):
+            return None
+        if not self.contests.hold_off(resource, now, session):
+            return None
+        words = undone(desired, live, described(todo, desired.target))
+        return Outcome(Health.STALLED, Reason.DRIFT_CONTESTED, words)
+
+    def _is_contested(
+        self, resource: Resource, live: Live | None, todo: Plan, situation: Situation
+    ) -> bool:
         """Whether the plan puts right what somebody else did."""
         if live is None:
-            return False
+            managed = self._context.stream_of(resource)
+            # A consumer goes with its stream.
+            went_along = managed is not None and self.contests.is_later(managed, resource)
+            return has_vanished(live, situation) and not went_along
         attempt = Attempt.of(resource, self._context.server, live, todo)
         return is_drift(resource, todo, live) or self._attempts.was_undone(resource.uid, attempt)
 
@@ -276,6 +292,7 @@ class Converger:
         before: Live | None,
         todo: Plan,
         news: list[News],
+        situation: Situation,
     ) -> Live | None:
         note = partial(self._context.reporter.note, resource)
         try:
@@ -288,8 +305,9 @@ class Converger:
         log.info("%s", described(todo, desired.target))
         metrics.carried_out(resource.key, todo.action.value)
         now = self._context.clock.monotonic()
-        if self._is_contested(resource, before, todo):
-            self.contests.corrected(resource, now)
+        if self._is_contested(resource, before, todo, situation):
+            session = None if before else self._session.epoch
+            self.contests.corrected(resource, now, session)
         if todo.action is not Action.UPDATE:
             self._context.last_change = now
         news.extend(news_of(resource, desired.target, todo, before))

@@ -1,8 +1,9 @@
 """What somebody else did to the object of a resource, told by its status and its plan."""
 
 from coze_nats import metrics
+from coze_nats.core.codec import format_duration
 from coze_nats.core.conditions import is_known_loss
-from coze_nats.core.desired import Target
+from coze_nats.core.desired import Desired, Target
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Plan, Situation, has_vanished
 from coze_nats.core.remembered import is_drift
@@ -19,6 +20,26 @@ def is_lost(
     if lost and not is_known_loss(resource.status):
         news.append(news_of_loss(target, situation.last_known, is_gone=live is None))
     return lost
+
+
+def undone(desired: Desired, live: Live | None, would: str) -> str:
+    """What to say of an object that somebody keeps changing back, or deleting."""
+    if live is not None:
+        return (
+            f"somebody keeps changing back what is declared ({would}): find who writes to "
+            f"{desired.target} and stop it, or declare what it wants"
+        )
+    unused = desired.declared.get("inactive_threshold")
+    if desired.target.consumer is not None and unused:
+        return (
+            f"{desired.target} keeps vanishing, and is left alone for a while: NATS itself deletes "
+            f"it when no client has used it for {format_duration(unused)} (inactiveThreshold): "
+            "raise that or leave it out, or find who else deletes it"
+        )
+    return (
+        f"somebody keeps deleting {desired.target}, so it is left alone for a while: find who does "
+        "and stop it, or delete this resource"
+    )
 
 
 def drifted_fields(

@@ -42,7 +42,7 @@ from coze_nats.reconcile.context import (
     refused,
 )
 from coze_nats.reconcile.converging import Converger
-from coze_nats.reconcile.removing import Remover
+from coze_nats.reconcile.removing import Busy, Remover
 from coze_nats.reconcile.reporting import News
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,9 @@ PATIENCE = 120.0
 
 BRAKE_INTERVAL = 60.0
 """Seconds after which a deletion that waits for a yes is looked at again."""
+
+BUSY_INTERVAL = 1.0
+"""Seconds after which a deletion is looked at again that depends on others which are under way."""
 
 HICCUPS = 2
 """How many passing failures in a row are nobody's business yet."""
@@ -91,7 +94,7 @@ class Reconciler:
     def __init__(self, context: Context, session: Session) -> None:
         self._context = context
         self._session = session
-        self._converger = Converger(context)
+        self._converger = Converger(context, session)
         self._remover = Remover(context)
         context.last_change = context.clock.monotonic()
         self._waiting_since: dict[Key, float] = {}
@@ -201,6 +204,8 @@ class Reconciler:
         elif target is not None:
             try:
                 refusal = await self._remover.remove(resource, target)
+            except Busy:
+                return Next(after=BUSY_INTERVAL)
             except Failure as failure:
                 return await self._retry(resource, None, failure)
             if refusal:

@@ -18,6 +18,7 @@ from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Situation, described
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Update
+from coze_nats.reconcile.brake import Answer
 from coze_nats.reconcile.context import Context
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import news_of_deletion, news_of_untouched
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 
 LATE = 30.0
 """Seconds within which NATS may still do what it was asked for and did not answer."""
+
+
+class Busy(Exception):
+    """It depends on what comes of other deletions of the namespace that are under way."""
 
 
 class Remover:
@@ -62,9 +67,7 @@ class Remover:
         refusal = self._held_back(resource, target, todo, now)
         if refusal:
             return refusal
-        await perform(
-            self._context.jetstream, todo.steps, partial(self._context.reporter.note, resource)
-        )
+        await self._carried_out(resource, todo)
         self._context.last_change = now
         log.info("%s", described(todo, target))
         metrics.carried_out(resource.key, todo.action.value)
@@ -153,19 +156,44 @@ class Remover:
         strangers = (listing.found.keys() - owned) | listing.missing
         return Company(consumers=listing.found, strangers=strangers)
 
+    async def _carried_out(self, resource: Resource, todo: Plan) -> None:
+        """Do what is planned, and have the brake count what was deleted."""
+        brake, namespace = self._context.brake, resource.key.namespace
+        try:
+            await perform(
+                self._context.jetstream, todo.steps, partial(self._context.reporter.note, resource)
+            )
+        except OutcomeUnknown:
+            brake.deleted(namespace, resource.uid, self._context.clock.monotonic())
+            raise
+        except BaseException:
+            brake.failed(namespace, resource.uid)
+            raise
+        if todo.action is Action.DELETE and todo.at_stake:
+            brake.deleted(namespace, resource.uid, self._context.clock.monotonic())
+
     def _held_back(
         self, resource: Resource, target: Target, todo: Plan, now: float
     ) -> Refusal | None:
-        """Why a deletion that takes messages has to wait for a yes."""
+        """Why a deletion that takes messages has to wait for a yes.
+
+        Raises:
+            Busy: that depends on deletions which are under way.
+        """
         loses = todo.action is Action.DELETE and todo.at_stake
-        brake = self._context.brake
-        if not loses or resource.confirmed or brake.lets_pass(now):
+        if not loses or resource.confirmed:
             return None
+        brake = self._context.brake
+        match brake.asked(resource.key.namespace, resource.uid, now):
+            case Answer.PASS:
+                return None
+            case Answer.WAIT:
+                raise Busy
         kind = "stream" if target.consumer is None else "consumer"
         return Refusal(
             Reason.MASS_DELETION,
-            f"more than {brake.most} streams with messages were to be deleted within a "
-            f"minute, so {target} waits for a yes: annotate this resource with "
+            f"{brake.most} streams with messages of namespace {resource.key.namespace} were "
+            f"deleted within a minute, so {target} waits for a yes: annotate this resource with "
             f"{names.CONFIRM_DELETION_ANNOTATION}=true to delete it with its messages, or with "
             f"{names.RELEASE_ANNOTATION}=true to keep the {kind}",
         )

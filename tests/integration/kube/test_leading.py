@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from yarl import URL
 
 from coze_nats.core.errors import NotLeading
 from coze_nats.kube.api import Api, Gone
@@ -57,10 +59,13 @@ async def test_a_write_that_waited_in_line_is_not_sent_when_the_lead_is_lost(
     leads = True
     api = Api(session, may_write=lambda: leads, lane=lane)
     path, body = settings(namespace)
-    async with lane._slots:
-        waiting = asyncio.create_task(api.request("POST", path, body=body))
-        await until(lambda: lane._slots._waiters)
-        leads = False
+    before, may_end = SimpleNamespace(url=URL(session.server)), asyncio.Event()
+    taking = asyncio.ensure_future(lane(cast(Any, before), cast(Any, lambda _: may_end.wait())))
+    waiting = asyncio.create_task(api.request("POST", path, body=body))
+    await until(lambda: len(lane._waiting))
+    leads = False
+    may_end.set()
+    await taking
     with pytest.raises(NotLeading):
         await waiting
     assert not await exists(api, namespace)

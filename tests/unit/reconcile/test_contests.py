@@ -81,3 +81,32 @@ def test_what_is_gone_is_forgotten() -> None:
     contests.forget("u")
     contests.forget("never was")
     assert contests.hold_off(resource(), 0.0) == 0.0
+
+
+def test_to_have_vanished_counts_within_one_session() -> None:
+    contests = Contests()
+    for session in (1, 2, 3, 4, 5):
+        contests.corrected(resource(), 0.0, session)
+    assert contests.hold_off(resource(), 0.0, 5) == 0.0
+    for _ in range(ROUNDS - 1):
+        contests.corrected(resource(), 0.0, 5)
+    assert contests.hold_off(resource(), 0.0, 5) == FIRST_HOLD
+    assert contests.hold_off(resource(), 0.0, 6) == 0.0
+
+
+def test_a_deletion_and_an_edit_are_one_contest() -> None:
+    contests = contested(ROUNDS - 1)
+    contests.corrected(resource(), 0.0, 1)
+    assert contests.hold_off(resource(), 0.0) == 0.0
+    for _ in range(ROUNDS - 1):
+        contests.corrected(resource(), 0.0)
+    assert contests.hold_off(resource(), 0.0, 1) == contests.hold_off(resource(), 0.0) == FIRST_HOLD
+
+
+def test_it_is_known_which_of_two_was_put_right_last() -> None:
+    contests, one, other = Contests(), resource("one"), resource("other")
+    assert not contests.is_later(one, other)
+    contests.corrected(one, 1.0)
+    assert contests.is_later(one, other)
+    contests.corrected(other, 2.0)
+    assert not contests.is_later(one, other)

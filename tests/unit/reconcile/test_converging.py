@@ -7,6 +7,7 @@ import pytest
 from coze_nats.core.errors import CapacityExceeded, Denied, Failure, OutcomeUnknown, Rejected
 from coze_nats.core.live import Config, LiveConsumer, LiveStream
 from coze_nats.core.names import OWNER_METADATA
+from coze_nats.core.resource import Key
 from coze_nats.reconcile.contests import FIRST_HOLD, ROUNDS
 from coze_nats.reconcile.reporting import COUNTERS_EVERY
 from fakes.jetstream import FakeJetStream
@@ -260,6 +261,80 @@ async def test_a_new_spec_is_applied_though_the_former_one_was_contested(
     bench.stream(maxMsgs=6)
     await bench.reconcile(orders)
     assert (await live(jetstream)).config["max_msgs"] == 6
+
+
+async def deleted_and_looked_at(bench: Bench, jetstream: FakeJetStream, key: Key) -> None:
+    await jetstream.delete_stream("orders")
+    await bench.reconcile(key)
+
+
+async def test_who_keeps_deleting_is_told_once_and_the_stream_left_alone_for_a_while(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    for _ in range(ROUNDS):
+        await deleted_and_looked_at(bench, jetstream, orders)
+        assert bench.ready(orders) == ("True", "Converged")
+    made = jetstream.calls.count("create_stream")
+    events, writes = len(bench.events(orders)), bench.kubernetes.writes
+    for _ in range(20):
+        await deleted_and_looked_at(bench, jetstream, orders)
+    assert jetstream.calls.count("create_stream") == made
+    assert bench.ready(orders) == ("False", "DriftContested")
+    assert bench.message(orders).startswith("somebody keeps deleting stream orders, so it is left")
+    told = [event.reason for event in bench.events(orders)]
+    assert told == ["DataLossDetected", "DriftContested"]
+    assert bench.kubernetes.writes == writes + 1
+    assert events <= 2 * ROUNDS
+    assert bench.last.after == FIRST_HOLD
+
+    bench.clock.advance(FIRST_HOLD)
+    assert (await bench.reconcile(orders)).after == 2 * FIRST_HOLD
+    assert (await live(jetstream)).name == "orders"
+    assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_what_servers_lose_again_and_again_is_made_anew_each_time(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders = bench.stream()
+    await bench.settle(orders)
+    for _ in range(3 * ROUNDS):
+        bench.session.epoch += 1
+        await deleted_and_looked_at(bench, jetstream, orders)
+        assert bench.ready(orders) == ("True", "Converged")
+
+
+async def test_a_consumer_that_nats_itself_deletes_says_so_and_is_left_alone_for_a_while(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer(inactiveThreshold="100ms")
+    await bench.settle(orders, reader)
+    for _ in range(ROUNDS + 3):
+        await jetstream.delete_consumer("orders", "reader")
+        await bench.reconcile(reader)
+    assert bench.ready(reader) == ("False", "DriftContested")
+    assert "has used it for 100ms (inactiveThreshold)" in bench.message(reader)
+    assert await jetstream.consumer("orders", "reader") is None
+
+
+async def test_a_consumer_that_goes_with_its_stream_is_no_contest_of_its_own(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    orders, reader = bench.stream(), bench.consumer()
+    await bench.settle(orders, reader)
+    for _ in range(ROUNDS):
+        await jetstream.delete_stream("orders")
+        await bench.settle(orders, reader)
+        await jetstream.delete_consumer("orders", "reader")
+        await bench.settle(reader)
+    for _ in range(2):
+        bench.clock.advance(4 * FIRST_HOLD)
+        await jetstream.delete_stream("orders")
+        await bench.settle(orders, reader)
+    assert bench.ready(orders) == ("True", "Converged")
+    assert bench.ready(reader) == ("True", "Converged")
 
 
 # --- room -----------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from coze_nats.core.names import (
 )
 from coze_nats.core.resource import Key
 from coze_nats.reconcile.brake import QUIET
-from coze_nats.reconcile.reconciler import BRAKE_INTERVAL
+from coze_nats.reconcile.reconciler import BRAKE_INTERVAL, BUSY_INTERVAL
 from coze_nats.reconcile.removing import LATE
 from fakes.jetstream import FakeJetStream
-from support.bench import Bench
+from support.bench import NAMESPACE, Bench
 
 
 def is_gone(bench: Bench, key: Key) -> bool:
@@ -522,6 +522,48 @@ async def test_the_brake_stops_consumers_that_would_take_messages_along(
     kept = await jetstream.stream("second")
     assert kept is not None
     assert kept.messages == 5
+
+
+async def test_a_deletion_that_nats_refuses_says_why_and_stops_nobody(
+    jetstream: FakeJetStream,
+) -> None:
+    bench = Bench(jetstream, most_deletions=1)
+    keys = await full_streams(bench, jetstream, 3)
+    jetstream.refusals["delete_stream"] = Denied("$JS.API.STREAM.DELETE.*")
+    for key in keys:
+        await delete(bench, key)
+        assert bench.ready(key) == ("False", "PermissionDenied")
+    del jetstream.refusals["delete_stream"]
+    for key in keys:
+        await bench.reconcile(key)
+    assert [is_gone(bench, key) for key in keys] == [True, False, False]
+    assert bench.ready(keys[2]) == ("False", "MassDeletion")
+
+
+async def test_a_deletion_without_an_answer_counts_once(jetstream: FakeJetStream) -> None:
+    bench = Bench(jetstream, most_deletions=2)
+    keys = await full_streams(bench, jetstream, 3)
+    jetstream.refusals["delete_stream"] = OutcomeUnknown("no answer")
+    await delete(bench, keys[0])
+    del jetstream.refusals["delete_stream"]
+    for key in keys[1:]:
+        await delete(bench, key)
+    await bench.reconcile(keys[0])
+    assert [is_gone(bench, key) for key in keys] == [True, True, False]
+
+
+async def test_a_deletion_waits_a_moment_for_those_that_are_under_way(
+    jetstream: FakeJetStream,
+) -> None:
+    bench = Bench(jetstream, most_deletions=1)
+    keys = await full_streams(bench, jetstream, 2)
+    bench.context.brake.asked(NAMESPACE, "under way", bench.clock.monotonic())
+    await delete(bench, keys[0])
+    assert bench.last.after == BUSY_INTERVAL
+    assert not is_gone(bench, keys[0])
+    bench.context.brake.failed(NAMESPACE, "under way")
+    await bench.reconcile(keys[0])
+    assert is_gone(bench, keys[0])
 
 
 async def test_what_costs_no_messages_is_not_stopped(jetstream: FakeJetStream) -> None:
