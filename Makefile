@@ -21,7 +21,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help setup check format lock lock-wheel generate test test-long test-unit test-contract test-integration test-connections test-install test-safety test-faults test-soak test-kubernetes soak bench figures bench-shards demo dev image kind clean
+.PHONY: help setup check format lock lock-wheel generate test test-long test-unit test-contract test-integration test-connections test-install test-safety test-faults test-neighbours test-soak test-kubernetes soak bench figures bench-shards demo dev image kind clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,7 +98,7 @@ PYTEST := $(PY) -m pytest --durations=5 --durations-min=1
 # tests/support/side_by_side.py). BESIDE= runs them one after the other.
 BESIDE := -n auto --dist loadscope
 NOT_SLOW := -m "not slow"
-SUITES := $(addprefix tests/,contract integration install connections safety faults soak)
+SUITES := $(addprefix tests/,contract integration install connections safety faults neighbours soak)
 
 test: $(READY) ## All suites but for what is slow: ten minutes on two cores
 	@$(PY) -m controlplane binaries
@@ -108,7 +108,7 @@ test: $(READY) ## All suites but for what is slow: ten minutes on two cores
 
 # One after the other, and with `make --keep-going` also after one that failed.
 test-long: CONNECTIONS :=
-test-long: test-unit test-contract test-integration test-install test-connections test-safety test-faults test-soak ## All of all suites: every night, and before a release
+test-long: test-unit test-contract test-integration test-install test-connections test-safety test-faults test-neighbours test-soak ## All of all suites: every night, and before a release
 
 test-unit: $(READY) ## Pure logic; branch coverage of the core must be complete
 	@$(PYTEST) -n 2 --dist worksteal tests/unit $(SHARE) \
@@ -149,6 +149,12 @@ test-faults: $(READY) ## Long: every fault between operator, API server and NATS
 	@$(PYTEST) tests/faults
 	@PYTHONPATH=hack:tests $(PY) -m faults
 
+test-neighbours: $(READY) ## Long: bad tenants and bad servers beside a good tenant; prints how that one fared
+	@$(PY) -m controlplane binaries
+	@rm -f build/neighbours.json
+	@$(PYTEST) tests/neighbours
+	@PYTHONPATH=hack:tests $(PY) -m neighbours
+
 test-soak: $(READY) ## A soak of a minute, and what it would find
 	@$(PY) -m controlplane binaries
 	@$(PYTEST) $(BESIDE) tests/soak
@@ -171,7 +177,7 @@ bench: $(READY) ## Floor and operator in turn, 100 to 10,000 resources (SIZES="1
 	@$(PY) -m controlplane binaries
 	@PYTHONPATH=hack:tests $(PY) -m benchmarks $(if $(SIZES),--sizes "$(SIZES)") $(if $(QUICK),--quick)
 
-figures: $(READY) ## Put what bench, test-faults and soak measured last into the documentation
+figures: $(READY) ## Put what bench, test-faults, test-neighbours and soak measured last into the documentation
 	@PYTHONPATH=.:hack:tests $(PY) hack/figures.py
 
 bench-shards: $(READY) ## Simulate how shards divide resources, and what moves when there is one more

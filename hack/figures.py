@@ -1,4 +1,7 @@
-"""Puts what `make bench`, `test-faults` and `soak` measured last into the documentation."""
+"""Puts what was measured last into the documentation.
+
+By `make bench`, `test-faults`, `test-neighbours` and `soak`.
+"""
 
 import json
 import re
@@ -7,8 +10,9 @@ from pathlib import Path
 
 from benchmarks import keys, report
 
-from faults import record
-from faults.table import table
+from faults import record, table
+from neighbours import record as neighbours
+from neighbours import table as of_neighbours
 from soak import report as soak
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -17,7 +21,9 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 def main() -> None:
     put("performance.md", "keys", meanings())
     if record.RESULTS.exists():
-        put("reliability.md", "faults", table())
+        put("reliability.md", "faults", table.table())
+    if neighbours.RESULTS.exists():
+        put("reliability.md", "neighbours", of_neighbours.table())
     if soak.RESULTS.exists():
         put("reliability.md", "soak", soak.text(json.loads(soak.RESULTS.read_text("utf-8"))))
     if report.RESULTS.exists():

@@ -12,6 +12,7 @@ from xdist.dsession import LoadScopeScheduling  # type: ignore[import-untyped]
 
 _TOGETHER: Mapping[str, str] = {
     "faults": r"tests/faults/",
+    "neighbours": r"tests/neighbours/",
     "two operators": r"tests/integration/leading/test_two_operators",
     "shards": r"tests/integration/leading/test_shards",
     "startup": r"tests/integration/startup/",

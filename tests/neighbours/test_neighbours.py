@@ -1,0 +1,34 @@
+"""What one namespace does, or a server that it names, is not felt by the others."""
+
+from pathlib import Path
+
+import pytest
+
+from faults.site import Cluster
+from neighbours.ground import ground
+from neighbours.kind import Kind
+from neighbours.kinds import SERVERS, TENANTS
+
+
+def cases(kinds: tuple[Kind, ...]) -> list[object]:
+    """A parameter for each; `make test` has those that are quick."""
+    return [
+        pytest.param(kind, id=kind.name, marks=() if kind.is_quick else pytest.mark.slow)
+        for kind in kinds
+    ]
+
+
+@pytest.mark.parametrize("kind", cases(TENANTS))
+async def test_a_good_tenant_beside_a_bad_one_is_as_well_off_as_alone(
+    cluster: Cluster, tmp_path: Path, kind: Kind
+) -> None:
+    async with ground(cluster, kind, tmp_path) as there:
+        await there.compare()
+
+
+@pytest.mark.parametrize("kind", cases(SERVERS))
+async def test_a_good_tenant_beside_a_bad_server_is_as_well_off_as_alone(
+    cluster: Cluster, tmp_path: Path, kind: Kind
+) -> None:
+    async with ground(cluster, kind, tmp_path) as there:
+        await there.compare()
