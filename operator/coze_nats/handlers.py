@@ -3,13 +3,13 @@
 They hand over to the controller; the only module with Kopf's decorators.
 """
 
-import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import kopf
 
+from coze_nats.backoff import Backoff
 from coze_nats.controller.controller import Controller
 from coze_nats.core import names
 
@@ -87,7 +87,7 @@ class _Backoffs(Iterable[float]):
     """Seconds between attempts, for ever: an apiserver that is away shall not end the operator."""
 
     def __iter__(self) -> Iterator[float]:
-        return itertools.chain((1, 1, 2, 3, 5, 8, 13), itertools.repeat(20))
+        return Backoff(ceiling=20, growth=1.6, least=0.5).delays()
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):

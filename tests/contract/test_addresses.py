@@ -9,8 +9,9 @@ import pytest
 from controlplane.nats import NatsServer
 from coze_nats.core.login import Login
 from coze_nats.core.trouble import Trouble
-from coze_nats.jetstream.addresses import LocalAddress, RemoteTransport, is_local
+from coze_nats.jetstream.addresses import JudgedTransport, LocalAddress, is_local
 from coze_nats.jetstream.endpoint import NatsEndpoint
+from coze_nats.jetstream.lookups import Lookups
 from support.connections import started
 from support.impostors import impostor
 from support.until import until
@@ -111,7 +112,7 @@ async def test_what_is_not_refused_is_connected_to_by_the_address_that_was_judge
         judged.append(address)
         return False
 
-    transport: Any = RemoteTransport(is_refused=note)
+    transport: Any = JudgedTransport(Lookups(), is_refused=note)
     uri = urlparse(nats_server.url.replace("127.0.0.1", "localhost"))
     await transport.connect(uri, buffer_size=1 << 15, connect_timeout=5)
     assert (await transport.readline()).startswith(b"INFO ")

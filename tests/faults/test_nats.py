@@ -35,7 +35,7 @@ async def test_nats_is_absent_at_the_start(begin: Begin) -> None:
     work.survived(
         "NATS absent at the start",
         stayed_up="the operator (alive, not ready); finalizers",
-        retried="the connection, 0.2 s to 5 s",
+        retried="the connection, 0.2 s to 60 s",
         heal_seconds=await work.healed(),
         bound=2,
     )

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coze_nats.controller.queue import Backoff, KeyedQueue
+from coze_nats.backoff import Backoff
+from coze_nats.controller.queue import KeyedQueue
 from coze_nats.core.resource import Key
 from coze_nats.metrics import Load
 from coze_nats.reconcile import Next

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 
 from controlplane.certificates import Authority, Pair
 from coze_nats.jetstream.options import ConnectionOptions
-from coze_nats.jetstream.tls import UnusableCertificates, make_context
+from coze_nats.jetstream.tls import UnusableCertificates, context_of, make_context
 
 URL = "tls://nats"
 
@@ -119,3 +119,29 @@ def test_a_private_key_that_comes_as_a_text_is_written_to_no_file(pair: Pair) ->
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_context_is_made_once_for_each_content(
+    tmp_path: Path, authority: Authority, pair: Pair
+) -> None:
+    text = authority.certificate.read_text()
+    file = tmp_path / "ca.crt"
+    file.write_text(text)
+    by_file = ConnectionOptions(servers=(URL,), ca_file=str(file))
+    made = await context_of(by_file)
+    assert await context_of(ConnectionOptions(servers=("tls://other",), ca=text)) is made
+    file.write_text(pair.certificate.read_text())
+    assert await context_of(by_file) is not made
+    system = ConnectionOptions(servers=(URL,))
+    assert await context_of(system) is await context_of(system) is not made
+
+
+async def test_what_can_not_be_used_is_looked_at_again(
+    tmp_path: Path, authority: Authority
+) -> None:
+    file = tmp_path / "ca.crt"
+    options = ConnectionOptions(servers=(URL,), ca_file=str(file))
+    with pytest.raises(UnusableCertificates):
+        await context_of(options)
+    file.write_bytes(authority.certificate.read_bytes())
+    assert (await context_of(options)).get_ca_certs()

@@ -1,12 +1,12 @@
 """Turns what is heard of resources into reconciles, and done deletions into released finalizers."""
 
 import logging
-import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from coze_nats import logs, metrics
+from coze_nats.backoff import spread
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.duty import Duty
 from coze_nats.controller.queue import KeyedQueue, Lane
@@ -17,6 +17,9 @@ from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile import Next
 
 log = logging.getLogger(__name__)
+
+_JITTER = 0.1
+"""Resources with the same interval don't come at the same moment."""
 
 AddFinalizer = Callable[[Resource, tuple[str, ...]], Awaitable[Resource | None]]
 """Put the operator's finalizer on a resource, given the finalizers that it has.
@@ -196,7 +199,7 @@ class Controller:
                 if outcome.finalized:
                     await self._release(resource)
                 elif resource.resync_interval and outcome == Next(wake=outcome.wake):
-                    outcome = replace(outcome, after=_spread(resource.resync_interval))
+                    outcome = replace(outcome, after=spread(resource.resync_interval, _JITTER))
             except NotLeading as failure:
                 log.info("Left to another operator: %s", failure)
                 return Next()
@@ -222,11 +225,6 @@ class Controller:
     async def _release(self, resource: Resource) -> None:
         await self._release_finalizer(resource, self._finalizers.get(resource.uid, ()))
         self._released.add(resource.uid)
-
-
-def _spread(interval: float) -> float:
-    """The interval with jitter, so that equal ones don't fall together."""
-    return interval * random.uniform(0.9, 1.1)  # noqa: S311  spreading load needs no cryptography
 
 
 def _result(outcome: Next) -> str:

@@ -8,13 +8,12 @@ doesn't answer holds up nobody but its own resources.
 import asyncio
 import contextvars
 import logging
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from coze_nats import metrics
+from coze_nats.backoff import Backoff
 from coze_nats.core.resource import Key
 from coze_nats.core.turns import Turns
 from coze_nats.reconcile import Next
@@ -40,25 +39,6 @@ class Clock(Protocol):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> Timer: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Exponential, with full jitter so that keys which failed together don't return together.
-
-    Attributes:
-        first: ceiling of the first delay in seconds; it doubles with every failure in a row.
-        ceiling: no delay is longer, in seconds.
-    """
-
-    first: float = 1.0
-    ceiling: float = 60.0
-
-    def delay(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row (1 and up)."""
-        # The exponent is bounded because 2**1024 is no float.
-        ceiling = min(self.ceiling, self.first * 2.0 ** min(failures - 1, 32))
-        return random.uniform(0, ceiling)  # noqa: S311  spreading load needs no cryptography
 
 
 Lane = Hashable

@@ -5,9 +5,9 @@ What a comparison is, is `comparison`'s.
 
 import asyncio
 import logging
-import random
 
 from coze_nats import metrics
+from coze_nats.backoff import Backoff, spread
 from coze_nats.controller.comparison import Comparison, Gaps, Judge, Users
 from coze_nats.controller.queue import Clock, KeyedQueue, Lane
 from coze_nats.controller.unseen import Unseen
@@ -176,10 +176,8 @@ class Resync:
     def _pause(self) -> float:
         """Seconds until the next round, with jitter that spreads load."""
         if not self._failures:
-            return self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-        # The exponent is bounded because 2**1024 is no float.
-        longest = min(self._interval, self._retry * 2.0 ** min(self._failures - 1, 32))
-        return longest * random.uniform(0.5, 1)  # noqa: S311
+            return spread(self._interval, _JITTER)
+        return Backoff(self._retry, self._interval, least=0.5).delay(self._failures)
 
     def _all(self) -> list[Key]:
         return [resource.key for resource in self._users()]

@@ -7,11 +7,12 @@ other processes of its pod or machine, and the metadata of its cloud. Some have 
 
 import asyncio
 import ipaddress
-import socket
 from collections.abc import Callable, Iterator
 from urllib.parse import ParseResult
 
 from nats.aio.transport import TcpTransport
+
+from coze_nats.jetstream.lookups import Lookups
 
 
 class LocalAddress(Exception):
@@ -105,20 +106,28 @@ def _split_by_zeros(number: int) -> Iterator[int]:
             yield found
 
 
-class RemoteTransport(TcpTransport):
+class SlowName(Exception):
+    """The system's resolver has not answered yet."""
+
+    def __str__(self) -> str:
+        return "can't resolve the host name: no answer in time"
+
+
+class JudgedTransport(TcpTransport):
     """nats-py's own, which connects to the very addresses that were judged."""
 
-    def __init__(self, is_refused: Callable[[str], bool] = is_local) -> None:
+    def __init__(self, lookups: Lookups, is_refused: Callable[[str], bool] = is_local) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # nats-py leaves it so
+        self._lookups = lookups
         self._is_refused = is_refused
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
-        """Connect to one of the addresses of the host; LocalAddress if any of them is local."""
-        async with asyncio.timeout(connect_timeout):
-            found = await asyncio.get_running_loop().getaddrinfo(
-                uri.hostname, uri.port, type=socket.SOCK_STREAM
-            )
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        """Connect to one of the addresses of the host; LocalAddress if any of them is refused."""
+        try:
+            async with asyncio.timeout(connect_timeout):
+                addresses = await self._lookups.addresses(uri.hostname or "", uri.port or 0)
+        except TimeoutError:
+            raise SlowName from None
         if any(map(self._is_refused, addresses)):
             raise LocalAddress
         failure: OSError | None = None

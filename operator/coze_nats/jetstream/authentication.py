@@ -7,12 +7,12 @@ import base64
 import re
 from contextlib import suppress
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import nkeys
 
 from coze_nats.core.words import Secrets
-from coze_nats.jetstream import tls
 from coze_nats.jetstream.options import Address, ConnectionOptions
 
 _JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]+")
@@ -22,16 +22,20 @@ class UnusableCredentials(Exception):
     """A seed, a JWT or a creds file can't be used; the message says why and shows no secret."""
 
 
-def connect_arguments(options: ConnectionOptions, address: Address) -> dict[str, Any]:
+def connect_arguments(
+    options: ConnectionOptions, address: Address, context: SSLContext | None = None
+) -> dict[str, Any]:
     """Build the keyword arguments of nats-py's connect that log in at one server.
+
+    Args:
+        context: for TLS, where it is required.
 
     Raises:
         UnusableCredentials: a file can't be read, or what it holds is malformed.
-        UnusableCertificates: likewise.
     """
     arguments = _login(options, address)
-    if options.requires_tls:
-        arguments["tls"] = tls.make_context(options)
+    if context is not None:
+        arguments["tls"] = context
         arguments["tls_handshake_first"] = options.handshake_first
     if options.server_name:
         arguments["tls_hostname"] = options.server_name

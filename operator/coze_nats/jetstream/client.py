@@ -17,8 +17,9 @@ from nats.aio.client import Client as NatsClient
 
 from coze_nats.core.terms import UNDELIVERED_SECONDS
 from coze_nats.core.words import MOST, Secrets, readable
-from coze_nats.jetstream.addresses import RemoteTransport
+from coze_nats.jetstream.addresses import JudgedTransport, is_local
 from coze_nats.jetstream.failures import TLSNotOffered
+from coze_nats.jetstream.lookups import Lookups
 
 NAME_LENGTH = 128
 """Characters of a server's version, and of its cluster's name."""
@@ -27,9 +28,12 @@ NAME_LENGTH = 128
 class Client(NatsClient):
     """One connection to one server; it is never reconnected."""
 
-    def __init__(self, *, require_tls: bool, secrets: Secrets, allow_local: bool = True) -> None:
+    def __init__(
+        self, *, require_tls: bool, secrets: Secrets, lookups: Lookups, allow_local: bool = True
+    ) -> None:
         super().__init__()
         self._allow_local = allow_local
+        self._lookups = lookups
         self.requires_tls = require_tls
         self.secrets = secrets
 
@@ -80,12 +84,10 @@ class Client(NatsClient):
             await self.close()
 
     async def _connect_to_server(self, server: Any) -> None:
-        if self._allow_local:
-            await super()._connect_to_server(server)
-            return
         # nats-py takes a transport of its own wherever the former one isn't connected yet.
         server.last_attempt = time.monotonic()
-        self._transport = RemoteTransport()
+        is_refused = _never if self._allow_local else is_local
+        self._transport = JudgedTransport(self._lookups, is_refused)
         timeout = self.options["connect_timeout"]
         await self._transport.connect(server.uri, DEFAULT_BUFFER_SIZE, timeout)
 
@@ -120,3 +122,7 @@ class Client(NatsClient):
         if self.requires_tls and not self.is_encrypted:
             raise TLSNotOffered
         return super()._connect_command()
+
+
+def _never(_: str) -> bool:
+    return False

@@ -7,23 +7,25 @@ either alive or gone, and nothing is sent without one.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator
 
 from coze_nats import metrics
+from coze_nats.backoff import Backoff
 from coze_nats.core.errors import Unavailable
 from coze_nats.core.trouble import Trouble
 from coze_nats.core.words import Secrets
 from coze_nats.jetstream.failures import Cause, NotConnected, cause_of
+from coze_nats.jetstream.lookups import Lookups
 from coze_nats.jetstream.options import Address, ConnectionOptions
 from coze_nats.jetstream.session import Session
 from coze_nats.jetstream.subscriptions import Subscription
 
 _logger = logging.getLogger(__name__)
 
-_SHORTEST_DELAY = 0.2
-_LONGEST_DELAY = 5.0
+_BACKOFF = Backoff(first=0.2, growth=1.25, least=0.5)
+"""So no pause is longer than about a quarter of the time that there has been no session."""
+
 _STEADY_AFTER = 5.0
 """A session that lasts so many seconds was a good one: the next is tried for without a delay."""
 
@@ -54,6 +56,7 @@ class Connection:
         self._subscriptions: list[Subscription] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._retirements: set[asyncio.Task[None]] = set()
+        self._lookups = Lookups()
         self._renewal = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -175,14 +178,14 @@ class Connection:
         return await session.request(subject, payload, wait)
 
     async def _supervise(self) -> None:
-        delays = _backoff()
+        delays = _BACKOFF.delays()
         while True:
             session = await self._establish(delays)
             opened_at = time.monotonic()
             self._adopt(session)
             await _first_of(session.leaving, self._renewal)
             if self._renewal.is_set() or time.monotonic() - opened_at >= _STEADY_AFTER:
-                delays = _backoff()
+                delays = _BACKOFF.delays()
             else:
                 await asyncio.sleep(next(delays))
 
@@ -193,7 +196,7 @@ class Connection:
             for address in self.options.addresses:
                 try:
                     session = await Session.open(
-                        self.options, address, self._on_lost, self._subscriptions
+                        self.options, address, self._on_lost, self._subscriptions, self._lookups
                     )
                 except NotConnected as error:
                     self._failures[address] = error.cause
@@ -246,14 +249,6 @@ class Connection:
             away = now - (self._away_since or now)
             _logger.warning("Not connected to NATS for %.0f s: %s", away, self.last_error)
         self._announced_at = now
-
-
-def _backoff() -> Iterator[float]:
-    """Delays in seconds, doubling, with jitter so that many clients don't come back at once."""
-    delay = _SHORTEST_DELAY
-    while True:
-        yield delay * random.uniform(0.5, 1.0)  # noqa: S311 # jitter is not cryptography
-        delay = min(2 * delay, _LONGEST_DELAY)
 
 
 async def _first_of(*events: asyncio.Event, within: float | None = None) -> None:

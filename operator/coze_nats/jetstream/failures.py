@@ -12,7 +12,7 @@ import nats.errors
 
 from coze_nats.core.errors import Failure, OutcomeUnknown, Rejected, Unavailable
 from coze_nats.core.trouble import Trouble
-from coze_nats.jetstream.addresses import LocalAddress
+from coze_nats.jetstream.addresses import LocalAddress, SlowName
 from coze_nats.jetstream.authentication import UnusableCredentials
 from coze_nats.jetstream.tls import UnusableCertificates
 
@@ -138,6 +138,7 @@ def _tls_words(error: ssl.SSLError) -> str:
 # The first that fits counts: subclasses stand before their bases.
 _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (LocalAddress, str),
+    (SlowName, str),
     (TLSNotOffered, str),
     (UnusableCredentials, str),
     (UnusableCertificates, str),

@@ -12,6 +12,7 @@ import nats.errors
 from coze_nats.core.errors import Unavailable
 from coze_nats.core.trouble import Trouble
 from coze_nats.core.words import Secrets
+from coze_nats.jetstream import tls
 from coze_nats.jetstream.authentication import connect_arguments, secrets_of
 from coze_nats.jetstream.client import Client
 from coze_nats.jetstream.failures import (
@@ -27,6 +28,7 @@ from coze_nats.jetstream.failures import (
     from_request,
     is_no_greeting,
 )
+from coze_nats.jetstream.lookups import Lookups
 from coze_nats.jetstream.options import Address, ConnectionOptions
 from coze_nats.jetstream.requests import Requests
 from coze_nats.jetstream.subscriptions import Subscription
@@ -76,15 +78,21 @@ class Session:
         address: Address,
         on_lost: Callable[["Session"], None],
         subscriptions: Sequence[Subscription] = (),
+        lookups: Lookups | None = None,
     ) -> Self:
         """Connect, log in and subscribe; `on_lost` is called once, if the session ends by itself.
+
+        `lookups` are those of the connection that the session is for.
 
         Raises:
             NotConnected: with the cause.
         """
         secrets = secrets_of(options, address)
         client = Client(
-            require_tls=options.requires_tls, secrets=secrets, allow_local=options.allow_local
+            require_tls=options.requires_tls,
+            secrets=secrets,
+            lookups=lookups or Lookups(),
+            allow_local=options.allow_local,
         )
         session = cls(client, address, options, tuple(subscriptions))
         login = asyncio.create_task(session._log_in(), name="nats-login")
@@ -163,6 +171,7 @@ class Session:
 
     async def _log_in(self) -> None:
         options = self._options
+        context = await tls.context_of(options) if options.requires_tls else None
         await self._client.connect(
             str(self.address),
             name=options.name,
@@ -174,7 +183,7 @@ class Session:
             pending_size=0,
             # The watchdog pings instead: nats-py would first wait for a dead peer's farewell.
             ping_interval=_NEVER,
-            **connect_arguments(options, self.address),
+            **connect_arguments(options, self.address, context),
         )
         self._client.drop_undelivered()
         self._logged_in = True

@@ -1,14 +1,19 @@
 """From options to a TLS context, of material that is in memory only.
 
-Called anew for every attempt to connect, so that rotated certificates are picked up.
+Asked for anew at every attempt to connect, so that rotated certificates are picked up; made once
+for each content, and apart from the event loop: it takes some twenty milliseconds.
 """
 
+import asyncio
 import os
 import re
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from coze_nats.jetstream.options import ConnectionOptions
 
@@ -19,20 +24,60 @@ class UnusableCertificates(Exception):
     """A certificate, a key or a CA can't be used; the message says why and shows no secret."""
 
 
+class _Material(NamedTuple):
+    """What a context is made of.
+
+    Attributes:
+        authorities: as PEM; None for the system's.
+        system: of which age and size the system's are.
+        pair: our certificate and its private key, as PEM.
+    """
+
+    authorities: str | None
+    system: tuple[object, ...]
+    pair: tuple[str, str] | None
+
+
+KEPT = 128
+"""So many contexts are kept, those that were asked for last."""
+
+_MAKING = ThreadPoolExecutor(1, thread_name_prefix="tls")
+
+
+async def context_of(options: ConnectionOptions) -> ssl.SSLContext:
+    """`make_context` apart from the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(_MAKING, make_context, options)
+
+
 def make_context(options: ConnectionOptions) -> ssl.SSLContext:
-    """Build the context that verifies the server, and shows our certificate if there is one.
+    """The context that verifies the server, and shows our certificate if there is one.
 
     Raises:
         UnusableCertificates: a file can't be read, or what it holds is malformed.
     """
-    context = _trusting(_read(options, "ca", "CA")) if options.has("ca") else _trusting(None)
+    authorities = _read(options, "ca", "CA") if options.has("ca") else None
+    pair = None
+    if options.has("certificate"):
+        certificate = _read(options, "certificate", "client certificate")
+        pair = certificate, _read(options, "private_key", "private key")
+    return _made(_Material(authorities, () if authorities else _of_the_system(), pair))
+
+
+def _of_the_system() -> tuple[object, ...]:
+    """What differs when the system's authorities have been replaced."""
+    paths = ssl.get_default_verify_paths()
+    found = [Path(path) for path in (paths.cafile, paths.capath) if path]
+    return tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in found)
+
+
+@lru_cache(KEPT)
+def _made(material: _Material) -> ssl.SSLContext:
+    context = _trusting(material.authorities)
     # From Python 3.13 on, an authority without extensions that NATS's other clients never asked for
     # would be refused. Chain, names and times are verified all the same.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if options.has("certificate"):
-        certificate = _read(options, "certificate", "client certificate")
-        key = _read(options, "private_key", "private key")
-        _show(context, certificate, key)
+    if material.pair:
+        _show(context, *material.pair)
     return context
 
 

@@ -18,7 +18,6 @@ all of them; only nobody can release it for the others.
 import asyncio
 import logging
 import math
-import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from coze_nats.backoff import between
 from coze_nats.core.errors import Failure
 from coze_nats.core.terms import Terms
 from coze_nats.kube.api import Api, ApiServerError, Gone
@@ -92,15 +92,14 @@ class Lease:
         while True:
             if await self._tried(self._take, self._terms.renew_within):
                 break
-            jitter = random.uniform(1, 1 + _JITTER)  # noqa: S311  spreads load
-            await asyncio.sleep(self._terms.retry_every * jitter)
+            await asyncio.sleep(self._terms.retry_every * between(1, 1 + _JITTER))
         log.info("%s holds Lease %s", self._identity, self)
 
     async def keep(self) -> None:
         """Renew the Lease until it is lost; then nothing may be written any more."""
         while self.may_write():
             # Not all at the same moment, if several share it.
-            await asyncio.sleep(self._terms.retry_every * random.uniform(1 - _JITTER, 1))  # noqa: S311
+            await asyncio.sleep(self._terms.retry_every * between(1 - _JITTER, 1))
             # Half the time for each attempt: a connection that is silently dead gets a successor.
             left = min(self._good_until - self._clock(), self._terms.renew_within / 2)
             if left > 0 and not await self._tried(self._renew, left) and self._is_anothers():
@@ -165,7 +164,7 @@ class Lease:
                 self._good_until = started + self._terms.renew_within
                 return True
             # With a request of our own whose answer was lost, or with another one who shares it.
-            await asyncio.sleep(random.uniform(0, _CONFLICT_SECONDS))  # noqa: S311
+            await asyncio.sleep(between(0, _CONFLICT_SECONDS))
             await self._read()
         return False
 
