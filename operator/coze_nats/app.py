@@ -192,7 +192,14 @@ class Operator:
                     metrics.label_of(connection), FRESH_ROUNDS * self._settings.resync_interval
                 ),
             )
-            hints = Hints(cache, controller.queue, connection, reporter.written_ago, resync.request)
+            hints = Hints(
+                cache,
+                controller.queue,
+                connection,
+                reporter.written_ago,
+                resync.request,
+                context.blocked.on,
+            )
             return reconciler, resync, hints
 
         # The queue is made with the controller, further down.

@@ -2,7 +2,7 @@
 
 from coze_nats.core.names import CONSUMER_KIND, OWNER_METADATA
 from coze_nats.core.resource import Key
-from coze_nats.reconcile.reconciler import QUIET
+from coze_nats.reconcile.waiting import QUIET
 from support.recorded_streams import UNSEEN_SAYS
 from support.recording import HEALTHY, HELD, STUCK, WORKING, Scenario, Stage
 

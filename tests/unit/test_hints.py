@@ -27,8 +27,14 @@ class Bench:
         self.written_ago = LONG_AGO
         self.queue = KeyedQueue(self._look)
         self.compared = 0
+        self.blocked: dict[str, tuple[Key, ...]] = {}
         self.hints = Hints(
-            self.cache, self.queue, connection, lambda _: self.written_ago, self._compare
+            self.cache,
+            self.queue,
+            connection,
+            lambda _: self.written_ago,
+            self._compare,
+            lambda stream: self.blocked.get(stream, ()),
         )
 
     def _compare(self) -> None:
@@ -138,3 +144,16 @@ async def test_what_the_user_may_not_hear_is_logged_when_it_changes(
     refused, granted = (record.getMessage() for record in caplog.records)
     assert f"may not subscribe to {SUBJECTS[0]}, {SUBJECTS[1]}: " in refused
     assert "may subscribe to JetStream's advisories now" in granted
+
+
+async def test_a_hint_about_a_stream_is_one_for_who_is_refused_because_of_it(bench: Bench) -> None:
+    bench.written_ago = 0.0
+    bench.blocked["foreign"] = (Key(names.STREAM_KIND, "coze", "orders"),)
+    heard = ("STREAM.UPDATED.orders", "CONSUMER.DELETED.foreign.theirs")
+    assert await bench.hears(*heard) == ["orders"]
+
+
+async def test_who_is_refused_is_not_woken_by_its_own_objects_echo(bench: Bench) -> None:
+    bench.written_ago = 0.0
+    bench.blocked["orders"] = (Key(names.STREAM_KIND, "coze", "orders"),)
+    assert await bench.hears("STREAM.UPDATED.orders", "STREAM.UPDATED.elsewhere") == []

@@ -8,7 +8,7 @@ wrong.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import groupby
 from typing import Protocol
@@ -53,6 +53,7 @@ class Hints:
 
     Args:
         written_ago: seconds since the operator last wrote the resource's status.
+        blocked: whom a change of a stream, or on it, may concern that was refused.
         compare: has everything compared soon, by listing.
     """
 
@@ -63,12 +64,14 @@ class Hints:
         connection: Key | None,
         written_ago: Callable[[Key], float],
         compare: Callable[[], None],
+        blocked: Callable[[str], Iterable[Key]] = lambda _: (),
     ) -> None:
         self._cache = cache
         self._queue = queue
         self._connection = connection
         self._written_ago = written_ago
         self._compare = compare
+        self._blocked = blocked
         self._gathered: dict[tuple[str, ...], None] = {}
         self._due: asyncio.TimerHandle | None = None
         self._doubt: asyncio.TimerHandle | None = None
@@ -100,8 +103,13 @@ class Hints:
         gathered, self._gathered = self._gathered, {}
         for stream, hints in groupby(sorted(gathered, key=_stream), key=_stream):
             resources = self._on(stream)
-            for _, what, _, *consumer in hints:
-                for key in resources.get(tuple(consumer), ()):
+            heard = [(what, tuple(consumer)) for _, what, _, *consumer in hints]
+            about = {key for _, consumer in heard for key in resources.get(consumer, ())}
+            for key in self._blocked(stream):
+                if key not in about and not self._queue.is_active(key):
+                    self._queue.add(key)
+            for what, consumer in heard:
+                for key in resources.get(consumer, ()):
                     if what == "DELETED" or not self._is_own(key):
                         self._queue.add(key)
                     elif what in CHANGES:

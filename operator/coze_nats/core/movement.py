@@ -1,5 +1,6 @@
 """How much a status says that the one before it doesn't, and whether that is worth a write."""
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
@@ -36,17 +37,15 @@ class Difference(Enum):
 def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Difference:
     """How much the following status says that this one doesn't.
 
-    The words of a refusal move with the traffic too, as they tell what a change would cost now.
+    The figures in the words of a refusal move with the traffic, too, as they tell what a change
+    would cost now. Other words don't.
     """
     differing = {
         key for key in {*status, *following} if status.get(key) != following.get(key)
     } - COMPANIONS
     if _only_gains(status.get("policies"), following.get("policies")):
         differing -= {"policies"}
-    if _verdicts(status) == _verdicts(following):
-        words = {"conditions", "plan"} & differing
-    else:
-        words = set()
+    words = {"conditions", "plan"} & differing if _differ_in_figures(status, following) else set()
     if differing - COUNTERS - words:
         return Difference.REAL
     if words or any(_has_moved(status.get(key), following.get(key)) for key in differing):
@@ -62,12 +61,21 @@ def _only_gains(before: Any, after: Any) -> bool:
     return bool(before) and before == {key: (after or {}).get(key) for key in before}
 
 
-def _verdicts(status: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The conditions without their words."""
-    return [
-        {key: value for key, value in item.items() if key != "message"}
+_FIGURE = re.compile(r"\d[\d,]*(?= (of|more|messages?|bytes|consumers?|not acknowledged)\b)")
+"""A count in a message, after `core.costs.counted`; numbers of a configuration are none."""
+
+
+def _differ_in_figures(status: Mapping[str, Any], following: Mapping[str, Any]) -> bool:
+    """Whether conditions and plan are equal but for counts in their words, if they differ."""
+    return _without_figures(status) == _without_figures(following)
+
+
+def _without_figures(status: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    conditions = [
+        {**item, "message": _FIGURE.sub("#", item.get("message", ""))}
         for item in status.get("conditions") or ()
     ]
+    return conditions, _FIGURE.sub("#", status.get("plan", ""))
 
 
 def _has_moved(before: Any, after: Any) -> bool:

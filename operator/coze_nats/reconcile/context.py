@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from coze_nats.core import names
 from coze_nats.core.blocking import Refusal
-from coze_nats.core.conditions import Health, Outcome
+from coze_nats.core.conditions import Health, Outcome, is_true
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
 from coze_nats.core.incarnation import Incarnation, keeps_created
@@ -28,6 +28,7 @@ from coze_nats.core.remembered import situation_of, still_good
 from coze_nats.core.resource import Key, Resource
 from coze_nats.core.warnings import filter_warning
 from coze_nats.ports import JetStream, Resources
+from coze_nats.reconcile.blocked import Blocked
 from coze_nats.reconcile.brake import Brake
 from coze_nats.reconcile.reporting import Clock, Reporter
 from coze_nats.reconcile.surroundings import Surroundings
@@ -65,8 +66,10 @@ class Context:
         connection: whose JetStream it is; None: the operator's own.
         server: the server as it was when something was last reconciled; None before that.
         unanswered: of which resources, by uid, a creation was not answered, and when it was sent.
+        blocked: who is refused for what others are like.
         last_change: when, on the monotonic clock, an object was last created or deleted.
         surroundings: what others have on the connection.
+        last_deletion: when a deleted resource last left nothing more to do.
     """
 
     resources: Resources
@@ -78,7 +81,9 @@ class Context:
     connection: Key | None = None
     server: Server | None = None
     unanswered: dict[str, float] = field(default_factory=dict)
+    blocked: Blocked = field(default_factory=Blocked)
     last_change: float = 0.0
+    last_deletion: float = float("-inf")
     surroundings: Surroundings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +156,11 @@ class Context:
         heir = resource.handed_over_to
         others = self.resources.namesakes_of(resource) if heir else ()
         return tuple(o.key for o in others if f"{o.key.namespace}/{o.key.name}" == heir)
+
+    def rivals(self, resource: Resource) -> tuple[Key, ...]:
+        """The other resources that declare the same object, who may have it when this one goes."""
+        others = self.resources.namesakes_of(resource)
+        return tuple(other.key for other in others if other.key != resource.key)
 
     def fences(self, resource: Resource, server: Server, live: Live | None = None) -> Fences:
         """What the resource's object may not reach, as it is declared and as it is."""
@@ -326,7 +336,7 @@ def concerns_consumers(stream: Resource, outcome: Outcome) -> bool:
     """Whether the stream, or what its consumers get from it, isn't what its status tells."""
     live = outcome.live
     if not isinstance(live, LiveStream):
-        return False
+        return is_true(stream.status, "Ready")
     limits = CONSUMER_LIMITS.canonical(live.config.get("consumer_limits") or {})
     known = CONSUMER_LIMITS.canonical(consumer_limits(stream.status))
     return outcome.is_new or limits != known

@@ -48,7 +48,7 @@ from coze_nats.reconcile.context import (
     without_effect,
 )
 from coze_nats.reconcile.drifting import drifted_fields, is_lost, undone
-from coze_nats.reconcile.looking import planned
+from coze_nats.reconcile.looking import depends_on, planned
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
 from coze_nats.reconcile.returning import returning
@@ -118,6 +118,7 @@ class Converger:
             ours = live if live and owns(live, situation) else None
             found = refused(refusal, ours)
             is_told = ours is not None or not stays_known(live, situation)
+            self._context.blocked.are_by(resource.key, {stream.name})
             return replace(found, observed=is_told, adopted=situation.adopted)
         if stream:
             desired = desired.under(stream.config.get("consumer_limits"))
@@ -136,14 +137,15 @@ class Converger:
                 # It may have been replaced between the look and the change.
                 lost = is_lost(resource, desired.target, live, situation, news)
             outcome = self._achieved(resource, desired, live, situation)
-        elif todo.action is Action.NOTHING:
-            metrics.not_held(resource.key)
         else:
-            metrics.held(resource.key, todo.action.value, str(outcome.reason))
+            _counted(resource, todo, outcome)
         if outcome.health is Health.READY:
             outcome = replace(outcome, warning=self._context.warning(resource, desired, stream))
         if outcome.observed:
             news.extend(news_of_move(resource, desired.target))
+        if todo.refusal:
+            streams = depends_on(desired, situation.seen, todo.refusal.reason)
+            self._context.blocked.are_by(resource.key, streams)
         outcome = identified(outcome, live, situation, todo)
         return replace(outcome, lost=lost, adopted=situation.adopted)
 
@@ -302,6 +304,7 @@ class Converger:
                 self._context.unanswered[resource.uid] = self._context.clock.monotonic()
             raise
         self._context.unanswered.pop(resource.uid, None)
+        self._context.blocked.changed(desired.target.stream)
         log.info("%s", described(todo, desired.target))
         metrics.carried_out(resource.key, todo.action.value)
         now = self._context.clock.monotonic()
@@ -335,3 +338,11 @@ class Converger:
         """The resource is gone."""
         self.contests.forget(uid)
         self._attempts.forget(uid)
+
+
+def _counted(resource: Resource, todo: Plan, outcome: Outcome) -> None:
+    """Have metrics tell whether the plan waits."""
+    if todo.action is Action.NOTHING:
+        metrics.not_held(resource.key)
+    else:
+        metrics.held(resource.key, todo.action.value, str(outcome.reason))

@@ -1,39 +1,65 @@
 """Who stands in the way: the streams and consumers that a refusal is about, by name."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from coze_nats.core import bounds
 from coze_nats.core.desired import Desired
-from coze_nats.core.errors import Failure
+from coze_nats.core.errors import Denied, Failure, Rejected, SubjectOverlap
 from coze_nats.core.ownership import owner_of
 from coze_nats.core.subjects import Subjects, filters_of
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.blocked import ANY
 
 WORK_QUEUE_ERRORS = frozenset({10099, 10100})
 """`err_code`s for a consumer whose filter overlaps another one's on a work queue."""
 
 
-async def overlapping_streams(jetstream: JetStream, desired: Desired, failure: Failure) -> str:
-    """The first of the stream's subjects that others store, or else what the server said."""
+class Culprits(NamedTuple):
+    """A refusal in words, with the names of the streams whose change may end it."""
+
+    message: str
+    streams: frozenset[str]
+
+
+async def named(jetstream: JetStream, desired: Desired, failure: Failure, message: str) -> Culprits:
+    """The message with the names of whoever stands in the way, if they may be asked for."""
+    own = frozenset({desired.target.stream})
+    anybody = own | {ANY}
+    try:
+        if isinstance(failure, SubjectOverlap):
+            taken = await _overlapping_streams(jetstream, desired)
+            return Culprits(taken.message or f"subjects: {failure}", taken.streams or anybody)
+        if isinstance(failure, Rejected) and failure.err_code in WORK_QUEUE_ERRORS:
+            message += await _rivals_on_work_queue(jetstream, desired)
+    except Denied as denied:
+        message = f"{message}; what it is that stands in the way can't be told: {denied}"
+        return Culprits(message, anybody)
+    return Culprits(message, own)
+
+
+async def _overlapping_streams(jetstream: JetStream, desired: Desired) -> Culprits:
+    """The first of the stream's subjects that others store."""
     stream = desired.target.stream
     subjects = desired.declared.get("subjects") or (stream,)
-    return await subjects_taken(jetstream, stream, subjects) or f"subjects: {failure}"
+    return await subjects_taken(jetstream, stream, subjects)
 
 
-async def subjects_taken(jetstream: JetStream, stream: str, subjects: Iterable[str]) -> str:
+async def subjects_taken(jetstream: JetStream, stream: str, subjects: Iterable[str]) -> Culprits:
     """The first of a stream's subjects that others store, who they are, and who owns them."""
     for subject in subjects:
         others = set(await jetstream.streams_on(subject)) - {stream}
         if others:
             first = sorted(others)[: bounds.ITEMS]
-            named = [await _with_owner(jetstream, name) for name in first]
-            more = f" and {len(others) - len(named)} more" if len(others) > len(named) else ""
-            return (
-                f"subjects: {subject} overlaps with the subjects of stream {', '.join(named)}{more}"
+            whose = [await _with_owner(jetstream, name) for name in first]
+            more = f" and {len(others) - len(whose)} more" if len(others) > len(whose) else ""
+            message = (
+                f"subjects: {subject} overlaps with the subjects of stream {', '.join(whose)}{more}"
                 ", and "
                 "a message can be stored by one stream only: change one of the two"
             )
-    return ""
+            return Culprits(message, frozenset(others))
+    return Culprits("", frozenset())
 
 
 async def _with_owner(jetstream: JetStream, name: str) -> str:
@@ -42,7 +68,7 @@ async def _with_owner(jetstream: JetStream, name: str) -> str:
     return f"{name} (owned by {owner})" if owner else name
 
 
-async def rivals_on_work_queue(jetstream: JetStream, desired: Desired) -> str:
+async def _rivals_on_work_queue(jetstream: JetStream, desired: Desired) -> str:
     """The consumers whose filters overlap this one's, for the end of a message; "" for none."""
     mine = Subjects(filters_of(desired.declared))
     found = [

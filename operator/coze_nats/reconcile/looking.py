@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from coze_nats.core.desired import Desired
-from coze_nats.core.live import LiveStream
+from coze_nats.core.live import Config, LiveStream
 from coze_nats.core.looks import (
     ConsumersLook,
     CopiesLook,
@@ -17,9 +17,11 @@ from coze_nats.core.looks import (
     Seen,
     StreamLook,
 )
+from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Plan, Situation, plan
 from coze_nats.ports import JetStream
+from coze_nats.reconcile.blocked import ANY
 from coze_nats.reconcile.culprits import subjects_taken
 
 Resources = Callable[[bool], Mapping[str, Returning]]
@@ -54,7 +56,7 @@ async def _found(jetstream: JetStream, resources: Resources, look: Look) -> Any:
                 found |= await jetstream.messages_on(stream, pattern)
             return found
         case RivalsLook(stream, subjects):
-            return await subjects_taken(jetstream, stream, subjects)
+            return (await subjects_taken(jetstream, stream, subjects)).message
         case ReturningLook(was_lost=was_lost):
             return resources(was_lost)
         case CopiesLook(origin):
@@ -62,7 +64,27 @@ async def _found(jetstream: JetStream, resources: Resources, look: Look) -> Any:
             return tuple(sorted(name for name, each in streams.items() if origin in origins(each)))
 
 
+def depends_on(desired: Desired, seen: Seen, reason: Reason) -> set[str]:
+    """The streams by whose change, or one on them, a plan made with these looks may be another."""
+    found = {desired.target.stream, *_origins(desired.declared)}
+    if reason is Reason.NOT_GRANTED:
+        found.add(ANY)
+    for look in seen.found:
+        match look:
+            case RivalsLook():
+                found.add(ANY)
+            case CopiesLook(origin):
+                found.add(origin)
+            case _:
+                found.add(look.stream)
+    return found
+
+
 def origins(stream: LiveStream) -> set[str]:
     """The names of the account's own streams that a stream copies from."""
-    copied = [stream.config.get("mirror") or {}, *(stream.config.get("sources") or ())]
+    return _origins(stream.config)
+
+
+def _origins(config: Config) -> set[str]:
+    copied = [config.get("mirror") or {}, *(config.get("sources") or ())]
     return {item["name"] for item in copied if item and not item.get("external")}

@@ -10,18 +10,9 @@ from dataclasses import dataclass, replace
 
 from coze_nats import metrics
 from coze_nats.core import names
-from coze_nats.core.conditions import Health, Outcome
+from coze_nats.core.conditions import Health, Outcome, is_true
 from coze_nats.core.desired import Desired, InvalidField, Target
-from coze_nats.core.errors import (
-    Denied,
-    Failure,
-    NotFound,
-    NotLeading,
-    OutcomeUnknown,
-    Rejected,
-    SubjectOverlap,
-    Unavailable,
-)
+from coze_nats.core.errors import Failure, NotFound, NotLeading, OutcomeUnknown, Unavailable
 from coze_nats.core.intent import Waiting, intent, target_of
 from coze_nats.core.judgement import judged
 from coze_nats.core.live import LiveStream
@@ -29,7 +20,7 @@ from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, has_vanished, plan
 from coze_nats.core.references import stream_key
-from coze_nats.core.remembered import says
+from coze_nats.core.remembered import is_observed, says
 from coze_nats.core.resource import Key, Resource
 from coze_nats.ports import Session
 from coze_nats.reconcile import culprits
@@ -44,20 +35,15 @@ from coze_nats.reconcile.context import (
 from coze_nats.reconcile.converging import Converger
 from coze_nats.reconcile.removing import Busy, Remover
 from coze_nats.reconcile.reporting import News
+from coze_nats.reconcile.waiting import Waits
 
 log = logging.getLogger(__name__)
 
 AWAY_GRACE = 15.0
 """Seconds that NATS may be away before a resource's status says so."""
 
-QUIET = 3.0
-"""Seconds without a created or deleted object after which a status says that it waits for one.
-
-While many resources are applied or deleted in any order, waiting is nothing worth a write.
-"""
-
-PATIENCE = 120.0
-"""Seconds after which it says so in any case."""
+SECOND_LOOK = 1.0
+"""Seconds after which what NATS refused for the first time is tried once more."""
 
 BRAKE_INTERVAL = 60.0
 """Seconds after which a deletion that waits for a yes is looked at again."""
@@ -97,7 +83,7 @@ class Reconciler:
         self._converger = Converger(context, session)
         self._remover = Remover(context)
         context.last_change = context.clock.monotonic()
-        self._waiting_since: dict[Key, float] = {}
+        self._waits = Waits(context)
         self._failures: dict[Key, int] = {}
         self._away_since: dict[Key, float] = {}
 
@@ -107,6 +93,11 @@ class Reconciler:
         Raises:
             Failure: the apiserver didn't take the status; everything else is reported there.
         """
+        following = await self._reconcile(key)
+        blocked = self._context.blocked.due(key)
+        return replace(following, wake=(*following.wake, *blocked)) if blocked else following
+
+    async def _reconcile(self, key: Key) -> Next:
         resource = self._context.resources.get(key)
         if resource is None:
             return Next()
@@ -122,13 +113,17 @@ class Reconciler:
             return Next()
         if isinstance(desired, Waiting):
             return await self._wait(resource, desired)
-        self._waiting_since.pop(key, None)
         news: list[News] = []
         try:
             outcome = await self._converger.converge(resource, desired, news)
         except Failure as failure:
             return await self._retry(resource, desired, failure, news)
         self._forget_failures(key)
+        if outcome.health is not Health.STALLED:
+            self._context.blocked.forget(key)
+        if not is_observed(resource):
+            # What it lets others do may be another now, too.
+            self._context.blocked.changed(desired.target.stream)
         await self._context.reporter.report(resource, desired, outcome, news)
         dependents = self._dependents(resource) if concerns_consumers(resource, outcome) else ()
         return Next(
@@ -214,14 +209,14 @@ class Reconciler:
                 await self._context.reporter.report(resource, None, held)
                 return Next(after=BRAKE_INTERVAL)
         self._forget(resource)
-        return Next(finalized=True, wake=self._dependents(resource))
+        self._context.last_deletion = self._context.clock.monotonic()
+        return Next(
+            finalized=True, wake=(*self._dependents(resource), *self._context.rivals(resource))
+        )
 
     async def _wait(self, resource: Resource, waiting: Waiting) -> Next:
-        now = self._context.clock.monotonic()
-        since = self._waiting_since.setdefault(resource.key, now)
-        still_busy = now - max(since, self._context.last_change) < QUIET and now - since < PATIENCE
-        if still_busy and not says(resource, waiting.reason):
-            return Next(after=QUIET)
+        if pause := self._waits.pause(resource, waiting.reason):
+            return Next(after=pause)
         outcome = Outcome(Health.RECONCILING, waiting.reason, waiting.message, observed=False)
         await self._context.reporter.report(resource, None, outcome)
         return Next()
@@ -245,11 +240,12 @@ class Reconciler:
         if isinstance(failure, OutcomeUnknown) and self._is_still_away(resource):
             return Next(parked=True)
         outcome = judged(failure)
-        passing = outcome.reason in (Reason.RETRYING, Reason.WAITING_FOR_STREAM)
-        if passing and count <= HICCUPS and not isinstance(failure, OutcomeUnknown):
-            return Next(backoff=True, wake=self._vanished_stream(resource, failure))
+        if silent := self._not_yet_told(resource, failure, outcome, count):
+            return silent
+        # Whoever stands in the way may be about to go, as by the same `kubectl apply`.
+        is_first = outcome.health is Health.STALLED and not says(resource, outcome.reason)
         if desired is not None:
-            outcome = replace(outcome, message=await self._named(desired, failure, outcome.message))
+            outcome = await self._named(resource, desired, failure, outcome)
         if resource.deleting:
             outcome = deletion_waits(outcome)
         # Once told of is once recorded, or every further attempt would tell of it again.
@@ -259,7 +255,31 @@ class Reconciler:
         await self._context.reporter.report(resource, desired, outcome, news or ())
         if isinstance(failure, Unavailable):
             return Next(parked=True)
-        return Next(backoff=outcome.health is Health.RECONCILING or resource.deleting)
+        if outcome.health is Health.RECONCILING or resource.deleting:
+            return Next(backoff=True)
+        return Next(after=SECOND_LOOK if is_first else None)
+
+    def _not_yet_told(
+        self, resource: Resource, failure: Failure, outcome: Outcome, count: int
+    ) -> Next | None:
+        """What is next while a failure is nobody's business, as it may pass; None: it is told."""
+        wake = self._vanished_stream(resource, failure)
+        if outcome.reason is Reason.WAITING_FOR_STREAM and is_true(resource.status, "Ready"):
+            pause = self._waits.pause(resource, outcome.reason)
+            return Next(after=pause, wake=wake) if pause else None
+        passing = outcome.reason in (Reason.RETRYING, Reason.WAITING_FOR_STREAM)
+        if passing and count <= HICCUPS and not isinstance(failure, OutcomeUnknown):
+            return Next(backoff=True, wake=wake)
+        return None
+
+    async def _named(
+        self, resource: Resource, desired: Desired, failure: Failure, outcome: Outcome
+    ) -> Outcome:
+        """The outcome with the names of whoever stands in the way, whose change is waited for."""
+        found = await culprits.named(self._context.jetstream, desired, failure, outcome.message)
+        if outcome.health is Health.STALLED:
+            self._context.blocked.are_by(resource.key, found.streams)
+        return replace(outcome, message=found.message)
 
     def _away_for(self, key: Key) -> float:
         """For how many seconds NATS has been away whenever the resource was looked at.
@@ -279,26 +299,15 @@ class Reconciler:
         key = stream_key(resource)
         return (key,) if key and isinstance(failure, NotFound) else ()
 
-    async def _named(self, desired: Desired, failure: Failure, message: str) -> str:
-        """The message with the names of whoever stands in the way, if they may be asked for."""
-        jetstream = self._context.jetstream
-        try:
-            if isinstance(failure, SubjectOverlap):
-                return await culprits.overlapping_streams(jetstream, desired, failure)
-            if isinstance(failure, Rejected) and failure.err_code in culprits.WORK_QUEUE_ERRORS:
-                return message + await culprits.rivals_on_work_queue(jetstream, desired)
-        except Denied as denied:
-            return f"{message}; what it is that stands in the way can't be told: {denied}"
-        return message
-
     def _forget(self, resource: Resource) -> None:
         metrics.not_held(resource.key)
         self._context.reporter.forget(resource.key)
         self._converger.forget(resource.uid)
         self._context.unanswered.pop(resource.uid, None)
-        self._waiting_since.pop(resource.key, None)
+        self._context.blocked.forget(resource.key)
         self._forget_failures(resource.key)
 
     def _forget_failures(self, key: Key) -> None:
+        self._waits.forget(key)
         self._failures.pop(key, None)
         self._away_since.pop(key, None)

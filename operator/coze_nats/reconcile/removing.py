@@ -69,6 +69,7 @@ class Remover:
             return refusal
         await self._carried_out(resource, todo)
         self._context.last_change = now
+        self._context.blocked.changed(target.stream)
         log.info("%s", described(todo, target))
         metrics.carried_out(resource.key, todo.action.value)
         for news in news_of_deletion(target, todo):

@@ -38,10 +38,21 @@ def account(used: int, **limit: int) -> Status:
         ({"conditions": [REFUSED]}, {}, Difference.REAL),
         ({"conditions": [REFUSED]}, {"conditions": [{**REFUSED, "reason": "B"}]}, Difference.REAL),
         (
-            {"conditions": [REFUSED], "plan": "4,000 messages"},
-            {"conditions": [{**REFUSED, "message": "more"}], "plan": "4,001 messages"},
+            {"conditions": [REFUSED], "plan": "of 4,000 messages (80 bytes)"},
+            {"conditions": [REFUSED], "plan": "of 4,001 messages (81 bytes)"},
             Difference.COUNTERS,
         ),
+        (
+            {"conditions": [{**REFUSED, "message": "would discard 7 of 9 messages"}]},
+            {"conditions": [{**REFUSED, "message": "would discard 8 of 1,000 messages"}]},
+            Difference.COUNTERS,
+        ),
+        (
+            {"conditions": [{**REFUSED, "message": "replicas 3: no suitable peers"}]},
+            {"conditions": [{**REFUSED, "message": "replicas 3: insufficient storage"}]},
+            Difference.REAL,
+        ),
+        ({"plan": "maxMsgs 100 → 5"}, {"plan": "maxMsgs 200 → 5"}, Difference.REAL),
     ],
 )
 def test_what_moves_by_itself_is_no_reason_to_write(

@@ -20,7 +20,8 @@ from coze_nats.core.errors import (
 from coze_nats.core.names import OWNER_METADATA
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import AWAY_GRACE, Next
-from coze_nats.reconcile.reconciler import HICCUPS, PATIENCE, QUIET
+from coze_nats.reconcile.reconciler import HICCUPS
+from coze_nats.reconcile.waiting import BAD_NEWS, PATIENCE, QUIET
 from fakes.jetstream import FakeJetStream
 from support.bench import Bench
 
@@ -131,7 +132,7 @@ async def test_a_consumer_whose_stream_vanished_wakes_its_resource(
     orders, reader = bench.stream(), bench.consumer()
     await bench.settle(orders, reader)
     jetstream.wipe()
-    assert await bench.reconcile(reader) == Next(backoff=True, wake=(orders,))
+    assert await bench.reconcile(reader) == Next(after=BAD_NEWS, wake=(orders,))
     await bench.settle(orders, reader)
     assert bench.ready(reader) == ("True", "Converged")
 
