@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from coze_nats.core.errors import Failure, NotFound, Rejected, from_api_error
-from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Server
+from coze_nats.core.live import Config, Listing, LiveConsumer, LiveStream, Origin, Raft, Server
 from fakes import configs
 from fakes.configs import Json
 from fakes.store import StoredStream, overlap
@@ -34,6 +34,8 @@ class FakeJetStream:
         faults: raised by the next calls, one each, instead of doing what was asked.
         refusals: raised by every call of a method of that name.
         calls: the names of the methods called so far.
+        origins: what a stream is said to copy from, by its name.
+        rafts: how the replicas of a stream or consumer are said to be, by its name.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class FakeJetStream:
         self.faults: deque[Failure] = deque()
         self.refusals: dict[str, Failure] = {}
         self.calls: list[str] = []
+        self.origins: dict[str, tuple[Origin, ...]] = {}
+        self.rafts: dict[str, Raft] = {}
         self.upgrade(version)
         self._knows = knows
         self._clock = clock
@@ -297,13 +301,16 @@ class FakeJetStream:
         now = self._clock()
         stream.enforce(now)
         first = _rfc3339(stream.messages[0].time_ns) if stream.messages else "0001-01-01T00:00:00Z"
-        return stream.live(deepcopy(stream.config), first, _rfc3339(now))
+        found = stream.live(deepcopy(stream.config), first, _rfc3339(now))
+        origins = self.origins.get(found.name, ())
+        return replace(found, origins=origins, raft=self.rafts.get(found.name, found.raft))
 
     def _live_consumer(self, stream: StoredStream, name: str) -> LiveConsumer:
         now = self._clock()
         stream.enforce(now)
         found = stream.consumers[name]
-        return stream.live_consumer(found, deepcopy(found.config), _rfc3339(now))
+        live = stream.live_consumer(found, deepcopy(found.config), _rfc3339(now))
+        return replace(live, raft=self.rafts.get(name, live.raft))
 
 
 def _rfc3339(time_ns: int) -> str:

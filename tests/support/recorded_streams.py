@@ -1,8 +1,9 @@
 """A CozeStream in every state that it can be in."""
 
 from coze_nats.core.errors import Rejected, Transient, Unavailable
-from coze_nats.core.live import Config, LiveStream
+from coze_nats.core.live import Config, LiveStream, Origin, Raft
 from coze_nats.core.names import STREAM_KIND
+from coze_nats.core.replication import GRACE
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import AWAY_GRACE
 from coze_nats.reconcile.contests import ROUNDS
@@ -17,6 +18,8 @@ from support.recording import (
     Scenario,
     Stage,
 )
+
+NO_ORIGIN = (Origin("origin", error="stream not found (10059)"),)
 
 
 class Stubborn(FakeJetStream):
@@ -72,6 +75,23 @@ async def _replacing(stage: Stage) -> Key:
 async def _insufficient_capacity(stage: Stage) -> Key:
     await stage.bench.settle(stage.bench.stream("first", maxBytes=600))
     return await stage.once(stage.bench.stream("orders", maxBytes=500))
+
+
+async def _scaling(stage: Stage) -> Key:
+    stage.jetstream.rafts["orders"] = Raft("nats-0", ("nats-1", "nats-2"), behind=("nats-2",))
+    return await stage.once(stage.bench.stream("orders", replicas=3))
+
+
+async def _moving(stage: Stage) -> Key:
+    await stage.stream()
+    replicas = ("nats-1", "nats-2", "nats-3")
+    stage.jetstream.rafts["orders"] = Raft("nats-0", replicas, behind=("nats-3",))
+    return await stage.once(stage.bench.stream("orders", placement={"tags": ["east"]}))
+
+
+async def _replication_failing(stage: Stage) -> Key:
+    stage.jetstream.origins["orders"] = NO_ORIGIN
+    return await stage.once(stage.bench.stream("orders", mirror={"name": "origin"}))
 
 
 # --- held back ------------------------------------------------------------------------------------
@@ -176,6 +196,12 @@ async def _mass_deletion(stage: Stage) -> Key:
     return keys[-1]
 
 
+async def _replication_stalled(stage: Stage) -> Key:
+    copy = await _replication_failing(stage)
+    stage.bench.clock.advance(GRACE)
+    return await stage.once(copy)
+
+
 async def _not_converging(stage: Stage) -> Key:
     await stage.stream()
     return await stage.stream(maxMsgs=5)
@@ -195,6 +221,9 @@ STREAMS = tuple(
         ("retrying", WORKING, _retrying),
         ("replacing", WORKING, _replacing),
         ("insufficient-capacity", WORKING, _insufficient_capacity, "", {"storage": 1000}),
+        ("scaling", WORKING, _scaling),
+        ("moving", WORKING, _moving),
+        ("replication-failing", WORKING, _replication_failing),
         ("suspended", HELD, _suspended),
         ("dry-run", HELD, _dry_run, "", {"dry_run": True}),
         ("invalid-spec", STUCK, _invalid_spec),
@@ -212,6 +241,7 @@ STREAMS = tuple(
         ("missing", STUCK, _missing),
         ("drift-contested", STUCK, _drift_contested),
         ("mass-deletion", LEAVING, _mass_deletion, "", {"most_deletions": 1}),
+        ("replication-stalled", STUCK, _replication_stalled),
         ("not-converging", STUCK, _not_converging, "", {"jetstream": Stubborn}),
     )
 )

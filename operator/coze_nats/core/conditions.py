@@ -20,7 +20,8 @@ from coze_nats.core.kinds.consumer.fields import CONSUMER_FIELDS
 from coze_nats.core.kinds.stream.fields import STREAM_FIELDS
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.movement import COMPANIONS, COUNTERS
-from coze_nats.core.names import EventReason, Reason
+from coze_nats.core.names import AS_DECLARED, EventReason, Reason
+from coze_nats.core.replication import as_status, heard
 from coze_nats.core.resource import Resource
 from coze_nats.core.words import LONGEST_MESSAGE, readable
 
@@ -28,7 +29,7 @@ FACTS = (
     COUNTERS
     | COMPANIONS
     | {"stream", "consumer", "created", "adopted", "replicas", "effective", "replacing"}
-    | {"creating"}
+    | {"creating", "origins"}
 )
 """Fields of status that tell what JetStream has."""
 
@@ -51,7 +52,8 @@ class Outcome:
         observed: whether JetStream was looked at; if not, what status told about it stays.
         live: what JetStream has and this resource owns; None: nothing.
         todo: what would be done, were it not held back or refused.
-        warning: what is wrong although the resource is as declared.
+        warnings: what is wrong although the resource is as declared: the type of the condition that
+            says so → its message.
         adopted: whether `live` was there before its resource.
         lost: the resource's object was found gone, or another one, behind the operator's back.
         is_new: the object is another one than status tells of. One that goes on keeps the time of
@@ -67,13 +69,18 @@ class Outcome:
     observed: bool = True
     live: LiveStream | LiveConsumer | None = None
     todo: str = ""
-    warning: str = ""
+    warnings: Mapping[EventReason, str] = field(default_factory=dict)
     adopted: bool = False
     lost: bool = False
     is_new: bool = False
     created_is_kept: bool = False
     unanswered: bool = False
     chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_as_declared(self) -> bool:
+        """Whether JetStream has what is declared, though it may be on its way yet."""
+        return self.reason in AS_DECLARED
 
 
 def timestamp(now_ns: int) -> str:
@@ -94,6 +101,12 @@ def is_true(status: Mapping[str, Any], type_: str) -> bool:
     return found is not None and found.get("status") == "True"
 
 
+def was_as_declared(status: Mapping[str, Any]) -> bool:
+    """Whether a status says that there is what is declared."""
+    ready = condition(status, "Ready") or {}
+    return ready.get("status") == "True" or ready.get("reason") in AS_DECLARED
+
+
 def conditions_of(
     outcome: Outcome, previous: Mapping[str, Any], generation: int, now_ns: int
 ) -> list[dict[str, Any]]:
@@ -101,9 +114,8 @@ def conditions_of(
     wanted = [("Ready", "True" if outcome.health is Health.READY else "False", *said)]
     if outcome.health in (Health.RECONCILING, Health.STALLED):
         wanted.append((outcome.health.value, "True", *said))
-    if outcome.warning:
-        name = str(EventReason.FILTER_MATCHES_NOTHING)
-        wanted.append((name, "True", name, readable(outcome.warning, LONGEST_MESSAGE)))
+    for name, message in sorted(outcome.warnings.items()):
+        wanted.append((str(name), "True", str(name), readable(message, LONGEST_MESSAGE)))
     found = []
     for type_, value, reason, message in wanted:
         before = condition(previous, type_)
@@ -152,6 +164,8 @@ def next_status(
         if desired.target.consumer is not None:
             status["consumer"] = desired.target.consumer
     facts = _ack_floor(previous, outcome) | _facts(outcome.live) | _age(previous, outcome)
+    if isinstance(outcome.live, LiveStream) and outcome.live.origins:
+        facts["origins"] = as_status(heard(outcome.live, previous))
     if outcome.live and outcome.adopted:
         facts["adopted"] = True
     return status | facts
@@ -171,8 +185,7 @@ def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
     """What status remembers beyond the present."""
     previous = resource.status
     found = handled_request(resource, outcome)
-    is_ready = outcome.health is Health.READY
-    chosen = outcome.chosen if is_ready else previous.get("chosen")
+    chosen = outcome.chosen if outcome.is_as_declared else previous.get("chosen")
     if chosen:
         found["chosen"] = chosen
     loss = previous.get("dataLoss")
@@ -246,6 +259,8 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
         **Incarnation.of(live).as_status(),
     }
     raft = {"leader": readable(live.raft.leader), "replicaLag": live.raft.lag}
+    if live.raft.behind:
+        facts["currentReplicas"] = live.raft.members - len(live.raft.behind)
     return facts | {key: value for key, value in raft.items() if value}
 
 

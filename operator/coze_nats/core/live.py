@@ -46,6 +46,7 @@ class Raft:
         offline: how many of the other replicas are not there.
         lag: how many operations the one furthest behind lacks.
         is_leaderless: whether there ought to be a leader, and is none.
+        behind: the replicas that aren't current, or offline, with a word for each.
     """
 
     leader: str = ""
@@ -53,6 +54,17 @@ class Raft:
     offline: int = 0
     lag: int = 0
     is_leaderless: bool = False
+    behind: tuple[str, ...] = ()
+
+    @property
+    def is_clustered(self) -> bool:
+        """Whether the servers are a cluster, so that there may be replicas."""
+        return bool(self.leader or self.is_leaderless)
+
+    @property
+    def members(self) -> int:
+        """How many servers hold a copy, or are about to; without a leader nobody is left out."""
+        return len(self.replicas) + (0 if self.is_leaderless else 1)
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> Self:
@@ -68,7 +80,61 @@ class Raft:
             offline=sum(bool(peer.get("offline")) for peer in peers),
             lag=max((peer.get("lag", 0) for peer in peers), default=0),
             is_leaderless=not cluster.get("leader"),
+            behind=tuple(sorted(filter(None, map(_why_behind, peers)))),
         )
+
+
+def _why_behind(peer: Mapping[str, Any]) -> str:
+    """A replica that lacks something, with the reason; "" when it has everything."""
+    if peer.get("offline"):
+        return f"{peer['name']} (offline)"
+    return "" if peer.get("current", True) else str(peer["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A stream that another one copies from, as the copy's `$JS.API.STREAM.INFO` tells it.
+
+    Attributes:
+        prefix: API prefix by which it is reached; "" for one of the same account.
+        filter: what of it is copied; "" for everything.
+        lag: how many messages the copy lacks.
+        heard_ago: seconds since the copy's server heard from it. It is heard every second, also
+            without messages. None: never.
+        error: the server's words for what keeps it from copying; "" for nothing.
+    """
+
+    name: str
+    prefix: str = ""
+    filter: str = ""
+    lag: int = 0
+    heard_ago: float | None = None
+    error: str = ""
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any]) -> Self:
+        """Read the `mirror`, or an item of `sources`, of a stream's info."""
+        error = info.get("error") or {}
+        active = info.get("active", -1)
+        return cls(
+            name=str(info.get("name", "")),
+            prefix=str((info.get("external") or {}).get("api", "")),
+            filter=str(info.get("filter_subject", "")),
+            lag=int(info.get("lag", 0)),
+            heard_ago=None if active < 0 else active / 1_000_000_000,
+            error=f"{error.get('description', '')} ({error.get('err_code', 0)})" if error else "",
+        )
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells it from the others: servers give them in any order."""
+        return self.name, self.prefix, self.filter
+
+
+def _origins(info: Mapping[str, Any]) -> tuple[Origin, ...]:
+    found = [info.get("mirror"), *(info.get("sources") or ())]
+    origins = [Origin.from_info(item) for item in found if item]
+    return tuple(sorted(origins, key=lambda origin: origin.identity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +148,7 @@ class LiveStream:
         last_sequence: sequence of the newest message that there ever was.
         subjects: how many distinct subjects hold messages.
         consumers: how many consumers the stream has.
+        origins: what it copies from.
         as_of: RFC 3339 time at which the server told this, by its own clock. Only that clock judges
             how old messages are; the operator's may differ.
     """
@@ -96,6 +163,7 @@ class LiveStream:
     subjects: int = 0
     consumers: int = 0
     raft: Raft = Raft()
+    origins: tuple[Origin, ...] = field(default=(), compare=False)
     as_of: str = field(default="", compare=False)
 
     @property
@@ -118,6 +186,7 @@ class LiveStream:
             subjects=state.get("num_subjects", 0),
             consumers=state.get("consumer_count", 0),
             raft=Raft.from_info(info),
+            origins=_origins(info),
             as_of=info.get("ts", ""),
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 COUNTERS = frozenset(
     {"messages", "bytes", "lastSequence", "pending", "ackPending", "redelivered"}
-    | {"leader", "replicaLag", "account"},
+    | {"leader", "replicaLag", "currentReplicas", "account", "origins"},
 )
 """Fields of status that move by themselves; they alone are no reason to write at once."""
 
@@ -40,6 +40,8 @@ def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Diffe
     The figures in the words of a refusal move with the traffic, too, as they tell what a change
     would cost now. Other words don't.
     """
+    if _origins(status) != _origins(following):
+        return Difference.REAL
     differing = {
         key for key in {*status, *following} if status.get(key) != following.get(key)
     } - COMPANIONS
@@ -48,9 +50,22 @@ def difference(status: Mapping[str, Any], following: Mapping[str, Any]) -> Diffe
     words = {"conditions", "plan"} & differing if _differ_in_figures(status, following) else set()
     if differing - COUNTERS - words:
         return Difference.REAL
-    if words or any(_has_moved(status.get(key), following.get(key)) for key in differing):
+    before, after = _counters(status), _counters(following)
+    if words or any(_has_moved(before.get(key), after.get(key)) for key in differing):
         return Difference.COUNTERS
     return Difference.NONE
+
+
+def _origins(status: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Which streams are copied from, and whether that works."""
+    told = ("name", "apiPrefix", "filterSubject", "error")
+    return [(*map(item.get, told), "silentSince" in item) for item in status.get("origins") or ()]
+
+
+def _counters(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The status with nothing of its origins but how far they are: they are heard all the time."""
+    lags = {str(n): item.get("lag", 0) for n, item in enumerate(status.get("origins") or ())}
+    return {**status, "origins": lags}
 
 
 def _only_gains(before: Any, after: Any) -> bool:

@@ -62,6 +62,8 @@ class Reason(StrEnum):
     NATS_UNAVAILABLE = "NATSUnavailable"
     RETRYING = "Retrying"
     REPLACING = "Replacing"
+    SCALING = "Scaling"
+    MOVING = "Moving"
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
     CONNECTION_NOT_READY = "ConnectionNotReady"
@@ -90,6 +92,7 @@ class Reason(StrEnum):
     MASS_DELETION = "MassDeletion"
     STREAM_IS_MANAGED = "StreamIsManaged"
     NOT_CONVERGING = "NotConverging"
+    REPLICATION_STALLED = "ReplicationStalled"
     CONNECTION_NOT_ALLOWED = "ConnectionNotAllowed"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  # a reason, not a password
     SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105  # a reason, not a password
@@ -119,5 +122,15 @@ class EventReason(StrEnum):
     RECOVERED = "Recovered"
     STATUS_REFUSED = "StatusRefused"
 
-    # Also the reason of the condition of that name.
+    # Also the reasons of the conditions of these names.
     FILTER_MATCHES_NOTHING = "FilterMatchesNothing"
+    REPLICATION_STALLED = "ReplicationStalled"
+
+
+AS_DECLARED = frozenset(
+    {Reason.CONVERGED, Reason.SCALING, Reason.MOVING, Reason.REPLICATION_STALLED}
+)
+"""With these, there is no difference between what is declared and what is there."""
+
+WARNINGS = (EventReason.FILTER_MATCHES_NOTHING, EventReason.REPLICATION_STALLED)
+"""Types of conditions that are there while something is wrong."""

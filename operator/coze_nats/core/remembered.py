@@ -5,7 +5,7 @@ from typing import Any
 
 from coze_nats.core import names
 from coze_nats.core.codec import instant_ns
-from coze_nats.core.conditions import condition, is_true
+from coze_nats.core.conditions import condition, was_as_declared
 from coze_nats.core.costs import counted
 from coze_nats.core.fencing import is_fenced
 from coze_nats.core.fields import in_spec_terms
@@ -93,7 +93,7 @@ def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:
         return False
     if is_fenced(live.config):
         return False
-    if not is_true(resource.status, "Ready"):
+    if not was_as_declared(resource.status):
         return says(resource, Reason.DRIFT_CONTESTED)
     if not todo.changes:
         # A missing mark alone is put right as often as it is taken off, and no news.

@@ -3,15 +3,21 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from coze_nats.core.live import Config, LiveConsumer, LiveStream, Raft
+from coze_nats.core.live import Config, LiveConsumer, LiveStream, Origin, Raft
+from coze_nats.core.replication import SILENT
 
 
 class Family(NamedTuple):
-    """One metric of objects; `name` is without `coze_nats_`."""
+    """One metric of objects; `name` is without `coze_nats_`.
+
+    Attributes:
+        label: of the samples of an object, where it has several.
+    """
 
     name: str
     type: str
     help: str
+    label: str = "limit"
 
 
 REPLICA_FAMILIES = (
@@ -47,6 +53,18 @@ STREAM_FAMILIES = (
         "stream_rolls",
         "gauge",
         "1 when the stream is meant to drop its oldest messages at its limits, 0 otherwise.",
+    ),
+    Family(
+        "stream_origin_lag_messages",
+        "gauge",
+        "Messages that a mirror or sourced stream lacks of an origin, by origin.",
+        "origin",
+    ),
+    Family(
+        "stream_origin_stalled",
+        "gauge",
+        "1 while a mirror or sourced stream hears nothing of an origin or has an error, by origin.",
+        "origin",
     ),
     *_replica_families("stream"),
 )
@@ -98,6 +116,8 @@ def stream_values(live: LiveStream) -> Values:
         live.last_sequence,
         _shares(used),
         int(_rolls(config)),
+        _lags(live.origins),
+        _stalls(live.origins),
         *_replica_values(live.raft),
     )
 
@@ -120,6 +140,26 @@ def consumer_values(live: LiveConsumer) -> Values:
         _shares(used),
         *_replica_values(live.raft),
     )
+
+
+def _lags(origins: tuple[Origin, ...]) -> tuple[tuple[str, float], ...]:
+    found: dict[str, float] = {}
+    for origin in origins:
+        found[_label(origin)] = max(found.get(_label(origin), 0), origin.lag)
+    return tuple(found.items())
+
+
+def _stalls(origins: tuple[Origin, ...]) -> tuple[tuple[str, float], ...]:
+    found: dict[str, float] = {}
+    for origin in origins:
+        is_silent = origin.heard_ago is None or origin.heard_ago > SILENT
+        stalls = int(bool(origin.error) or is_silent)
+        found[_label(origin)] = max(found.get(_label(origin), 0), stalls)
+    return tuple(found.items())
+
+
+def _label(origin: Origin) -> str:
+    return f"{origin.prefix}.{origin.name}" if origin.prefix else origin.name
 
 
 def _rolls(config: Config) -> bool:

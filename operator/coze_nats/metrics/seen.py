@@ -83,7 +83,7 @@ class Seen:
             ]
             for number, family in enumerate(families):
                 lines += _head(family)
-                lines += _samples(f"coze_nats_{family.name}", number, found)
+                lines += _samples(f"coze_nats_{family.name}", number, found, family.label)
         left_out = Counter[str]()
         for each in fresh:
             left_out.update(each.left_out)
@@ -176,12 +176,12 @@ def _head(family: Family) -> Iterator[str]:
     yield f"# TYPE coze_nats_{family.name} {family.type}"
 
 
-def _samples(name: str, number: int, objects: list[_Object]) -> Iterator[str]:
+def _samples(name: str, number: int, objects: list[_Object], by: str) -> Iterator[str]:
     for labels, values in objects:
         value = values[number]
         if isinstance(value, tuple):
-            for limit, share in value:
-                yield f'{name}{{{labels},limit="{limit}"}} {share!r}'
+            for which, part in value:
+                yield f'{name}{{{labels},{by}="{_escaped(which)}"}} {part!r}'
         elif value is not None:
             yield f"{name}{{{labels}}} {value}"
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from coze_nats.core.conditions import condition
+from coze_nats.core import names
+from coze_nats.core.conditions import condition, is_true
 from coze_nats.core.resource import Resource
 from coze_nats.metrics.remembered import held_plans
 
@@ -137,11 +138,15 @@ def readiness(resource: Resource) -> tuple[str, str]:
 def _resources(resources: Collection[Resource]) -> Iterator[Metric]:
     counts: Counter[tuple[str, ...]] = Counter()
     not_ready: dict[tuple[str, ...], float] = {}
+    warned: dict[tuple[str, ...], float] = {}
     left_out = 0
     for resource in resources:
         kind, namespace, name = resource.key
         ready, reason = readiness(resource)
         counts[kind, namespace, ready, reason] += 1
+        for warning in names.WARNINGS:
+            if is_true(resource.status, warning) and len(warned) < MOST_NOT_READY:
+                warned[kind, namespace, name, str(warning)] = 1
         if ready == "True":
             continue
         if len(not_ready) < MOST_NOT_READY:
@@ -159,6 +164,12 @@ def _resources(resources: Collection[Resource]) -> Iterator[Metric]:
         "1 for each resource that is not Ready, by kind, namespace, name and reason.",
         not_ready,
         *("kind", "namespace", "name", "reason"),
+    )
+    yield _gauge(
+        "resource_warning",
+        "1 for each resource that warns of something, by kind, namespace, name and condition.",
+        warned,
+        *("kind", "namespace", "name", "condition"),
     )
     yield _gauge(
         "resource_not_ready_left_out",

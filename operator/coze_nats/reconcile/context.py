@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from coze_nats.core import names
 from coze_nats.core.blocking import Refusal
-from coze_nats.core.conditions import Health, Outcome, is_true
+from coze_nats.core.conditions import Health, Outcome, was_as_declared
 from coze_nats.core.desired import Desired, InvalidField, Target
 from coze_nats.core.fences import Fences
 from coze_nats.core.incarnation import Incarnation, keeps_created
@@ -13,7 +13,7 @@ from coze_nats.core.intent import Waiting, consumer_limits, intent, target_of
 from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import Config, LiveConsumer, LiveStream, Server
 from coze_nats.core.login import DEFAULT_PREFIX
-from coze_nats.core.names import Reason
+from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.neighbours import may_reach_others
 from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.plan import Plan, Situation, chosen_by_server, is_new
@@ -262,25 +262,30 @@ class Context:
             f"{remedy}",
         )
 
-    def warning(self, resource: Resource, desired: Desired, stream: LiveStream | None) -> str:
+    def warnings(
+        self, resource: Resource, desired: Desired, stream: LiveStream | None
+    ) -> dict[EventReason, str]:
         if desired.target.consumer is None:
-            return ""
+            return {}
         managed = self.stream_of(resource)
+        config = stream.config if stream else {}
         if managed is not None:
-            return filter_warning(desired, managed.status.get("effective") or {})
-        return filter_warning(desired, stream.config if stream else {})
+            config = managed.status.get("effective") or {}
+        message = filter_warning(desired, config)
+        return {EventReason.FILTER_MATCHES_NOTHING: message} if message else {}
 
 
 def converged(
-    desired: Desired, live: Live | None, todo: Plan, situation: Situation, warning: str = ""
+    desired: Desired,
+    live: Live | None,
+    todo: Plan,
+    situation: Situation,
 ) -> Outcome:
     """That an object is as declared: what the plan for it would still change is not."""
     message = f"{desired.target} is as declared"
     some_was_chosen = bool(todo.changes or situation.chosen)
     chosen = chosen_by_server(desired, live) if live and some_was_chosen else {}
-    return Outcome(
-        Health.READY, Reason.CONVERGED, message, live=live, warning=warning, chosen=chosen
-    )
+    return Outcome(Health.READY, Reason.CONVERGED, message, live=live, chosen=chosen)
 
 
 def identified(outcome: Outcome, live: Live | None, situation: Situation, todo: Plan) -> Outcome:
@@ -336,7 +341,7 @@ def concerns_consumers(stream: Resource, outcome: Outcome) -> bool:
     """Whether the stream, or what its consumers get from it, isn't what its status tells."""
     live = outcome.live
     if not isinstance(live, LiveStream):
-        return is_true(stream.status, "Ready")
+        return was_as_declared(stream.status)
     limits = CONSUMER_LIMITS.canonical(live.config.get("consumer_limits") or {})
     known = CONSUMER_LIMITS.canonical(consumer_limits(stream.status))
     return outcome.is_new or limits != known

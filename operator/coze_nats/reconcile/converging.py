@@ -32,6 +32,7 @@ from coze_nats.core.plan import (
     plan,
     stays_known,
 )
+from coze_nats.core.progress import as_far_as_it_is, is_incomplete
 from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Resource
@@ -103,7 +104,8 @@ class Converger:
         outcome = self._achieved(resource, desired, live, situation)
         if outcome.health is not Health.READY or pausing(desired, live):
             return None
-        outcome = replace(outcome, warning=self._context.warning(resource, desired, None))
+        outcome = replace(outcome, warnings=self._context.warnings(resource, desired, None))
+        outcome = as_far_as_it_is(outcome, resource.status, live, todo)
         return identified(outcome, live, situation, todo)
 
     async def _compared(
@@ -140,7 +142,9 @@ class Converger:
         else:
             _counted(resource, todo, outcome)
         if outcome.health is Health.READY:
-            outcome = replace(outcome, warning=self._context.warning(resource, desired, stream))
+            warnings = self._context.warnings(resource, desired, stream)
+            outcome = replace(outcome, warnings=warnings)
+            outcome = as_far_as_it_is(outcome, resource.status, live, todo)
         if outcome.observed:
             news.extend(news_of_move(resource, desired.target))
         if todo.refusal:
@@ -299,6 +303,9 @@ class Converger:
         note = partial(self._context.reporter.note, resource)
         try:
             live = await perform(self._context.jetstream, todo.steps, note) or before
+            if live is not None and is_incomplete(live):
+                # The answer comes a moment before replicas are there.
+                live = await observe(self._context.jetstream, desired.target) or live
         except OutcomeUnknown:
             if any(isinstance(step, Create) for step in todo.steps):
                 self._context.unanswered[resource.uid] = self._context.clock.monotonic()

@@ -19,6 +19,7 @@ from coze_nats.core.live import LiveStream
 from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, has_vanished, plan
+from coze_nats.core.progress import as_far_as_it_is
 from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import is_observed, says
 from coze_nats.core.resource import Key, Resource
@@ -171,8 +172,9 @@ class Reconciler:
         if has_vanished(live, situation):
             return False
         if todo.action is Action.NOTHING:
-            warning = self._context.warning(resource, desired, stream)
-            found = converged(desired, live, todo, situation, warning)
+            found = converged(desired, live, todo, situation)
+            found = replace(found, warnings=self._context.warnings(resource, desired, stream))
+            found = as_far_as_it_is(found, resource.status, live)
             outcome: Outcome | None = identified(found, live, situation, todo)
         else:
             outcome = self._converger.in_vain(resource, live, todo)

@@ -15,6 +15,7 @@ from coze_nats.core.conditions import (
     is_true,
     next_status,
     turns,
+    was_as_declared,
 )
 from coze_nats.core.costs import Verdict, counted
 from coze_nats.core.deletion import has_moved, position
@@ -107,10 +108,20 @@ class Reporter:
         if not self._is_worth_writing(resource, status):
             return
         await self._write(resource, status)
+        self._tell_of_turns(resource, status, outcome)
+
+    def _tell_of_turns(
+        self, resource: Resource, status: Mapping[str, Any], outcome: Outcome
+    ) -> None:
+        """Post what became of the resource: once, however long it lasts."""
+        for reason, message in outcome.warnings.items():
+            if not is_true(resource.status, reason):
+                self.emit(resource, News("Warning", reason, message))
         match turns(resource.status, status["conditions"]):
             case "stalled":
                 log.warning("Stalled, %s: %s", outcome.reason, outcome.message)
-                self._kubernetes.emit(resource, "Warning", str(outcome.reason), outcome.message)
+                if str(outcome.reason) not in outcome.warnings:
+                    self._kubernetes.emit(resource, "Warning", str(outcome.reason), outcome.message)
             case "recovered":
                 self.emit(resource, News("Normal", EventReason.RECOVERED, outcome.message))
 
@@ -154,7 +165,9 @@ class Reporter:
         return status | (as_status(connection) if connection else {})
 
     def emit(self, resource: Resource, news: News) -> None:
-        """Post an event."""
+        """Post an event; a warning stands in the log, too."""
+        if news.type == "Warning":
+            log.warning("%s: %s", news.reason, news.message)
         self._kubernetes.emit(resource, news.type, str(news.reason), news.message)
 
     def written_ago(self, key: Key) -> float:
@@ -228,7 +241,7 @@ def _news_of_action(
         lost = "empty" if target.consumer is None else "and starts anew"
         message = f"{target} had vanished from JetStream and was created again, {lost}"
         return [News("Warning", EventReason.RECREATED, message)]
-    if is_true(before, "Ready") and is_drift(resource, done, live):
+    if was_as_declared(before) and is_drift(resource, done, live):
         what = "; ".join(map(str, done.changes)) or "its pause"
         return [News("Normal", EventReason.DRIFT_CORRECTED, f"put right in JetStream: {what}")]
     return []

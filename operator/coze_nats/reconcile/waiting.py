@@ -1,6 +1,6 @@
 """When a resource says that it waits for its stream: too early costs a write, too late is a lie."""
 
-from coze_nats.core.conditions import is_true
+from coze_nats.core.conditions import is_true, was_as_declared
 from coze_nats.core.names import Reason
 from coze_nats.core.remembered import says
 from coze_nats.core.resource import Key, Resource
@@ -54,4 +54,4 @@ class Waits:
     def _is_about_to_be_made(self, consumer: Resource) -> bool:
         """Whether its CozeStream is Ready still, so that nobody has looked for the stream yet."""
         stream = self._context.stream_of(consumer)
-        return stream is not None and not stream.deleting and is_true(stream.status, "Ready")
+        return stream is not None and not stream.deleting and was_as_declared(stream.status)

@@ -21,7 +21,7 @@ from coze_nats.core.conditions import (
 )
 from coze_nats.core.desired import Desired
 from coze_nats.core.live import LiveConsumer, LiveStream, Raft
-from coze_nats.core.names import Reason
+from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.resource import Key, Resource
 from support.convergence import consumer, stream
 
@@ -31,7 +31,9 @@ NOW_NS = instant_ns(NOW) + 999_999_999
 POLICIES = {"deletion": "Retain"}
 READY = Outcome(Health.READY, Reason.CONVERGED, "as declared")
 SUSPENDED = Outcome(Health.HELD, Reason.SUSPENDED, "left so", todo="update stream orders: …")
-WARNED = replace(READY, warning="filterSubject: a can never match")
+WARNED = replace(
+    READY, warnings={EventReason.FILTER_MATCHES_NOTHING: "filterSubject: a can never match"}
+)
 STALLED = Outcome(Health.STALLED, Reason.IMMUTABLE_FIELD, "storage: can't")
 AWAY = Outcome(Health.RECONCILING, Reason.NATS_UNAVAILABLE, "away", observed=False)
 
@@ -383,7 +385,12 @@ def test_stalling_and_recovering_are_news_once(
 
 
 def test_no_message_and_no_plan_is_longer_than_a_status_can_hold() -> None:
-    endless = replace(STALLED, message="m" * 100_000, todo="p" * 100_000, warning="w" * 100_000)
+    endless = replace(
+        STALLED,
+        message="m" * 100_000,
+        todo="p" * 100_000,
+        warnings={EventReason.FILTER_MATCHES_NOTHING: "w" * 100_000},
+    )
     status = after(endless)
     told = [item["message"] for item in status["conditions"]] + [status["plan"]]
     assert len(told) == 4

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coze_nats.core.live import LiveConsumer, LiveStream, Raft
+from coze_nats.core.live import LiveConsumer, LiveStream, Origin, Raft
 
 CREATED, LATER = "2026-01-31T12:00:00Z", "2026-02-02T00:00:00.123456789Z"
 
@@ -37,6 +37,34 @@ def test_a_stream_is_read_from_its_info() -> None:
         raft=Raft("n1", ("n2", "n3")),
     )
     assert (live.name, live.as_of) == ("orders", LATER)
+
+
+def test_replicas_that_are_not_current_or_offline_are_behind() -> None:
+    peers = [
+        {"name": "n4", "current": True},
+        {"name": "n3", "current": True, "offline": True},
+        {"name": "n2", "current": False, "lag": 7},
+    ]
+    raft = Raft.from_info({"cluster": {"name": "c", "leader": "n1", "replicas": peers}})
+    assert raft.behind == ("n2", "n3 (offline)")
+    assert (raft.members, raft.is_clustered, raft.lag) == (4, True, 7)
+    leaderless = Raft.from_info({"cluster": {"name": "c", "replicas": peers}})
+    assert (leaderless.members, leaderless.is_clustered) == (3, True)
+    assert not Raft().is_clustered
+
+
+def test_origins_are_read_from_a_streams_info_in_one_order() -> None:
+    sources = [
+        {"name": "b", "lag": 2, "active": 1_500_000_000, "filter_subject": "b.eu"},
+        {"name": "a", "active": -1, "external": {"api": "$JS.hub.API", "deliver": ""}},
+        {"name": "a", "active": -1, "error": {"err_code": 10059, "description": "not found"}},
+    ]
+    live = LiveStream.from_info({"config": {}, "created": CREATED, "sources": sources})
+    assert live.origins == (
+        Origin("a", error="not found (10059)"),
+        Origin("a", "$JS.hub.API"),
+        Origin("b", filter="b.eu", lag=2, heard_ago=1.5),
+    )
 
 
 def test_a_consumer_is_read_from_its_info() -> None:

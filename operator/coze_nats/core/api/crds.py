@@ -66,6 +66,13 @@ _CONNECTION = Column(
     "Connection", ".spec.connection.name", "string", 1, "Its CozeConnection; none: the operator's"
 )
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+
+def _warning(reason: names.EventReason) -> Column:
+    path = f'.status.conditions[?(@.type=="{reason}")].reason'
+    return Column("Warning", path, description="What is wrong besides")
+
+
 # The last one, as it may be long.
 _MESSAGE = Column("Message", f".status.{_READY}.message", "string", 1, "What is wrong, for people")
 _SELECTABLE = (".spec.connection.name", ".spec.connection.namespace")
@@ -79,6 +86,7 @@ STREAM = Definition(
         *_HEALTH,
         Column("Stream", ".status.stream", description="Name in JetStream"),
         Column("Messages", ".status.messages", "integer", description="Messages stored"),
+        _warning(names.EventReason.REPLICATION_STALLED),
         _CONNECTION,
         *_PLACE,
         Column("Bytes", ".status.bytes", "integer", 1, "Bytes stored"),
@@ -99,6 +107,7 @@ CONSUMER = Definition(
         *_HEALTH,
         Column("Stream", ".status.stream", description="Name of the stream in JetStream"),
         Column("Pending", ".status.pending", "integer", description="Messages not delivered yet"),
+        _warning(names.EventReason.FILTER_MATCHES_NOTHING),
         Column("Consumer", ".status.consumer", "string", 1, "Name of the consumer in JetStream"),
         _CONNECTION,
         *_PLACE,

@@ -69,6 +69,27 @@ class DataLoss(_Status):
     """Incarnation of the stream that took its place, once there is one."""
 
 
+class OriginStatus(_Status):
+    """A stream that this one copies from."""
+
+    name: str
+    """Its name."""
+    api_prefix: str | None = None
+    """By which API prefix it is reached; left out: it is one of the same account."""
+    filter_subject: str | None = None
+    """What of it is copied; left out: everything."""
+    lag: _Count | None = None
+    """How many of its messages are not copied yet; left out: none. Refreshed at most once a
+    minute."""
+    last_seen: _Time | None = None
+    """When the server heard from it last, which it does every second, also without messages; left
+    out: never. Refreshed together with the other figures."""
+    silent_since: _Time | None = None
+    """Since when nothing is heard from it, or there is an error; left out: it is all right."""
+    error: str | None = None
+    """The server's words for what keeps it from copying."""
+
+
 class Replacing(_Status):
     """An object that is being deleted to be created anew."""
 
@@ -117,6 +138,9 @@ class _Common(_Observed):
     """Name of the server that leads the object."""
     replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
     """How many servers hold a copy."""
+    current_replicas: Annotated[int, Field(json_schema_extra={"format": "int32"})] | None = None
+    """How many of these are online and have everything; left out: all. Refreshed at most once a
+    minute."""
     replica_lag: _Count | None = None
     """Operations that the replica furthest behind its leader lacks; left out: none. Refreshed at
     most once a minute."""
@@ -153,6 +177,8 @@ class StreamStatus(_Common):
     """When that message was stored; left out: there was none."""
     data_loss: DataLoss | None = None
     """The last time that the stream was found gone, or another one."""
+    origins: tuple[OriginStatus, ...] | None = None
+    """The streams that this one copies from, as a mirror or by sources."""
     consumers: _Count | None = None
     """How many consumers the stream has; refreshed together with the other figures."""
 
