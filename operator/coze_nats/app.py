@@ -191,6 +191,7 @@ class Operator:
                 figures=self._seen.of(
                     metrics.label_of(connection), FRESH_ROUNDS * self._settings.resync_interval
                 ),
+                is_young=reconciler.has_young_streams,
             )
             hints = Hints(
                 cache,

@@ -564,3 +564,16 @@ async def test_what_the_lists_tell_is_passed_on_to_the_metrics() -> None:
     assert b'coze_nats_stream_messages{connection="operator"' in seen.text()
     bench.resync.forget()
     assert b'coze_nats_stream_messages{connection="operator"' not in seen.text()
+
+
+@pytest.mark.parametrize(
+    "took, pause",
+    [(0.0, INTERVAL / 4), (INTERVAL / 20, INTERVAL / 2), (INTERVAL, INTERVAL)],
+    ids=["usual", "long lists", "very long lists"],
+)
+async def test_while_streams_are_young_comparisons_come_earlier(took: float, pause: float) -> None:
+    bench = Bench(Lists())
+    assert INTERVAL * 0.9 <= bench.resync._pause() <= INTERVAL * 1.1
+    bench.resync._is_young = lambda: True
+    bench.resync._took = took
+    assert pause * 0.9 <= bench.resync._pause() <= pause * 1.1

@@ -5,6 +5,7 @@ What a comparison is, is `comparison`'s.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from coze_nats import metrics
 from coze_nats.backoff import Backoff, spread
@@ -24,6 +25,12 @@ QUIET = 0.5
 RETRY = 2.0
 """The longest pause after a round that failed; it doubles with every further one in a row."""
 
+YOUNG_SHARE = 0.25
+"""The share of the usual pause while there are objects that were created a short while ago."""
+
+_BUSY = 0.1
+"""The largest share of time for comparisons that come earlier for their sake."""
+
 _JITTER = 0.1
 
 
@@ -41,6 +48,7 @@ class Resync:
         figures: where it is told what the lists say of streams and consumers.
         grace: how long a resource may stay unseen.
         retry: the longest pause after a round that failed; never longer than `interval`.
+        is_young: whether objects were created a short while ago: what they hold changes fast.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a comparison works with, and its times
@@ -56,6 +64,7 @@ class Resync:
         quiet: float = QUIET,
         grace: float = AWAY_GRACE,
         retry: float = RETRY,
+        is_young: Callable[[], bool] = bool,
         clock: Clock | None = None,
     ) -> None:
         self._queue = queue
@@ -66,9 +75,10 @@ class Resync:
         self._figures = figures or metrics.Seen(0).of(metrics.OWN_CONNECTION, 0.0)
         self._quiet = quiet
         self._retry = retry
-        self._unseen = Unseen(
-            self._look_at, clock or asyncio.get_running_loop(), grace=grace, again=interval
-        )
+        self._is_young = is_young
+        self._clock = clock or asyncio.get_running_loop()
+        self._took = 0.0
+        self._unseen = Unseen(self._look_at, self._clock, grace=grace, again=interval)
         self._comparison = Comparison(queue, judge, users, jetstream, self._unseen, self._figures)
         self.trouble = ""
         self._requested = asyncio.Event()
@@ -119,6 +129,7 @@ class Resync:
             # Some may have been listed since the disconnect.
             self._unseen.are(self._all())
             return
+        began = self._clock.time()
         try:
             gaps = await self._comparison.compare()
         except Failure as failure:
@@ -131,6 +142,7 @@ class Resync:
             log.exception("Bug: comparing with JetStream failed as nobody thought of")
             self._failed(session, "comparing failed as nobody thought of: see the log")
         else:
+            self._took = self._clock.time() - began
             self._succeeded(session, gaps)
 
     async def _answers(self) -> bool:
@@ -176,8 +188,13 @@ class Resync:
     def _pause(self) -> float:
         """Seconds until the next round, with jitter that spreads load."""
         if not self._failures:
-            return spread(self._interval, _JITTER)
+            return spread(self._usual(), _JITTER)
         return Backoff(self._retry, self._interval, least=0.5).delay(self._failures)
+
+    def _usual(self) -> float:
+        if not self._is_young():
+            return self._interval
+        return min(self._interval, max(self._interval * YOUNG_SHARE, self._took / _BUSY))
 
     def _all(self) -> list[Key]:
         return [resource.key for resource in self._users()]

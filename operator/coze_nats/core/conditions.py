@@ -56,6 +56,8 @@ class Outcome:
             says so → its message.
         adopted: whether `live` was there before its resource.
         lost: the resource's object was found gone, or another one, behind the operator's back.
+        last_seen: of an object that is lost, by their names in status, figures that are newer than
+            the ones that status tells.
         is_new: the object is another one than status tells of. One that goes on keeps the time of
             creation that was told first, whatever the server says since.
         created_is_kept: the server doesn't change the time of creation that it tells now.
@@ -72,6 +74,7 @@ class Outcome:
     warnings: Mapping[EventReason, str] = field(default_factory=dict)
     adopted: bool = False
     lost: bool = False
+    last_seen: Mapping[str, Any] = field(default_factory=dict)
     is_new: bool = False
     created_is_kept: bool = False
     unanswered: bool = False
@@ -190,11 +193,11 @@ def _kept(resource: Resource, outcome: Outcome, now_ns: int) -> dict[str, Any]:
         found["chosen"] = chosen
     loss = previous.get("dataLoss")
     if outcome.lost and not is_known_loss(previous):
+        figures = {"messages": 0, "lastSequence": 0, **previous, **outcome.last_seen}
         loss = {
             "detectedAt": timestamp(now_ns),
             "created": previous["created"],
-            "messages": previous.get("messages", 0),
-            "lastSequence": previous.get("lastSequence", 0),
+            **{key: figures[key] for key in ("messages", "lastSequence", "asOf") if key in figures},
         }
     if loss:
         found["dataLoss"] = _followed(loss, previous, outcome)
@@ -271,7 +274,8 @@ def _counters(live: LiveStream | LiveConsumer) -> dict[str, Any]:
             "bytes": live.bytes,
             "lastSequence": min(live.last_sequence, bounds.LARGEST_COUNT),
         }
-        return counters | ({"consumers": live.consumers} if live.consumers else {})
+        further = {"consumers": live.consumers, "asOf": live.as_of}
+        return counters | {key: value for key, value in further.items() if value}
     counters = {"pending": live.pending, "ackPending": live.ack_pending}
     return counters | ({"redelivered": live.redelivered} if live.redelivered else {})
 

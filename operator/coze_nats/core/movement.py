@@ -12,7 +12,7 @@ COUNTERS = frozenset(
 """Fields of status that move by themselves; they alone are no reason to write at once."""
 
 COMPANIONS = frozenset(
-    {"consumers", "ackFloor", "firstSequence", "firstTime", "deliveries", "createdIsKept"}
+    {"consumers", "ackFloor", "firstSequence", "firstTime", "deliveries", "createdIsKept", "asOf"}
 )
 """Fields of status that are written with others only.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from coze_nats.core import names
 from coze_nats.core.codec import instant_ns
-from coze_nats.core.conditions import condition, was_as_declared
+from coze_nats.core.conditions import condition, is_known_loss, was_as_declared
 from coze_nats.core.costs import counted
 from coze_nats.core.fencing import is_fenced
 from coze_nats.core.fields import in_spec_terms
@@ -31,6 +31,7 @@ def situation_of(
     server: Server,
     defaults: Mapping[str, str],
     forbidden: Collection[tuple[str, str]] = (),
+    newest: Mapping[str, Any] | None = None,
 ) -> Situation:
     """The situation of a resource.
 
@@ -39,6 +40,7 @@ def situation_of(
         owner: this resource as `<cluster id>/<namespace>/<name>`.
         defaults: the operator's policies for resources that name none.
         forbidden: policies, by name and value, that count for nobody.
+        newest: figures by their names in status that are newer than these.
     """
     status = resource.status
     # What it owned goes with a stream that is being replaced, whatever a crash left undone of that.
@@ -50,7 +52,7 @@ def situation_of(
         policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults, forbidden),
         incarnation=None if is_gone else Incarnation.from_status(status),
         ack_floor=None if is_gone else status.get("ackFloor"),
-        last_known=_last_known(resource),
+        last_known=_last_known(resource, newest or {}),
         recorded=bool(status.get("created")) and not _is_elsewhere(stream, status),
         adopted=not is_gone and bool(status.get("adopted")),
         replacing=None if is_gone else under_way,
@@ -159,8 +161,11 @@ def _may_have_taken(loss: Mapping[str, Any], made_ns: int) -> bool:
     return "successor" not in loss and instant_ns(loss["detectedAt"]) >= same_second
 
 
-def _last_known(resource: Resource) -> str:
-    if resource.key.kind != names.STREAM_KIND or "messages" not in resource.status:
+def _last_known(resource: Resource, newest: Mapping[str, Any]) -> str:
+    status = resource.status
+    if resource.key.kind != names.STREAM_KIND or "messages" not in status:
         return ""
-    messages = counted(resource.status["messages"], "message")
-    return f"{messages} up to sequence {resource.status.get('lastSequence', 0)}"
+    recorded = status["dataLoss"] if is_known_loss(status) else {}
+    figures = {**status, **newest, **recorded}
+    messages = counted(figures["messages"], "message")
+    return f"{messages} up to sequence {figures.get('lastSequence', 0)}"

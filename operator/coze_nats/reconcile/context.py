@@ -31,6 +31,7 @@ from coze_nats.ports import JetStream, Resources
 from coze_nats.reconcile.blocked import Blocked
 from coze_nats.reconcile.brake import Brake
 from coze_nats.reconcile.reporting import Clock, Reporter
+from coze_nats.reconcile.sightings import Sightings
 from coze_nats.reconcile.surroundings import Surroundings
 
 
@@ -67,8 +68,10 @@ class Context:
         server: the server as it was when something was last reconciled; None before that.
         unanswered: of which resources, by uid, a creation was not answered, and when it was sent.
         blocked: who is refused for what others are like.
+        sightings: what streams held when they were last looked at.
         last_change: when, on the monotonic clock, an object was last created or deleted.
         surroundings: what others have on the connection.
+        last_creation: when a stream was last created.
         last_deletion: when a deleted resource last left nothing more to do.
     """
 
@@ -82,7 +85,9 @@ class Context:
     server: Server | None = None
     unanswered: dict[str, float] = field(default_factory=dict)
     blocked: Blocked = field(default_factory=Blocked)
+    sightings: Sightings = field(default_factory=Sightings)
     last_change: float = 0.0
+    last_creation: float = float("-inf")
     last_deletion: float = float("-inf")
     surroundings: Surroundings = field(init=False)
 
@@ -134,6 +139,7 @@ class Context:
             server,
             self.rules.default_policies,
             self.rules.forbidden_policies,
+            self.sightings.figures(resource),
         )
         givers = self.resources.givers_of(resource)
         name = f"{resource.key.namespace}/{resource.key.name}"

@@ -125,7 +125,10 @@ class Converger:
         if stream:
             desired = desired.under(stream.config.get("consumer_limits"))
         situation, todo = await self._planned(resource, desired, live, situation)
-        lost = is_lost(resource, desired.target, live, situation, news)
+        now = self._context.clock.monotonic()
+        age = self._context.sightings.age(resource, now)
+        self._context.sightings.saw(resource, live, now)
+        lost = is_lost(resource, desired.target, live, situation, news, age)
         drifted = drifted_fields(resource, todo, live, situation)
         situation = replace(situation, adopted=is_adopted(todo.action, live, situation))
         metrics.drift_found(resource.key, drifted)
@@ -137,7 +140,7 @@ class Converger:
             metrics.drift_repaired(resource.key, drifted)
             if todo.action is Action.UPDATE and not lost:
                 # It may have been replaced between the look and the change.
-                lost = is_lost(resource, desired.target, live, situation, news)
+                lost = is_lost(resource, desired.target, live, situation, news, age)
             outcome = self._achieved(resource, desired, live, situation)
         else:
             _counted(resource, todo, outcome)
@@ -151,7 +154,8 @@ class Converger:
             streams = depends_on(desired, situation.seen, todo.refusal.reason)
             self._context.blocked.are_by(resource.key, streams)
         outcome = identified(outcome, live, situation, todo)
-        return replace(outcome, lost=lost, adopted=situation.adopted)
+        last_seen = self._context.sightings.figures(resource)
+        return replace(outcome, lost=lost, last_seen=last_seen, adopted=situation.adopted)
 
     async def _observed(
         self, resource: Resource, target: Target
@@ -320,6 +324,8 @@ class Converger:
             self.contests.corrected(resource, now, session)
         if todo.action is not Action.UPDATE:
             self._context.last_change = now
+        if isinstance(live, LiveStream) and todo.action in (Action.CREATE, Action.REPLACE):
+            self._context.last_creation = now
         news.extend(news_of(resource, desired.target, todo, before))
         return live
 

@@ -13,12 +13,22 @@ from coze_nats.reconcile.reporting import News, news_of_loss
 
 
 def is_lost(
-    resource: Resource, target: Target, live: Live | None, situation: Situation, news: list[News]
+    resource: Resource,
+    target: Target,
+    live: Live | None,
+    situation: Situation,
+    news: list[News],
+    age: str = "",
 ) -> bool:
-    """Whether the resource's stream was taken away; the first time, that is news."""
+    """Whether the resource's stream was taken away; the first time, that is news.
+
+    Args:
+        age: how old what is known of its contents is, as the end of a sentence.
+    """
     lost = has_vanished(live, situation) and target.consumer is None
     if lost and not is_known_loss(resource.status):
-        news.append(news_of_loss(target, situation.last_known, is_gone=live is None))
+        known = situation.last_known and f"{situation.last_known}{age}"
+        news.append(news_of_loss(target, known, is_gone=live is None))
     return lost
 
 

@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 AWAY_GRACE = 15.0
 """Seconds that NATS may be away before a resource's status says so."""
 
+YOUNG = 120.0
+"""Seconds for which a stream that was created is looked at more often."""
+
 SECOND_LOOK = 1.0
 """Seconds after which what NATS refused for the first time is tried once more."""
 
@@ -155,6 +158,7 @@ class Reconciler:
             return True
         if self._context.server is None:
             return False
+        self._context.sightings.saw(resource, live, self._context.clock.monotonic())
         try:
             desired = intent(
                 resource, self._context.stream_of(resource), self._context.rules.default_replicas
@@ -182,6 +186,10 @@ class Reconciler:
             return False
         outcome = replace(outcome, adopted=situation.adopted)
         return not self._context.reporter.would_change(resource, desired, outcome)
+
+    def has_young_streams(self) -> bool:
+        """Whether a stream was created a short while ago: what it holds changes fast."""
+        return self._context.clock.monotonic() - self._context.last_creation < YOUNG
 
     def target(self, resource: Resource) -> Target | None:
         """Which object in JetStream is the resource's, as far as it can be told."""
@@ -253,7 +261,8 @@ class Reconciler:
         # Once told of is once recorded, or every further attempt would tell of it again.
         lost = any(item.reason is EventReason.DATA_LOSS_DETECTED for item in news or ())
         unanswered = resource.uid in self._context.unanswered
-        outcome = replace(outcome, lost=lost, unanswered=unanswered)
+        last_seen = self._context.sightings.figures(resource)
+        outcome = replace(outcome, lost=lost, last_seen=last_seen, unanswered=unanswered)
         await self._context.reporter.report(resource, desired, outcome, news or ())
         if isinstance(failure, Unavailable):
             return Next(parked=True)
@@ -306,6 +315,7 @@ class Reconciler:
         self._context.reporter.forget(resource.key)
         self._converger.forget(resource.uid)
         self._context.unanswered.pop(resource.uid, None)
+        self._context.sightings.forget(resource.uid)
         self._context.blocked.forget(resource.key)
         self._forget_failures(resource.key)
 

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 COUNTERS_EVERY = 60.0
 """Seconds between writes of a status in which only counters changed."""
 
+FIRST_AFTER = 10.0
+"""The same where a stream that was told to be empty holds something, lest somebody deletes it."""
+
 
 class Clock(Protocol):
     """The standard module `time`, or a test's own."""
@@ -184,7 +187,8 @@ class Reporter:
         if found is not Difference.COUNTERS:
             return found is Difference.REAL
         since = self._clock.monotonic() - self._written.get(resource.key, self._started)
-        return since >= COUNTERS_EVERY
+        is_first = bool(status.get("messages")) and not resource.status.get("messages")
+        return since >= (FIRST_AFTER if is_first else COUNTERS_EVERY)
 
     async def _write(self, resource: Resource, status: dict[str, Any]) -> bool:
         """Write a status; returns whether the resource is there to hold it."""

@@ -65,6 +65,8 @@ class DataLoss(_Status):
     """How many messages it held when it was last looked at."""
     last_sequence: _Count
     """Sequence of its newest message then."""
+    as_of: _Time | None = None
+    """When that was, by NATS's clock."""
     successor: _Time | None = None
     """Incarnation of the stream that took its place, once there is one."""
 
@@ -175,6 +177,8 @@ class StreamStatus(_Common):
     with the other figures."""
     first_time: _Time | None = None
     """When that message was stored; left out: there was none."""
+    as_of: _Time | None = None
+    """When NATS told the figures, by its clock."""
     data_loss: DataLoss | None = None
     """The last time that the stream was found gone, or another one."""
     origins: tuple[OriginStatus, ...] | None = None
