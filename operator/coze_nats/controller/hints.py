@@ -33,7 +33,7 @@ CHANGES = frozenset({"UPDATED", "PAUSE"})
 GATHER_SECONDS = 0.1
 """How long hints are gathered: one change makes several."""
 
-OWN_SECONDS = 2.0
+OWN_SECONDS = 1.0
 """How long after a status write a hint is taken for the echo of what the operator did itself."""
 
 
