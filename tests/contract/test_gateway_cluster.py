@@ -14,8 +14,10 @@ from coze_nats.core.errors import (
     Transient,
 )
 from coze_nats.core.live import Listing, LiveStream
+from coze_nats.core.progress import is_incomplete
 from coze_nats.jetstream.gateway import Gateway
 from support.connections import gateway_to
+from support.eventually import eventually_async
 from support.suspension import resume, suspend
 
 STREAM: dict[str, Any] = {"name": "orders", "subjects": ["orders.>"], "storage": "memory"}
@@ -52,6 +54,36 @@ async def test_a_cluster_without_room_for_the_replicas_lacks_capacity(
         with pytest.raises(CapacityExceeded) as failure:
             await gateway.create_stream({**STREAM, "num_replicas": 5})
     assert failure.value.err_code == 10005
+
+
+@pytest.mark.slow
+async def test_a_cluster_tells_which_replicas_are_behind(cluster: NatsCluster) -> None:
+    async with gateway_to(*cluster.urls) as gateway:
+        await gateway.create_stream({"name": "scaled", "subjects": ["scaled"]})
+        created = await gateway.update_stream(
+            {"name": "scaled", "subjects": ["scaled"], "num_replicas": 3}
+        )
+        assert is_incomplete(created)
+
+        async def is_whole() -> LiveStream | None:
+            found = await gateway.stream("scaled")
+            return found if found and not is_incomplete(found) else None
+
+        live = await eventually_async(is_whole, 30, "three current replicas")
+        assert live
+        assert (live.raft.members, live.raft.behind) == (3, ())
+        node = next(node for node in cluster.nodes if node.name in live.raft.replicas)
+    survivor = next(each for each in cluster.nodes if each is not node)
+    async with gateway_to(survivor.url) as gateway:
+        node.halt()
+
+        async def is_told() -> bool:
+            found = await gateway.stream("scaled")
+            return bool(found and found.raft.behind == (f"{node.name} (offline)",))
+
+        await eventually_async(is_told, 30, "the node to be told offline")
+        node.restart()
+        await eventually_async(is_whole, 60, "three current replicas again")
 
 
 async def list_once_led(gateway: Gateway) -> Listing[LiveStream]:

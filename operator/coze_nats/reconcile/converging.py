@@ -32,7 +32,7 @@ from coze_nats.core.plan import (
     plan,
     stays_known,
 )
-from coze_nats.core.progress import as_far_as_it_is, is_incomplete
+from coze_nats.core.progress import as_far_as_it_is
 from coze_nats.core.references import stream_key
 from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Resource
@@ -50,7 +50,7 @@ from coze_nats.reconcile.context import (
 )
 from coze_nats.reconcile.drifting import drifted_fields, is_lost, undone
 from coze_nats.reconcile.looking import depends_on, planned
-from coze_nats.reconcile.performing import observe, perform
+from coze_nats.reconcile.performing import observe, once_replicated, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
 from coze_nats.reconcile.returning import returning
 from coze_nats.reconcile.taking_over import first_to_take_over, takes_over
@@ -307,9 +307,8 @@ class Converger:
         note = partial(self._context.reporter.note, resource)
         try:
             live = await perform(self._context.jetstream, todo.steps, note) or before
-            if live is not None and is_incomplete(live):
-                # The answer comes a moment before replicas are there.
-                live = await observe(self._context.jetstream, desired.target) or live
+            if live is not None:
+                live = await once_replicated(self._context.jetstream, desired.target, live)
         except OutcomeUnknown:
             if any(isinstance(step, Create) for step in todo.steps):
                 self._context.unanswered[resource.uid] = self._context.clock.monotonic()

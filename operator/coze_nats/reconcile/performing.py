@@ -7,6 +7,7 @@ from coze_nats.core.desired import Target
 from coze_nats.core.errors import NotFound, Rejected, Transient
 from coze_nats.core.live import LiveStream
 from coze_nats.core.ownership import Live
+from coze_nats.core.progress import is_incomplete
 from coze_nats.core.steps import Create, Delete, Fence, Note, Pause, Replacement, Step, Update
 from coze_nats.ports import JetStream
 
@@ -14,12 +15,29 @@ _LOOKS = 5
 _BETWEEN_LOOKS = 0.05
 """Seconds. What a fenced stream holds may be on its way to be acknowledged; publishers wait."""
 
+_LOOKS_AT_REPLICAS = 4
+_BETWEEN_LOOKS_AT_REPLICAS = 0.1
+"""Seconds, and each time as many more."""
+
 
 async def observe(jetstream: JetStream, target: Target) -> Live | None:
     """What JetStream has now; NotFound when it is a consumer and its stream does not exist."""
     if target.consumer is None:
         return await jetstream.stream(target.stream)
     return await jetstream.consumer(target.stream, target.consumer)
+
+
+async def once_replicated(jetstream: JetStream, target: Target, live: Live) -> Live:
+    """What an object that was just made or changed is like a moment later, if it has replicas.
+
+    The server answers before they are there, and nobody needs to hear of that moment.
+    """
+    for number in range(_LOOKS_AT_REPLICAS):
+        if not is_incomplete(live):
+            break
+        await asyncio.sleep(number * _BETWEEN_LOOKS_AT_REPLICAS)
+        live = await observe(jetstream, target) or live
+    return live
 
 
 async def perform(

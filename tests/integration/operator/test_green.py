@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import nats
@@ -16,6 +16,7 @@ import pytest
 from controlplane.nats import NatsCluster, NatsServer
 from coze_nats.core import names
 from coze_nats.jetstream.gateway import Gateway
+from support.connections import gateway_to
 from support.eventually import PATIENCE, eventually_async
 from support.green import KINDS, Reader, says_ready
 from support.tenant import Tenant
@@ -68,8 +69,11 @@ class Hands:
     async def act(self) -> None:
         number = self._random.randrange(PAIRS)
         stream, consumer = f"s{number}", f"c{number}"
-        hands = [self._delete_stream, self._delete_consumer, self._edit_stream]
-        what = self._random.choice([*hands, self._edit_consumer, self._change, self._undeclare])
+        hands: tuple[Callable[[int, str, str], Awaitable[None]], ...] = (
+            *(self._delete_stream, self._delete_consumer, self._edit_stream),
+            *(self._edit_consumer, self._change, self._undeclare),
+        )
+        what = self._random.choice(hands)
         with contextlib.suppress(Exception):
             # What isn't there, or isn't reached, can't be meddled with.
             await what(number, stream, consumer)
@@ -94,7 +98,7 @@ class Hands:
             self._reader.did("a consumer edited", OTHERWISE, consumer)
             await self._jetstream.update_consumer(stream, {**found.config, "description": "edited"})
 
-    async def _change(self, number: int, *_: str) -> None:
+    async def _change(self, number: int, stream: str, consumer: str) -> None:
         self.declare(number)
 
     async def _undeclare(self, number: int, stream: str, consumer: str) -> None:
@@ -120,9 +124,9 @@ class Hands:
         """Have a node of the cluster go and come back."""
         node: NatsServer = self._random.choice(self._world.nats.nodes)
         self._reader.did("a node away", AWAY)
-        await asyncio.to_thread(node.stop)
+        await asyncio.to_thread(node.halt)
         await asyncio.sleep(3)  # the outage itself is what is played
-        await asyncio.to_thread(node.start)
+        await asyncio.to_thread(node.restart)
         self._reader.did("a node back", AWAY)
 
 
@@ -198,3 +202,22 @@ async def test_while_hands_meddle_for_long_no_status_lies_for_long(
 ) -> None:
     big = ["restart_nats", "restart_operator", "restart_nats", "restart_operator"]
     await play(seed, 100, big, world, tenant, jetstream)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_on_three_nodes_no_status_lies_for_long_either(
+    run_operator: Callable[..., Any], resources: Any
+) -> None:
+    with NatsCluster("2.14.6") as cluster:
+        world = run_operator(server=cluster)
+        tenant = Tenant("three-nodes", resources)
+        resources.create_namespace(tenant.namespace)
+        async with gateway_to(*cluster.urls) as jetstream:
+            big = ["stop_a_node", "stop_a_node", "restart_operator", "stop_a_node"]
+            await play(4, 60, big, world, tenant, jetstream)
+        for kind in KINDS[::-1]:
+            for item in tenant.client.all_of(kind, tenant.namespace):
+                tenant.delete(kind, item["metadata"]["name"])
+                await tenant.gone(kind, item["metadata"]["name"])
+        world.operator.stop()
