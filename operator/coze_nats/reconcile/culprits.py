@@ -31,7 +31,7 @@ async def named(jetstream: JetStream, desired: Desired, failure: Failure, messag
             taken = await _overlapping_streams(jetstream, desired)
             return Culprits(taken.message or f"subjects: {failure}", taken.streams or anybody)
         if isinstance(failure, Rejected) and failure.err_code in WORK_QUEUE_ERRORS:
-            message += await _rivals_on_work_queue(jetstream, desired)
+            message += await rivals_on_work_queue(jetstream, desired)
     except Denied as denied:
         message = f"{message}; what it is that stands in the way can't be told: {denied}"
         return Culprits(message, anybody)
@@ -68,7 +68,7 @@ async def _with_owner(jetstream: JetStream, name: str) -> str:
     return f"{name} (owned by {owner})" if owner else name
 
 
-async def _rivals_on_work_queue(jetstream: JetStream, desired: Desired) -> str:
+async def rivals_on_work_queue(jetstream: JetStream, desired: Desired) -> str:
     """The consumers whose filters overlap this one's, for the end of a message; "" for none."""
     mine = Subjects(filters_of(desired.declared))
     found = [
