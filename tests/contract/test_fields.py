@@ -7,6 +7,7 @@ changeable is changed, and what is called immutable is refused by the server, to
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,13 @@ _names = (f"work-{number}" for number in itertools.count())
 
 
 async def create(jetstream: JetStream, desired: Desired) -> Live:
+    if desired.declared.get("sealed"):
+        # NATS creates none that is sealed.
+        config = {key: value for key, value in desired.declared.items() if key != "sealed"}
+        await create(jetstream, replace(desired, declared=config))
+        live = (await apply(jetstream, desired)).live
+        assert live is not None
+        return live
     found = await apply(jetstream, desired)
     assert found.plan.action is Action.CREATE
     assert found.left == ()

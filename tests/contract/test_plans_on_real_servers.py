@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 
 from controlplane.nats import NatsServer
+from coze_nats.core.configs import creation
 from coze_nats.core.desired import Desired
 from coze_nats.core.live import Config, LiveConsumer, LiveStream
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action
+from coze_nats.core.steps import Create
 from coze_nats.ports import JetStream
 from coze_nats.reconcile.performing import observe
 from support import specs
@@ -53,7 +55,10 @@ async def stream_of(jetstream: JetStream, spec: specs.Spec | None = None) -> Asy
     """A stream under a name of its own, as declared."""
     name = next(_names)
     try:
-        await create(jetstream, stream(name, {"subjects": ["in.>"]} if spec is None else spec))
+        spec = {"subjects": ["in.>"]} if spec is None else spec
+        await create(jetstream, stream(name, specs.unsealed(spec)))
+        if spec.get("sealed"):
+            await change(jetstream, stream(name, spec))
         yield name
     finally:
         await jetstream.delete_stream(name)
@@ -164,7 +169,7 @@ class TestStreams:
     async def test_a_field_that_is_removed_returns_to_the_default(
         self, jetstream: JetStream, data: st.DataObject
     ) -> None:
-        spec = data.draw(specs.stream_specs(await level(jetstream)))
+        spec = data.draw(specs.new_stream_specs(await level(jetstream)))
         removed = data.draw(st.sampled_from(sorted(spec) or [""]))
         rest = specs.coherent_stream({k: v for k, v in spec.items() if k != removed})
         async with stream_of(jetstream, spec) as name:
@@ -189,6 +194,24 @@ class TestStreams:
             found = await change(jetstream, stream(name, after))
         assert found.live is not None
         assert foreign_metadata(found.live.config) == FOREIGN
+
+    @promise
+    @given(data=st.data())
+    async def test_what_another_tool_made_is_adopted_as_it_is(
+        self, jetstream: JetStream, data: st.DataObject
+    ) -> None:
+        spec = data.draw(specs.new_stream_specs(await level(jetstream)))
+        name = next(_names)
+        desired = stream(name, spec)
+        config = data.draw(specs.said_otherwise(as_created(desired)))
+        try:
+            live = await jetstream.create_stream(config)
+            if data.draw(st.booleans(), label="restored from what a server told"):
+                await jetstream.delete_stream(name)
+                await jetstream.create_stream(live.config)
+            await expect_adoption(jetstream, desired)
+        finally:
+            await jetstream.delete_stream(name)
 
 
 class TestConsumers:
@@ -234,6 +257,35 @@ class TestConsumers:
             found = await change(jetstream, consumer(name, "reader", after))
         assert found.live is not None
         assert foreign_metadata(found.live.config) == FOREIGN
+
+    @promise
+    @given(data=st.data())
+    async def test_what_another_tool_made_is_adopted_as_it_is(
+        self, jetstream: JetStream, data: st.DataObject
+    ) -> None:
+        spec = data.draw(specs.consumer_specs(await level(jetstream)))
+        async with stream_of(jetstream) as name:
+            desired = consumer(name, "reader", spec)
+            config = data.draw(specs.said_otherwise(as_created(desired)))
+            live = await jetstream.create_consumer(name, config)
+            if data.draw(st.booleans(), label="restored from what a server told"):
+                await jetstream.delete_consumer(name, "reader")
+                await jetstream.create_consumer(name, live.config)
+            await expect_adoption(jetstream, desired)
+
+
+def as_created(desired: Desired) -> dict[str, Any]:
+    """The configuration that the operator would create the object with, but for its mark."""
+    (step,) = creation(desired, "")
+    assert isinstance(step, Create)
+    return dict(step.config)
+
+
+async def expect_adoption(jetstream: JetStream, desired: Desired) -> None:
+    """It is as declared, and nothing is written."""
+    found = await planned(jetstream, desired)
+    assert found.changes == ()
+    assert (found.action, found.steps) == (Action.ADOPT, ())
 
 
 def assert_same(changed: Live, twin: Live, free: frozenset[str] = frozenset()) -> None:

@@ -153,14 +153,27 @@ async def test_a_mirror_follows_its_origin_without_a_difference(jetstream: Gatew
         await expect_choice(jetstream, desired, mirror_direct=is_direct)
 
 
-async def test_a_mirror_that_contradicts_its_origin_is_left_over_as_declared(
-    jetstream: Gateway,
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("comes_first", ["origin", "copy"])
+async def test_a_mirror_that_contradicts_its_origin_is_as_its_origin_says(
+    jetstream: Gateway, allowed: bool, comes_first: str
 ) -> None:
-    await apply(jetstream, stream("origin", {"allowDirect": True}))
-    found = await apply(
-        jetstream, stream("copy", {"mirror": {"name": "origin"}, "mirrorDirect": False})
-    )
-    assert [str(change) for change in found.left] == ["mirrorDirect true → false"]
+    """Whatever is declared: an update gives it the origin's, so there is nothing to be changed."""
+    origin = stream("origin", {"allowDirect": allowed})
+    copy = stream("copy", {"mirror": {"name": "origin"}, "mirrorDirect": not allowed})
+    for each in (origin, copy) if comes_first == "origin" else (copy, origin):
+        assert (await apply(jetstream, each)).left == ()
+    assert (await planned(jetstream, copy)).action is Action.NOTHING
+    live = await observe(jetstream, copy.target)
+    assert live is not None
+    updated = await jetstream.update_stream({**live.config, "mirror_direct": not allowed})
+    assert updated.config["mirror_direct"] is allowed
+    assert (await planned(jetstream, copy)).action is Action.NOTHING
+    await apply(jetstream, stream("origin", {"allowDirect": not allowed}))
+    assert (await apply(jetstream, copy)).left == ()
+    live = await observe(jetstream, copy.target)
+    assert live is not None
+    assert live.config["mirror_direct"] is not allowed
 
 
 async def test_a_sourced_stream_has_a_window_or_none_and_both_are_right(

@@ -23,8 +23,7 @@ NEWEST = 5
 _text = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20)
 _flag = st.booleans()
 _limit = st.sampled_from((-1, 1, 7, 1000, 2**31 - 1, 2**53 + 1, 2**63 - 1))
-_limit_32 = st.sampled_from((-1, 1, 7, 2**31 - 1))
-_positive = st.sampled_from((1, 7, 2**31 - 1))
+_positive = st.sampled_from((1, 7, 2**31 - 1, 2**63 - 1))
 _sequence = st.sampled_from((1, 7, 2**53 + 1, 2**63 - 1))
 _size = st.sampled_from((-1, 65_537, "64Ki", "1.5Mi", "16M", "33554432"))
 _long = st.sampled_from(("1h", "36h", "7d", "400d", "105d1ns", "1h1m1s1ms1us1ns"))
@@ -52,6 +51,12 @@ _mapping = st.fixed_dictionaries(
 )
 
 
+_only_filter = st.fixed_dictionaries(
+    {"source": st.sampled_from(("in.>", "other.*", "third.a"))},
+    optional={"destination": st.just("")},
+)
+
+
 def _some(fields: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Spec]:
     """An object with any of these fields."""
     return st.fixed_dictionaries({}, optional=dict(fields))
@@ -70,7 +75,11 @@ _source = st.builds(
     st.just({})
     | st.fixed_dictionaries({"filterSubject": st.sampled_from(("in.>", "in.*", "other.a"))})
     | st.fixed_dictionaries(
-        {"subjectTransforms": st.lists(_mapping, min_size=1, unique_by=lambda x: x["source"])}
+        {
+            "subjectTransforms": st.lists(
+                _mapping | _only_filter, min_size=1, unique_by=lambda x: x["source"][:2]
+            )
+        }
     ),
     st.just({})
     | st.fixed_dictionaries(
@@ -99,11 +108,15 @@ _any_source = _source | _source_through_consumer
 def _is_same_source(one: Spec, other: Spec) -> bool:
     """Whether NATS takes two sources for one; start and delivery don't matter to it."""
 
+    def filters(source: Spec) -> list[str]:
+        transforms = source.get("subjectTransforms", ())
+        of_transforms = sorted(item["source"] for item in transforms)
+        return [source["filterSubject"]] if "filterSubject" in source else of_transforms
+
     def identity(source: Spec) -> tuple[Any, ...]:
-        transforms = sorted(item["source"] for item in source.get("subjectTransforms", ()))
         return (
             source["name"],
-            source.get("filterSubject") or transforms,
+            filters(source),
             source.get("external", {}).get("apiPrefix"),
             source.get("consumer", {}).get("name"),
         )
@@ -125,7 +138,7 @@ STREAM: dict[str, st.SearchStrategy[Any]] = {
     "retention": st.sampled_from(("limits", "interest", "workqueue")),
     "storage": st.sampled_from(("file", "memory")),
     "replicas": st.just(1),
-    "maxConsumers": _limit_32,
+    "maxConsumers": _limit,
     "maxMsgs": _limit,
     "maxBytes": _size,
     "maxAge": st.just("0s") | _long,
@@ -158,7 +171,7 @@ STREAM: dict[str, st.SearchStrategy[Any]] = {
     "allowBatched": _flag,
     "allowMsgSchedules": _flag,
     "persistMode": st.sampled_from(("default", "async")),
-    "consumerLimits": _some({"inactiveThreshold": _duration, "maxAckPending": _positive}),
+    "consumerLimits": _some({"inactiveThreshold": _duration, "maxAckPending": _limit}),
     "metadata": _metadata,
 }
 """Every field of a CozeStream's spec but its name."""
@@ -172,23 +185,23 @@ CONSUMER: dict[str, st.SearchStrategy[Any]] = {
     "optStartTime": _instant,
     "ackPolicy": st.sampled_from(("none", "all", "explicit", "flowControl")),
     "ackWait": _duration,
-    "maxDeliver": _limit_32,
+    "maxDeliver": _limit,
     "backoff": st.lists(_duration, min_size=1, max_size=3),
     "filterSubject": st.sampled_from(("in.>", "in.a", "elsewhere.*")),
-    "filterSubjects": _subset("in.a", "in.b.*", "elsewhere.>"),
+    "filterSubjects": _subset("in.a", "in.b.*", "elsewhere.*"),
     "replayPolicy": st.sampled_from(("instant", "original")),
-    "maxAckPending": _limit_32,
+    "maxAckPending": _limit,
     "maxWaiting": _positive,
     "maxBatch": _positive,
     "maxExpires": st.just("1ms") | _duration,
     "maxBytes": _size,
     "inactiveThreshold": _long,
     "headersOnly": _flag,
-    "sampleFreq": st.sampled_from(("0", "30", "30%", "100%")),
+    "sampleFreq": st.sampled_from(("0", "30", "30%", "100%", 30, 0, "150")),
     "rateLimitBps": _sequence,
     "replicas": st.just(1),
     "memStorage": _flag,
-    "priorityGroups": st.sampled_from((["jobs"], ["a/b_c=d-e"])),
+    "priorityGroups": _subset("jobs", "a/b_c=d-e", "third"),
     "priorityPolicy": st.sampled_from(("overflow", "pinnedClient", "prioritized")),
     "priorityTimeout": _duration,
     "pauseUntil": _future,
@@ -270,13 +283,12 @@ _STREAM_RULES: tuple[_Rule, ...] = (
     ),
     (_is_window_too_long, {"duplicateWindow": _ANY}),
 )
-_PULL = ("maxWaiting", "maxBatch", "maxExpires", "maxBytes")
 _PRIORITY = ("priorityGroups", "priorityPolicy", "priorityTimeout")
 _CONSUMER_RULES: tuple[_Rule, ...] = (
-    (lambda spec: _on(spec, "deliverSubject"), dict.fromkeys((*_PULL, *_PRIORITY), _ANY)),
+    (lambda spec: _on(spec, "deliverSubject"), dict.fromkeys(("maxWaiting", *_PRIORITY), _ANY)),
     (
         lambda spec: not _on(spec, "deliverSubject"),
-        dict.fromkeys(("deliverGroup", "idleHeartbeat", "rateLimitBps"), _ANY)
+        dict.fromkeys(("idleHeartbeat", "rateLimitBps"), _ANY)
         | {"flowControl": True, "ackPolicy": "flowControl"},
     ),
     (
@@ -289,8 +301,8 @@ _CONSUMER_RULES: tuple[_Rule, ...] = (
         {"flowControl": True},
     ),
     (
-        lambda spec: spec.get("ackPolicy") == "none",
-        dict.fromkeys(("ackWait", "backoff", "maxAckPending"), _ANY),
+        lambda spec: spec.get("ackPolicy") == "none" and _on(spec, "deliverSubject"),
+        {"maxAckPending": _ANY},
     ),
     (lambda spec: _on(spec, "backoff"), {"ackWait": _ANY}),
     (_is_backoff_too_long, {"maxDeliver": _ANY}),
@@ -305,7 +317,7 @@ _CONSUMER_RULES: tuple[_Rule, ...] = (
     ),
     (lambda spec: not _on(spec, "priorityGroups"), {"priorityPolicy": _ANY}),
     (lambda spec: not _on(spec, "priorityPolicy"), {"priorityGroups": _ANY}),
-    (lambda spec: spec.get("priorityPolicy") != "pinnedClient", {"priorityTimeout": _ANY}),
+    (lambda spec: not _on(spec, "priorityPolicy"), {"priorityTimeout": _ANY}),
 )
 
 
@@ -334,6 +346,16 @@ def stream_specs(level: int = NEWEST) -> st.SearchStrategy[Spec]:
     return _some(STREAM).map(lambda spec: coherent_stream(spec, level))
 
 
+def new_stream_specs(level: int = NEWEST) -> st.SearchStrategy[Spec]:
+    """The same for streams that are not there yet: NATS creates none sealed."""
+    return stream_specs(level).map(unsealed)
+
+
+def unsealed(spec: Spec) -> Spec:
+    """The spec as its stream can be created."""
+    return {key: value for key, value in spec.items() if key != "sealed"}
+
+
 def consumer_specs(level: int = NEWEST) -> st.SearchStrategy[Spec]:
     """Valid specs of consumers, without the stream's name, for a server of this API level."""
     return _some(CONSUMER).map(lambda spec: coherent_consumer(spec, level))
@@ -342,12 +364,9 @@ def consumer_specs(level: int = NEWEST) -> st.SearchStrategy[Spec]:
 @st.composite
 def stream_changes(draw: st.DrawFn, level: int = NEWEST) -> tuple[Spec, Spec]:
     """Two valid specs of one stream; often the second is the first with some fields changed."""
-    before, other = draw(stream_specs(level)), draw(stream_specs(level))
+    before, other = draw(new_stream_specs(level)), draw(stream_specs(level))
     kept = draw(st.sets(st.sampled_from(sorted(STREAM))))
-    after = coherent_stream(_mixed(before, other, kept), level)
-    if before.get("sealed"):
-        after = coherent_stream({**after, "sealed": True}, level)
-    return before, after
+    return before, coherent_stream(_mixed(before, other, kept), level)
 
 
 @st.composite
@@ -365,8 +384,62 @@ def _mixed(before: Spec, other: Spec, kept: set[str]) -> Spec:
 
 
 def comparable(config: Mapping[str, Any]) -> Spec:
-    """A configuration (wire) in which the order of subjects, tags, filters, sources has no part."""
-    return {key: value if key == "backoff" else _unordered(value) for key, value in config.items()}
+    """A configuration (wire) in which the order of subjects, tags, filters, sources has no part.
+
+    Nor has it which of several ways to say the same was taken.
+    """
+    found = {**config}
+    if "filter_subject" in found:
+        found["filter_subjects"] = [found.pop("filter_subject")]
+    if "sample_freq" in found:
+        found["sample_freq"] = found["sample_freq"].removesuffix("%")
+    if "mirror" in found:
+        found["mirror"] = _plain_source(found["mirror"])
+    if "sources" in found:
+        found["sources"] = [_plain_source(source) for source in found["sources"]]
+    return {key: value if key == "backoff" else _unordered(value) for key, value in found.items()}
+
+
+def _plain_source(source: Mapping[str, Any]) -> Spec:
+    """A source whose filter is a transform to nowhere, as they are for several."""
+    found = {**source}
+    if "filter_subject" in found:
+        found["subject_transforms"] = [{"src": found.pop("filter_subject"), "dest": ""}]
+    return found
+
+
+@st.composite
+def said_otherwise(draw: st.DrawFn, config: Mapping[str, Any]) -> Spec:
+    """The same configuration (wire) as another tool might write it."""
+    found: Spec = {
+        key: draw(st.permutations(value)) if isinstance(value, list) and key != "backoff" else value
+        for key, value in config.items()
+    }
+    if len(found.get("filter_subjects", ())) == 1 and draw(_flag):
+        (found["filter_subject"],) = found.pop("filter_subjects")
+    elif "filter_subject" in found and draw(_flag):
+        found["filter_subjects"] = [found.pop("filter_subject")]
+    if "sample_freq" in found:
+        percent = found["sample_freq"].removesuffix("%")
+        found["sample_freq"] = draw(st.sampled_from((percent, f"{percent}%")))
+    if "mirror" in found:
+        found["mirror"] = draw(_source_said_otherwise(found["mirror"]))
+    if "sources" in found:
+        found["sources"] = [draw(_source_said_otherwise(each)) for each in found["sources"]]
+    return found
+
+
+@st.composite
+def _source_said_otherwise(draw: st.DrawFn, source: Mapping[str, Any]) -> Spec:
+    found = {**source}
+    transforms = found.get("subject_transforms") or []
+    if "filter_subject" in found and draw(_flag):
+        found["subject_transforms"] = [{"src": found.pop("filter_subject"), "dest": ""}]
+    elif [each["dest"] for each in transforms] == [""] and draw(_flag):
+        found["filter_subject"] = found.pop("subject_transforms")[0]["src"]
+    elif transforms:
+        found["subject_transforms"] = draw(st.permutations(transforms))
+    return found
 
 
 def _unordered(value: Any) -> Any:

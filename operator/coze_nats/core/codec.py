@@ -132,10 +132,15 @@ DURATION = Codec(parse_duration, format_duration)
 # Where 0 is unlimited; nats-server 2.10 would keep a -1.
 SIZE = Codec(lambda value: max(parse_size(value), 0), canonical=lambda value: max(value, 0))
 INSTANT = Codec(utc_instant, canonical=instant_ns)
-LIMIT = Codec(canonical=lambda value: value or -1)
-SIZE_LIMIT = Codec(parse_size, canonical=lambda value: value or -1)
+# Where 0 and everything below is unlimited; nats-server 2.10 would keep a -2.
+LIMIT = Codec(canonical=lambda value: value if value > 0 else -1)
+SIZE_LIMIT = Codec(parse_size, canonical=LIMIT.canonical)
+# Where 0 is none; servers keep a -1 of a stream's consumer_limits, and 2.10 a consumer's own.
+LIFE = Codec(
+    parse_duration, lambda value: format_duration(max(value, 0)), lambda value: max(value, 0)
+)
 SIZE_LIMIT_32 = Codec(lambda value: parse_size(value, INT32_MAX), canonical=SIZE_LIMIT.canonical)
-PERCENTAGE = Codec(canonical=lambda value: int(value.removesuffix("%")))
+PERCENTAGE = Codec(str, canonical=lambda value: int(value.removesuffix("%")))
 
 
 def renamed(**wire: str) -> Codec:
@@ -187,10 +192,9 @@ def object_of(*members: Member) -> Codec:
         return {m.name: m.codec.decode(value[m.wire]) for m in members if _is_set(m, value)}
 
     def canonical(value: Mapping[str, Any]) -> Hashable:
-        known = frozenset(
-            (m.wire, m.codec.canonical(value[m.wire])) for m in members if _is_set(m, value)
-        )
-        return known or None
+        known = {m.wire: m.codec.canonical(value[m.wire]) for m in members if _is_set(m, value)}
+        # A member that is an empty object of its own says nothing.
+        return frozenset(item for item in known.items() if item[1] is not None) or None
 
     def merged(live: Mapping[str, Any] | None, declared: Mapping[str, Any] | None) -> Any:
         unknown = {key: value for key, value in (live or {}).items() if key not in wires}

@@ -50,15 +50,12 @@ def _stream_creation(
     Its first sequence is no longer in its configuration afterwards: an application that creates the
     stream itself, as it is declared, must find it so.
     """
-    # A stream can't be created sealed.
-    unsealed = {key: value for key, value in config.items() if key != "sealed"}
-    sealing = (Update(target, config),) if config.get("sealed") else ()
     if "mirror" in config or not (first or consumers):
-        return (Create(target, unsealed), *sealing)
-    closed = fencing.fenced(unsealed)
+        return (Create(target, config),)
+    closed = fencing.fenced(config)
     if first > config.get("first_seq", 0):
         closed["first_seq"] = first
-    return (Create(target, closed), *consumers, Update(target, unsealed), *sealing)
+    return (Create(target, closed), *consumers, Update(target, config))
 
 
 def declared_start(desired: Desired) -> str:

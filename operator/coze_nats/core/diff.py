@@ -124,6 +124,22 @@ def diff(
     return tuple(found)
 
 
+def in_the_specs_hands(
+    changes: tuple[FieldChange, ...], desired: Desired, seen: Seen
+) -> tuple[FieldChange, ...]:
+    """The same changes without those that the server would undo at once.
+
+    Raises:
+        NotSeen: it takes another look to tell.
+    """
+    rules = {item.name: item.overruled for item in desired.fields if item.overruled}
+    return tuple(
+        change
+        for change in changes
+        if change.name not in rules or not rules[change.name](desired.declared, seen)
+    )
+
+
 def with_costs(
     changes: tuple[FieldChange, ...],
     desired: Desired,
@@ -175,7 +191,7 @@ def _differing(desired: Desired, live: Config) -> Iterator[Field]:
 
 
 def _matches(item: Field, desired: Desired, live: Config) -> bool:
-    have = item.canonical(live.get(item.wire))
+    have = item.canonical(item.found(desired.declared, live))
     return any(have == item.canonical(value) for value in desired.acceptable(item))
 
 

@@ -15,6 +15,7 @@ from coze_nats.core import codec
 from coze_nats.core.codec import Codec
 from coze_nats.core.costs import Rule
 from coze_nats.core.live import Config
+from coze_nats.core.looks import Seen
 
 Defaults = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 """Declared config (wire) → the values that the server may choose where the spec says nothing."""
@@ -25,6 +26,16 @@ Rewritten = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 Limited = Callable[[Any, Any], bool]
 """Usual default and live value (wire) → whether limits of a server or an account may be why."""
+
+
+Overruled = Callable[[Mapping[str, Any], Seen], bool]
+"""Declared config (wire), and what was seen → whether the server would make its own of the value.
+
+Asking for the declared one has no effect then, so the other one is no difference.
+"""
+
+Spelled = Callable[[Mapping[str, Any], Config], Any]
+"""Declared and live config (wire) → the live value, as the spec would spell it."""
 
 
 def is_lowered(usual: Any, live: Any) -> bool:
@@ -62,6 +73,8 @@ class Field:
         removal: what is sent to remove a value where leaving the key out has no effect.
         limited: whether limits of a server or an account make another value of the usual default.
         rewritten: what the server may make of a declared value and means the same by.
+        overruled: whether something else than the spec decides about the value.
+        spelled: how to read a live value that can be said in another field, too; None: as it is.
     """
 
     name: str
@@ -75,6 +88,12 @@ class Field:
     removal: Any = None
     rewritten: Rewritten = lambda _: ()
     limited: Limited | None = None
+    overruled: Overruled | None = None
+    spelled: Spelled | None = None
+
+    def found(self, declared: Mapping[str, Any], live: Config) -> Any:
+        """The live value (wire), to be held against the declared one."""
+        return self.spelled(declared, live) if self.spelled else live.get(self.wire)
 
     def acceptable(self, declared: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values (wire) that are right, given all that is declared; the first is meant."""

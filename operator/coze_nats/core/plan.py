@@ -13,7 +13,14 @@ from coze_nats.core.blocking import Refusal, another, refusal_of
 from coze_nats.core.costs import Verdict
 from coze_nats.core.creating import ACCEPT, costs_of_creation
 from coze_nats.core.desired import Desired, Target
-from coze_nats.core.diff import FieldChange, choices, diff, unsupported, with_costs
+from coze_nats.core.diff import (
+    FieldChange,
+    choices,
+    diff,
+    in_the_specs_hands,
+    unsupported,
+    with_costs,
+)
 from coze_nats.core.fences import Fences
 from coze_nats.core.foreseen import refused_by
 from coze_nats.core.incarnation import Incarnation
@@ -185,6 +192,7 @@ def _planned(desired: Desired, live: Live | None, situation: Situation) -> Plan:
         return _created(desired, situation)
     config = configs.kept_start(desired, live.config)
     changes = diff(desired, config, situation.server, situation.chosen)
+    changes = in_the_specs_hands(changes, desired, situation.seen)
     if is_heir:
         return replace(_changed(Action.TAKE_OVER, desired, live, changes, situation), former=owner)
     if owns(live, situation):
@@ -206,8 +214,16 @@ def _anothers(target: Target, live: Live, owner: str, situation: Situation) -> s
     return ""
 
 
+_SEALED = (
+    "sealed: {target} would have to be created, and NATS creates no sealed stream, which would be "
+    "empty for ever: declare a new resource without sealed, and seal it when all is in it"
+)
+
+
 def _created(desired: Desired, situation: Situation) -> Plan:
     """What creating the object costs others is held as any change; not if we took it away."""
+    if desired.declared.get("sealed"):
+        return _refused(Reason.REJECTED_BY_SERVER, _SEALED.format(target=desired.target))
     costs: tuple[FieldChange, ...] = ()
     if not situation.replacing:
         costs, looks = costs_of_creation(desired, situation.server, situation.seen)
@@ -405,6 +421,8 @@ def _foreseen(
     desired: Desired, live: Live, changes: tuple[FieldChange, ...], seen: Seen
 ) -> Refusal | None:
     """Why the new object would be refused when the old one is gone already, as far as is known."""
+    if desired.declared.get("sealed"):
+        return Refusal(Reason.REJECTED_BY_SERVER, _SEALED.format(target=desired.target))
     if isinstance(live, LiveStream):
         stores_others = any(change.name == "subjects" for change in changes)
         subjects = tuple(desired.after("subjects") or ())

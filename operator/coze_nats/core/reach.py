@@ -103,17 +103,18 @@ def stored_subjects(config: Config) -> tuple[str, ...]:
 def _copied(source: Mapping[str, Any]) -> Iterator[str]:
     transforms = source.get("subject_transforms") or ()
     for each in transforms:
-        yield transformed(each["src"], each["src"], each.get("dest") or each["src"])
+        subject = each.get("src") or ">"
+        yield transformed(subject, subject, each.get("dest") or subject)
     if not transforms:
         yield source.get("filter_subject") or ">"
 
 
 def _rewritten(subjects: Iterable[str], transform: Mapping[str, Any] | None) -> Iterator[str]:
-    source = (transform and transform.get("src")) or ">"
+    source, destination = (transform or {}).get("src") or ">", (transform or {}).get("dest")
     for subject in subjects:
-        shared = meet(subject, source) if transform else None
-        if transform and shared is not None:
-            yield transformed(shared, source, transform["dest"])
+        shared = meet(subject, source) if destination else None
+        if destination and shared is not None:
+            yield transformed(shared, source, destination)
         if shared is None or not covers(source, subject):
             yield subject
 

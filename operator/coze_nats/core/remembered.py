@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from coze_nats.core import names
+from coze_nats.core import bounds, names
 from coze_nats.core.codec import instant_ns
-from coze_nats.core.conditions import condition, is_known_loss, was_as_declared
+from coze_nats.core.conditions import Outcome, condition, is_known_loss, was_as_declared
 from coze_nats.core.costs import counted
 from coze_nats.core.fencing import is_fenced
 from coze_nats.core.fields import in_spec_terms
@@ -83,6 +83,15 @@ _IN_VAIN = (
 def was_in_vain(resource: Resource) -> bool:
     """Whether NATS would not do what the resource declares now, when it was asked last."""
     return any(says(resource, reason) for reason in _IN_VAIN)
+
+
+def was_told(resource: Resource, outcome: Outcome) -> bool:
+    """Whether the status tells this very outcome already, and nothing was asked for since."""
+    status = resource.status
+    ready = condition(status, "Ready") or {}
+    is_said = ready.get("message") == bounds.shortened(outcome.message)
+    is_asked = resource.reconcile_requested_at not in ("", status.get("lastHandledReconcileAt"))
+    return says(resource, outcome.reason) and is_said and not is_asked
 
 
 def is_drift(resource: Resource, todo: Plan, live: Live | None) -> bool:

@@ -1,7 +1,7 @@
 """What the server took and gave no effect to: it is not told the same again and again.
 
 Even an update that changes nothing is a proposal to the whole cluster, and makes an advisory, which
-has the resource looked at. Remembered in memory only: a new process tries once more.
+has the resource looked at. A new process goes by what the former one wrote into the status.
 """
 
 from dataclasses import dataclass
@@ -84,6 +84,10 @@ class Attempts:
         if last is None or now - last.at >= RETRY_AFTER:
             return False
         return attempt.told == last.attempt.told and attempt.leaves_the_same(last.attempt)
+
+    def knows(self, uid: str) -> bool:
+        """Whether there was a vain attempt, by this process or, told as `failed`, before it."""
+        return uid in self._vain
 
     def was_undone(self, uid: str, attempt: Attempt) -> bool:
         """Whether somebody has changed the object since the last one, which told the same.

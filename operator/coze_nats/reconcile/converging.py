@@ -34,7 +34,7 @@ from coze_nats.core.plan import (
 )
 from coze_nats.core.progress import as_far_as_it_is
 from coze_nats.core.references import stream_key
-from coze_nats.core.remembered import is_drift
+from coze_nats.core.remembered import is_drift, was_told
 from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Create
 from coze_nats.ports import Session
@@ -101,7 +101,7 @@ class Converger:
         # An older one of this configuration can be paused otherwise, and a racer's be in its place.
         if live is None or not is_ours(live, situation.owner, situation.incarnation):
             return None
-        outcome = self._achieved(resource, desired, live, situation)
+        outcome = await self._achieved(resource, desired, live, situation)
         if outcome.health is not Health.READY or pausing(desired, live):
             return None
         outcome = replace(outcome, warnings=self._context.warnings(resource, desired, None))
@@ -141,7 +141,7 @@ class Converger:
             if todo.action is Action.UPDATE and not lost:
                 # It may have been replaced between the look and the change.
                 lost = is_lost(resource, desired.target, live, situation, news, age)
-            outcome = self._achieved(resource, desired, live, situation)
+            outcome = await self._achieved(resource, desired, live, situation)
         else:
             _counted(resource, todo, outcome)
         if outcome.health is Health.READY:
@@ -251,9 +251,10 @@ class Converger:
         if live is None or todo.refusal:
             return None
         attempt = Attempt.of(resource, self._context.server, live, todo)
-        if not self._attempts.is_vain(resource.uid, attempt, self._context.clock.monotonic()):
-            return None
-        return without_effect(live, todo)
+        now, outcome = self._context.clock.monotonic(), without_effect(live, todo)
+        if outcome and not self._attempts.knows(resource.uid) and was_told(resource, outcome):
+            self._attempts.failed(resource.uid, attempt, now)
+        return outcome if self._attempts.is_vain(resource.uid, attempt, now) else None
 
     def _contested(
         self,
@@ -328,12 +329,13 @@ class Converger:
         news.extend(news_of(resource, desired.target, todo, before))
         return live
 
-    def _achieved(
+    async def _achieved(
         self, resource: Resource, desired: Desired, live: Live | None, situation: Situation
     ) -> Outcome:
         # As the next look will find it.
         known = Incarnation.of(live) if live else None
-        todo = plan(desired, live, replace(situation, incarnation=known, recorded=True))
+        situation = replace(situation, incarnation=known, recorded=True)
+        situation, todo = await planned(self._context.jetstream, desired, live, situation)
         failure = without_effect(live, todo) if live else None
         if live and failure:
             attempt = Attempt.of(resource, self._context.server, live, todo)

@@ -87,4 +87,4 @@ def origins(stream: LiveStream) -> set[str]:
 
 def _origins(config: Config) -> set[str]:
     copied = [config.get("mirror") or {}, *(config.get("sources") or ())]
-    return {item["name"] for item in copied if item and not item.get("external")}
+    return {item["name"] for item in copied if item and not (item.get("external") or {}).get("api")}

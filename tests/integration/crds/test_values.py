@@ -25,7 +25,7 @@ class Values:
 
 _SPACES = ("a b", " a", "a ", "a\tb", "a\n")
 _DURATIONS = ("30", "1.5h", "-1s", "1 day", "1w", "1h 30m", "30S", "", "106752d", "9" * 39 + "s")
-_SIZES = ("10GB", "10gi", "-1", "-5Gi", "1.5", "0", "0Gi", "8Ei", "many", 0, -2)
+_SIZES = ("10GB", "10gi", "-5Gi", "1.5", "0", "0Gi", "8Ei", "many", 0, -2)
 VALUES = {
     "a NATS name": Values(
         ("a", "ORDERS", "orders-v2_x", "注文", "a$b", "x" * 255),
@@ -40,6 +40,12 @@ VALUES = {
     ),
     "this subject must be literal": Values(
         ("a", "a.b.c", "$a.leaf.API", "x" * 255), (*_SPACES, "", "a.", ".a", "a..b", "a.*", "a.>")
+    ),
+    "left out or empty, it is all": Values(
+        ("a", "*", "x" * 255), (*_SPACES, ".", "a.", "a..b", "a*", "a>")
+    ),
+    "left out or empty, subjects stay": Values(
+        ("", "a", "{{wildcard(1)}}.b"), (*_SPACES, "a.", "a..b", "a.*", "a.>.b")
     ),
     "a mapping's destination": Values(
         (
@@ -148,7 +154,10 @@ VALUES = {
         (-1, 1, 2**63 - 1, "10Gi", "1.5Gi", "500k", "1024", "7Ei", "0" * 28 + "1G"), _SIZES
     ),
     "0 is no limit": Values((-1, 1), (0,)),
-    "sampleFreq is": Values(("0", "30", "30%", "100%"), ("101%", "-1", "half", "%", "")),
+    "this is a number in quotes": Values((-1, "1Mi", "1024"), ("-1", "-2")),
+    "sampleFreq is": Values(
+        ("0", "30", "30%", "100%", "150", 0, 30, 150), ("-1", -1, "half", "%", "", "+5", "5%%")
+    ),
     "a priority group's name": Values(("jobs", "a/b_c=d-e", "x" * 16), ("a b", "a.b", "ü", "")),
     "metadata keys": Values(
         ({}, {"team": "a"}, {"nats.io/x": "", "注": "文"}),

@@ -11,7 +11,7 @@ from coze_nats.core.live import LiveConsumer, LiveStream, Server
 from coze_nats.core.names import OWNER_METADATA, START_METADATA
 from coze_nats.core.steps import Create, Replacement, Update
 from fakes.configs import complete_consumer
-from support.convergence import OWNER, consumer, stream
+from support.convergence import OWNER, consumer
 
 Spec = dict[str, Any]
 SERVER = Server("2.15.1", 5)
@@ -98,14 +98,6 @@ def test_a_start_without_a_note_is_a_difference() -> None:
     assert differing({}, {**has, "metadata": {}}) == {"deliverPolicy", "optStartSeq"}
     without = {key: value for key, value in has.items() if key != "metadata"}
     assert differing({}, without) == {"deliverPolicy", "optStartSeq"}
-
-
-def test_a_sealed_stream_is_created_open_and_then_sealed() -> None:
-    first, second = creation(stream("work", {"sealed": True}), OWNER)
-    assert isinstance(first, Create)
-    assert isinstance(second, Update)
-    assert "sealed" not in first.config
-    assert second.config == {**first.config, "sealed": True}
 
 
 @pytest.mark.parametrize(

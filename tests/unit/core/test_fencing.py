@@ -140,12 +140,6 @@ def test_a_mirror_has_its_origins_sequences_and_is_created_as_it_is() -> None:
     assert told(create) == {**desired.declared, "metadata": OURS}
 
 
-def test_a_sealed_stream_is_sealed_last() -> None:
-    desired = stream("work", {**ORDERS, "sealed": True})
-    create, update, seal = creation(desired, OWNER, Replacement(CREATED, 41))
-    assert [step.config.get("sealed") for step in (create, update, seal)] == [None, None, True]  # type: ignore[union-attr]
-
-
 def test_a_stream_is_let_go_open() -> None:
     unfinished = closed(ORDERS)
     (step,) = released(Target("work"), unfinished, unfinished.config)
@@ -231,9 +225,8 @@ def test_what_a_crash_left_fenced_is_replaced_without_taking_anything_in_between
         ({"subjects": ["a"]}, "Block", {}, 0),
         ({"subjects": ["a"]}, "Allow", {"messages": 5}, None),
         ({"sources": [{"name": "b"}]}, "Block", {}, ...),
-        ({"subjects": ["a"], "sealed": True}, "Block", {}, ...),
     ],
-    ids=["empty", "accepted", "without subjects", "sealed"],
+    ids=["empty", "accepted", "without subjects"],
 )
 def test_a_stream_is_fenced_before_it_goes(
     before: Spec, data_loss: str, state: Spec, most: Any

@@ -31,6 +31,7 @@ NOW = "2026-06-01T00:00:00Z"
 PAST, FUTURE, LATER = "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 SERVER = Server("2.15.1", 5)
 OURS = {OWNER_METADATA: OWNER}
+SEALED: dict[str, Any] = {"sealed": True, "discard": "new", "deny_delete": True, "deny_purge": True}
 
 
 def situation(**more: Any) -> Situation:
@@ -72,12 +73,25 @@ def test_what_is_missing_is_created_with_its_owner() -> None:
     )
 
 
-def test_a_sealed_stream_is_created_open_and_then_sealed() -> None:
-    created, sealed = plan(stream("work", {"sealed": True}), None, situation()).steps
-    assert isinstance(created, Create)
-    assert isinstance(sealed, Update)
-    assert "sealed" not in created.config
-    assert sealed.config == {**created.config, "sealed": True}
+def test_no_stream_is_created_to_be_sealed() -> None:
+    found = plan(stream("work", {"sealed": True}), None, situation())
+    assert found.steps == ()
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.REJECTED_BY_SERVER
+    assert found.refusal.message.startswith("sealed: stream work would have to be created")
+    policies = Policies(replacement="Recreate", data_loss="Allow")
+    live = a_stream({"storage": "memory"}, OURS, **SEALED)
+    found = plan(stream("work", {"sealed": True}), live, situation(policies=policies))
+    assert found.steps == ()
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.REJECTED_BY_SERVER
+    assert "Nothing was changed" in found.refusal.message
+
+
+def test_a_stream_that_is_sealed_already_is_adopted() -> None:
+    found = plan(stream("work", {"sealed": True}), a_stream({}, {}, **SEALED), situation())
+    assert found.action is Action.ADOPT
+    assert found.changes == ()
 
 
 def test_a_stream_that_shall_stay_open_is_created_at_once() -> None:

@@ -54,7 +54,7 @@ async def expect_change_or_refusal(jetstream: FakeJetStream, desired: Desired) -
 
 
 @quick
-@given(version=VERSIONS, spec=specs.stream_specs(level=0))
+@given(version=VERSIONS, spec=specs.new_stream_specs(level=0))
 async def test_planning_a_stream_again_after_creating_it_yields_nothing(
     version: str, spec: specs.Spec
 ) -> None:
@@ -114,7 +114,7 @@ def comparable(live: Live) -> dict[str, Any]:
 
 
 @quick
-@given(spec=specs.stream_specs(), data=st.data())
+@given(spec=specs.new_stream_specs(), data=st.data())
 async def test_a_field_of_a_stream_that_is_removed_returns_to_the_default(
     spec: specs.Spec, data: st.DataObject
 ) -> None:

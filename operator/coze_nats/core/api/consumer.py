@@ -15,13 +15,13 @@ from coze_nats.core.api.types import (
     Description,
     Duration,
     Instant,
-    Limit32,
+    Limit,
     LiteralSubject,
     Metadata,
     Model,
     Name,
     Namespace,
-    Positive,
+    Percentage,
     Positive64,
     QueueGroup,
     Replicas,
@@ -73,7 +73,7 @@ class ConsumerSpec(Model):
     ack_wait: Duration | None = None
     """How long the server waits for an acknowledgement before it delivers again: a duration such
     as `30s`. Default: 30s, or the first backoff. Can be changed."""
-    max_deliver: Limit32 | None = None
+    max_deliver: Limit | None = None
     """How often a message is delivered at most. Default: -1, without end. Can be changed."""
     backoff: (
         Annotated[
@@ -93,12 +93,14 @@ class ConsumerSpec(Model):
     replay_policy: Literal["instant", "original"] | None = None
     """How fast stored messages are delivered: at once, or in their original rhythm. Default:
     instant. Can't be changed."""
-    max_ack_pending: Limit32 | None = None
-    """Most messages that may be delivered and not yet acknowledged; -1 is unlimited. Default: the
-    stream's consumerLimits, else 1000. Can be changed."""
-    max_waiting: Positive | None = None
+    max_ack_pending: Limit | None = None
+    """Most messages that may be delivered and not yet acknowledged; -1 is unlimited. Without
+    acknowledgements it means nothing; a push consumer then takes only -1, which it needs where the
+    stream's consumerLimits has a maxAckPending. Default: the stream's consumerLimits, else 1000, or
+    none without acknowledgements. Can be changed."""
+    max_waiting: Positive64 | None = None
     """Pull: most waiting pull requests. Default: 512. Can't be changed."""
-    max_batch: Positive | None = None
+    max_batch: Positive64 | None = None
     """Pull: most messages in one pull request. Default: unlimited. Can be changed."""
     max_expires: AtLeast1ms | None = None
     """Pull: longest time a pull request may wait: a duration such as `30s`, at least 1ms. Default:
@@ -112,20 +114,9 @@ class ConsumerSpec(Model):
     changed."""
     headers_only: bool | None = None
     """Deliver only headers, with the size in `Nats-Msg-Size`. Default: false. Can be changed."""
-    sample_freq: (
-        Annotated[
-            str,
-            Field(
-                max_length=4,
-                json_schema_extra=matching(
-                    "^(100|[0-9]{1,2})%?$", "sampleFreq is a percentage, in quotes, such as '30%'"
-                ),
-            ),
-        ]
-        | None
-    ) = None
-    """Share of acknowledgements that are sampled for monitoring, such as `30%`. Default: none. Can
-    be changed."""
+    sample_freq: Percentage | None = None
+    """Share of acknowledgements that are sampled for monitoring, such as `30%` or 30. Default:
+    none. Can be changed."""
     rate_limit_bps: Positive64 | None = None
     """Push: most bits per second delivered. Default: unlimited. Can be changed."""
     replicas: Replicas | None = None
@@ -150,18 +141,19 @@ class ConsumerSpec(Model):
                 ],
                 ...,
             ],
-            Field(min_length=1, max_length=1, json_schema_extra=ATOMIC_LIST),
+            Field(min_length=1, max_length=64, json_schema_extra=ATOMIC_LIST),
         ]
         | None
     ) = None
-    """Pull: name of the priority group, 1 to 16 letters, digits, / _ = - (2.11+). Needs
+    """Pull: names of the priority groups, each of 1 to 16 letters, digits, / _ = - (2.11+). Needs
     priorityPolicy. Can be changed."""
     priority_policy: Literal["overflow", "pinnedClient", "prioritized"] | None = None
     """Pull: how clients of the group share the messages (2.11+; prioritized 2.12+). Needs
     priorityGroups. Can be changed."""
     priority_timeout: Duration | None = None
-    """Pull: how long a pinned client may stay silent before another one takes over, such as `2m`.
-    Needs priorityPolicy: pinnedClient. Default: 2m. Can be changed."""
+    """Pull: how long a pinned client may stay silent before another one takes over, such as `2m`
+    (2.11+). Needs priorityPolicy, and has an effect with pinnedClient only. Default: 2m with
+    pinnedClient. Can be changed."""
     pause_until: Instant | None = None
     """Deliver nothing until this time, such as `2026-01-31T12:00:00Z` (2.11+). Default: not paused.
     Can be changed and removed; a time that has passed means nothing."""

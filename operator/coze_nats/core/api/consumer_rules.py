@@ -70,16 +70,11 @@ _ON_ACKS = (
         "ackWait",
     ),
     rule(
-        f"{_ACK_POLICY} != 'none' || !(has(self.ackWait) || has(self.backoff))",
-        "without acknowledgements there is nothing to wait for: remove ackWait and backoff, or "
-        "choose another ackPolicy",
-        "ackPolicy",
-    ),
-    rule(
-        f"{_ACK_POLICY} != 'none' || !has(self.maxAckPending)",
-        "without acknowledgements nothing is pending: remove maxAckPending, or choose another "
-        "ackPolicy",
-        "ackPolicy",
+        f"{_ACK_POLICY} != 'none' || !has(self.deliverSubject) "
+        "|| self.?maxAckPending.orValue(-1) == -1",
+        "a push consumer without acknowledgements can't have a maxAckPending: set it to -1, remove "
+        "it, or choose another ackPolicy",
+        "maxAckPending",
     ),
     rule(
         f"{_ACK_POLICY} != 'flowControl' || (has(self.deliverSubject) "
@@ -100,18 +95,16 @@ _ON_PULL_AND_PUSH = (
         "deliverSubject",
     ),
     rule(
-        "has(self.deliverSubject) || !(has(self.deliverGroup) || has(self.idleHeartbeat) "
+        "has(self.deliverSubject) || !(has(self.idleHeartbeat) "
         f"|| has(self.rateLimitBps) || {is_on('flowControl')})",
-        "deliverGroup, flowControl, idleHeartbeat and rateLimitBps are for push consumers: set "
-        "deliverSubject or remove them",
+        "flowControl, idleHeartbeat and rateLimitBps are for push consumers: set deliverSubject or "
+        "remove them",
         "deliverSubject",
     ),
     rule(
-        "!has(self.deliverSubject) || !(has(self.maxWaiting) || has(self.maxBatch) "
-        "|| has(self.maxExpires) || has(self.maxBytes) || has(self.priorityGroups) "
+        "!has(self.deliverSubject) || !(has(self.maxWaiting) || has(self.priorityGroups) "
         "|| has(self.priorityPolicy) || has(self.priorityTimeout))",
-        "maxWaiting, maxBatch, maxExpires, maxBytes and priority* are for pull consumers: remove "
-        "them or remove deliverSubject",
+        "maxWaiting and priority* are for pull consumers: remove them or remove deliverSubject",
         "deliverSubject",
     ),
     rule(
@@ -125,8 +118,8 @@ _ON_PULL_AND_PUSH = (
         "priorityGroups",
     ),
     rule(
-        "!has(self.priorityTimeout) || self.?priorityPolicy.orValue('') == 'pinnedClient'",
-        "priorityTimeout needs priorityPolicy: pinnedClient",
+        "!has(self.priorityTimeout) || has(self.priorityPolicy)",
+        "priorityTimeout needs a priorityPolicy",
         "priorityTimeout",
     ),
 )

@@ -15,15 +15,15 @@ from coze_nats.core.api.types import (
     AtLeast100ms,
     Description,
     Duration,
+    EmptyOrMapping,
+    EmptyOrSubject,
     Instant,
     Limit,
-    Limit32,
     LiteralSubject,
     Mapping,
     Metadata,
     Model,
     Name,
-    Positive,
     Replicas,
     Sequence,
     Size,
@@ -33,24 +33,35 @@ from coze_nats.core.api.types import (
     distinct_list,
 )
 
+_BOTH_OPEN_ENDED = rule(
+    "!has(self.destination) || self.destination == '' || (!has(self.source) || self.source == '' "
+    f"|| {open_ended('self.source')}) == {open_ended('self.destination')}",
+    "source (left out: >) and destination must both end in > or neither: what > stands for is kept",
+    "destination",
+)
+
 
 class SubjectTransform(Model):
     """Rewrites the subject of a message."""
 
-    source: Subject
-    """Subjects to rewrite; wildcards allowed."""
+    source: EmptyOrSubject | None = None
+    """Subjects to rewrite; wildcards allowed. Default: all."""
     destination: Mapping
     """The new subject; may use `{{wildcard(1)}}` and the other mapping functions of NATS."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                f"{open_ended('self.source')} == {open_ended('self.destination')}",
-                "source and destination must both end in > or neither: what > stands for is kept",
-                "destination",
-            )
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(_BOTH_OPEN_ENDED))
+
+
+class SourceTransform(Model):
+    """Chooses messages of an origin by their subject, and may rewrite it."""
+
+    source: EmptyOrSubject | None = None
+    """Subjects to copy; wildcards allowed. Default: all."""
+    destination: EmptyOrMapping | None = None
+    """The new subject; may use `{{wildcard(1)}}` and the other mapping functions of NATS. Default:
+    subjects stay as they are, so that this is a filter alone."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_BOTH_OPEN_ENDED))
 
 
 class Republish(Model):
@@ -110,21 +121,27 @@ class Placement(Model):
 class External(Model):
     """Another account or JetStream domain that the messages come from."""
 
-    api_prefix: LiteralSubject
-    """Prefix of the other side's JetStream API, such as `$JS.hub.API`."""
+    api_prefix: LiteralSubject | None = None
+    """Prefix of the other side's JetStream API, such as `$JS.hub.API`. Default: this account's own,
+    whose messages are then delivered on deliverPrefix."""
     deliver_prefix: LiteralSubject | None = None
     """Prefix of the subjects that messages are delivered on; left out: none."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "self.apiPrefix != '$JS.API'",
+                "has(self.apiPrefix) || has(self.deliverPrefix)",
+                "external says where the origin is: set apiPrefix, deliverPrefix, or both, or "
+                "remove external",
+            ),
+            rule(
+                "self.?apiPrefix.orValue('') != '$JS.API'",
                 "$JS.API is this account's own JetStream: name the other side's, such as "
                 "$JS.hub.API, or remove external",
                 "apiPrefix",
             ),
             rule(
-                f"!{begins_reserved('self.apiPrefix')} "
+                f"!has(self.apiPrefix) || !{begins_reserved('self.apiPrefix')} "
                 "|| self.apiPrefix.matches('^[$]JS([.][^.]+)?[.]API$')",
                 "the server publishes there, and this is where NATS and its clients talk: name a "
                 "JetStream API, such as $JS.hub.API, or the prefix that it is imported under",
@@ -167,25 +184,34 @@ class Source(Model):
     """Name of the origin stream."""
     opt_start_seq: Sequence | None = None
     """First sequence to copy. Counts when the source is added, and can't be moved afterwards.
-    Excludes optStartTime. Default: the first that there is."""
+    Default: the first that there is."""
     opt_start_time: Instant | None = None
     """Copy only messages from this time on, such as `2026-01-31T12:00:00Z`. Counts when the source
-    is added, and can't be moved afterwards. Excludes optStartSeq."""
+    is added, and can't be moved afterwards. optStartSeq goes before it."""
     filter_subject: Subject | None = None
     """Copy only messages on these subjects; wildcards allowed. Excludes subjectTransforms.
     Default: all."""
     subject_transforms: (
         Annotated[
-            tuple[SubjectTransform, ...],
+            tuple[SourceTransform, ...],
             Field(
                 min_length=1,
                 max_length=32,
-                json_schema_extra=distinct_list("source"),
+                json_schema_extra=rules(
+                    rule(
+                        "[self.map(each, has(each.source) ? each.source : '')].all(sources, "
+                        "sources.all(one, sources.exists_one(other, one == other)))",
+                        "this list has an item twice by its source: remove one of the two",
+                    ),
+                    **ATOMIC_LIST,
+                ),
             ),
         ]
         | None
     ) = None
-    """Copy only messages whose subject matches a source, and rewrite it. Excludes filterSubject."""
+    """Copy only messages whose subject matches a source, and rewrite it, or not, which makes it a
+    filter: several of these are several filters, and one is the same as filterSubject. Excludes
+    filterSubject."""
     external: External | None = None
     """Set when the origin lives in another account or domain."""
     consumer: SourceConsumer | None = None
@@ -193,10 +219,6 @@ class Source(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule(
-                "!(has(self.optStartSeq) && has(self.optStartTime))",
-                "start at a sequence or at a time: remove optStartSeq or optStartTime",
-            ),
             rule(
                 "!(has(self.filterSubject) && has(self.subjectTransforms))",
                 "filterSubject excludes subjectTransforms: make the filter a transform's source",
@@ -219,9 +241,9 @@ class ConsumerLimits(Model):
     inactive_threshold: Duration | None = None
     """Longest inactiveThreshold of a consumer, such as `72h`; also what a consumer without one
     gets. Default: no bound."""
-    max_ack_pending: Positive | None = None
-    """Highest maxAckPending of a consumer; also what a consumer without one gets. Default: no
-    bound."""
+    max_ack_pending: Limit | None = None
+    """Highest maxAckPending of a consumer; also what a consumer without one gets. -1 is no bound,
+    and makes consumers without one unlimited. Default: no bound."""
 
 
 class StreamSpec(Model):
@@ -244,7 +266,7 @@ class StreamSpec(Model):
     replicas: Replicas | None = None
     """How many servers hold a copy: 1 to 5. Default: the operator's NATS_STREAM_REPLICAS, else 1.
     Can be changed; more than 1 needs a NATS cluster."""
-    max_consumers: Limit32 | None = None
+    max_consumers: Limit | None = None
     """Most consumers the stream may have. Default: -1, unlimited. Can be changed on nats-server
     2.12 and newer."""
     max_msgs: Limit | None = None
@@ -284,7 +306,7 @@ class StreamSpec(Model):
     added or changed; removing it makes a normal stream of it (nats-server 2.12 and newer)."""
     sources: (
         Annotated[
-            tuple[Source, ...], Field(min_length=1, max_length=32, json_schema_extra=ATOMIC_LIST)
+            tuple[Source, ...], Field(min_length=1, max_length=128, json_schema_extra=ATOMIC_LIST)
         ]
         | None
     ) = None

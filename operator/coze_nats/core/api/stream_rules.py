@@ -18,9 +18,14 @@ from coze_nats.core.api.rules import (
 
 def _same(field: str, otherwise: str) -> str:
     """CEL for whether two sources, s and t, agree on a field that may be left out."""
-    parent = field.partition(".")[0]
-    one, other = (f"(has({x}.{parent}) ? {x}.{field} : '{otherwise}')" for x in "st")
-    return f"{one} == {other}"
+    steps = field.split(".")
+    paths = [".".join(steps[: count + 1]) for count in range(len(steps))]
+
+    def value(source: str) -> str:
+        is_set = " && ".join(f"has({source}.{path})" for path in paths)
+        return f"({is_set} ? {source}.{field} : '{otherwise}')"
+
+    return f"{value('s')} == {value('t')}"
 
 
 _SAME_SOURCE = (
@@ -204,7 +209,8 @@ STREAM_RESOURCE_RULES = (
     ),
     rule(
         "!has(self.spec) || !has(self.spec.sources) || self.spec.sources.all(s, has(s.external) "
-        f"|| has(s.filterSubject) || s.name != {EFFECTIVE_NAME.format('self')})",
+        "|| has(s.filterSubject) || has(s.subjectTransforms) "
+        f"|| s.name != {EFFECTIVE_NAME.format('self')})",
         "a stream can't be a source of itself: remove it from sources",
         "spec.sources",
     ),

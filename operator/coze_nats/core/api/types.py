@@ -92,6 +92,19 @@ LiteralSubject = Annotated[
 ]
 """A subject without wildcards."""
 
+EmptyOrSubject = Annotated[
+    str,
+    Field(
+        max_length=255,
+        json_schema_extra=matching(
+            rf"^({_TOKEN}([.]{_TOKEN})*([.]>)?|>)?$",
+            "a filter is a subject: tokens joined by dots, without spaces or empty tokens; "
+            "* stands for one whole token and > only at the end; left out or empty, it is all",
+        ),
+    ),
+]
+"""A subject that may hold wildcards, or none, which means all."""
+
 Mapping = Annotated[
     str,
     _text(
@@ -101,6 +114,20 @@ Mapping = Annotated[
     ),
 ]
 """The destination of a subject transform: may hold placeholders such as `{{wildcard(1)}}`."""
+
+EmptyOrMapping = Annotated[
+    str,
+    Field(
+        max_length=255,
+        json_schema_extra=matching(
+            rf"^({_MAPPED}([.]{_MAPPED})*([.]>)?|>)?$",
+            "a mapping's destination is tokens joined by dots, without spaces; instead of * write "
+            "{{wildcard(1)}} for what the first * of the source stands for; left out or empty, "
+            "subjects stay as they are",
+        ),
+    ),
+]
+"""The destination of a subject transform, or none, which only filters."""
 
 QueueGroup = Annotated[
     str, _text(r"^[^ \\t\\r\\n\\f]+$", "a queue group's name has no spaces: use - or _")
@@ -171,13 +198,18 @@ _QUANTITY = "^[0-9]+(([.][0-9]+)?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))?$"
 
 def _size(integers: str, quantities: str, message: str) -> Any:
     judged = rule(
-        f"type(self) == int ? (self == -1 || (self > 0{integers})) : (self.matches('{_QUANTITY}') "
-        "&& quantity(self).isGreaterThan(quantity('0')) "
-        f"&& quantity(self).isLessThan(quantity('{quantities}')))",
+        f"type(self) == int ? (self == -1 || (self > 0{integers})) : (self.matches('^-[0-9]+$') "
+        f"|| (self.matches('{_QUANTITY}') && quantity(self).isGreaterThan(quantity('0')) "
+        f"&& quantity(self).isLessThan(quantity('{quantities}'))))",
         "a size is a number of bytes or a quantity such as 512Mi or 10Gi"
         f"{message}; for no limit leave it out or use -1",
     )
-    return WithJsonSchema({"x-kubernetes-int-or-string": True, **rules(judged), "maxLength": 30})
+    quoted = rule(
+        "type(self) == int || !self.matches('^-[0-9]+$')",
+        "this is a number in quotes: write -1 without quotes, or leave it out, for no limit",
+    )
+    schema = {"x-kubernetes-int-or-string": True, **rules(judged, quoted), "maxLength": 30}
+    return WithJsonSchema(schema)
 
 
 Size = Annotated[int | str, _size("", "8Ei", "")]
@@ -196,16 +228,27 @@ _NOT_ZERO = rules(
 Limit = Annotated[int, Field(ge=-1, json_schema_extra={"format": "int64", **_NOT_ZERO})]
 """A 64-bit limit; -1 is unlimited."""
 
-Limit32 = Annotated[
-    int, Field(ge=-1, le=2**31 - 1, json_schema_extra={"format": "int32", **_NOT_ZERO})
-]
-"""A 32-bit limit; -1 is unlimited."""
-
-Positive = Annotated[int, Field(ge=1, le=2**31 - 1, json_schema_extra={"format": "int32"})]
 Positive64 = Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
 
 Sequence = Positive64
 """A stream sequence."""
+
+Percentage = Annotated[
+    int | str,
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            **rules(
+                rule(
+                    "type(self) == int ? self >= 0 : self.matches('^[0-9]{1,9}%?$')",
+                    "sampleFreq is a percentage such as 30 or '30%'",
+                )
+            ),
+            "maxLength": 10,
+        }
+    ),
+]
+"""A share in percent, as an integer or with a percent sign."""
 
 Replicas = Annotated[int, Field(ge=1, le=5, json_schema_extra={"format": "int32"})]
 

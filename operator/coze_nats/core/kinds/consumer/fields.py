@@ -6,8 +6,10 @@ from typing import Any
 from coze_nats.core import codec
 from coze_nats.core.codec import list_of, renamed
 from coze_nats.core.costs import never_in_place, nothing
-from coze_nats.core.fields import Change, Field, is_lowered, since
+from coze_nats.core.fields import Change, Field, Spelled, is_lowered, since
 from coze_nats.core.kinds.consumer import costs
+from coze_nats.core.live import Config
+from coze_nats.core.subjects import filters_of
 
 _SECOND = 1_000_000_000
 _ACK_WAIT = 30 * _SECOND
@@ -34,9 +36,23 @@ def inherited(declared: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[st
     A push consumer without acknowledgements can't have a maxAckPending; one that was there before
     the stream had a limit stays without.
     """
-    takes_none = declared["ack_policy"] == "none" and "deliver_subject" in declared
+    takes_none = (
+        declared["ack_policy"] == "none"
+        and "deliver_subject" in declared
+        and limits.get("max_ack_pending", 0) > 0
+    )
     wires = ("inactive_threshold",) if takes_none else ("inactive_threshold", "max_ack_pending")
     return {wire: limits[wire] for wire in wires if limits.get(wire) and wire not in declared}
+
+
+def _filter(wire: str) -> Spelled:
+    """How to read a filter: a single one means the same in either field, and none is `>`."""
+
+    def spelled(declared: Mapping[str, Any], live: Config) -> Any:
+        wanted, found = filters_of(declared), filters_of(live)
+        return declared.get(wire) if wanted == found and len(found) == 1 else live.get(wire)
+
+    return spelled
 
 
 def _max_waiting(declared: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -90,9 +106,21 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
     Field("ackWait", "ack_wait", nothing, codec.DURATION, absent=0, defaults=_ack_wait),
     Field("maxDeliver", "max_deliver", nothing, codec.LIMIT, absent=-1),
     Field("backoff", "backoff", nothing, list_of(codec.DURATION)),
-    # One filter in either field means the same, and the server keeps the one that it was given.
-    Field("filterSubject", "filter_subject", costs.changed_filter, absent=""),
-    Field("filterSubjects", "filter_subjects", costs.changed_filter, codec.STRINGS),
+    # The server keeps the field that it was given.
+    Field(
+        "filterSubject",
+        "filter_subject",
+        costs.changed_filter,
+        absent="",
+        spelled=_filter("filter_subject"),
+    ),
+    Field(
+        "filterSubjects",
+        "filter_subjects",
+        costs.changed_filter,
+        codec.STRINGS,
+        spelled=_filter("filter_subjects"),
+    ),
     Field(
         "replayPolicy", "replay_policy", never_in_place, absent="instant", change=Change.IMMUTABLE
     ),
@@ -115,7 +143,7 @@ CONSUMER_FIELDS: tuple[Field, ...] = (
     Field("maxBatch", "max_batch", nothing, absent=0, limited=_is_bounded),
     Field("maxExpires", "max_expires", nothing, codec.DURATION, absent=0),
     Field("maxBytes", "max_bytes", nothing, codec.SIZE, absent=0),
-    Field("inactiveThreshold", "inactive_threshold", costs.shorter_life, codec.DURATION, absent=0),
+    Field("inactiveThreshold", "inactive_threshold", costs.shorter_life, codec.LIFE, absent=0),
     Field("headersOnly", "headers_only", nothing, absent=False),
     # Without the key, nats-servers from 2.11 on would go on sampling until they restart.
     Field("sampleFreq", "sample_freq", nothing, codec.PERCENTAGE, absent="0", removal="0"),

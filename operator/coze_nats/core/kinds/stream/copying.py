@@ -31,7 +31,7 @@ def from_mirror(edit: Edit[LiveStream]) -> Cost | None:
 def _cost(edit: Edit[LiveStream], added: Iterable[Source]) -> Cost | None:
     found = []
     for source in added:
-        if source.get("external") or source.get("consumer"):
+        if (source.get("external") or {}).get("api") or source.get("consumer"):
             continue
         origin = edit.seen.stream(source["name"])
         if origin is None or not origin.messages:

@@ -1,23 +1,46 @@
 """Every field of a CozeStream: what it is in JetStream, what a change of it takes and costs."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from coze_nats.core import codec
-from coze_nats.core.codec import Member, list_of, object_of
+from coze_nats.core.codec import Codec, Member, list_of, object_of
 from coze_nats.core.costs import never_in_place, nothing
 from coze_nats.core.fields import Change, Defaults, Field, is_lowered, since
 from coze_nats.core.kinds.stream import costs
+from coze_nats.core.looks import Seen
 
 _SECOND = 1_000_000_000
 _DUPLICATE_WINDOW = 120 * _SECOND
 
-_TRANSFORM = object_of(Member("source", "src"), Member("destination", "dest"))
-_SOURCE = object_of(
+
+def _encoded_transform(value: Mapping[str, Any]) -> dict[str, Any]:
+    # nats-server 2.10 refuses an empty source in a copy.
+    return {"src": value.get("source") or ">", "dest": value.get("destination") or ""}
+
+
+def _decoded_transform(value: Mapping[str, Any]) -> dict[str, Any]:
+    destination = {"destination": value["dest"]} if value.get("dest") else {}
+    return {"source": value.get("src") or ">", **destination}
+
+
+def _canonical_transform(value: Mapping[str, Any]) -> tuple[str, str]:
+    return value.get("src") or ">", value.get("dest") or ""
+
+
+def _canonical_own_transform(value: Mapping[str, Any]) -> tuple[str, str] | None:
+    # Of a stream's own subjects, one without a destination transforms nothing.
+    return _canonical_transform(value) if value.get("dest") else None
+
+
+_TRANSFORM = Codec(_encoded_transform, _decoded_transform, _canonical_transform)
+_OWN_TRANSFORM = replace(_TRANSFORM, canonical=_canonical_own_transform)
+_MEMBERS_OF_SOURCE = object_of(
     Member("name", "name"),
     Member("optStartSeq", "opt_start_seq"),
     Member("optStartTime", "opt_start_time", codec.INSTANT),
-    Member("filterSubject", "filter_subject"),
+    Member("filterSubject", "filter_subject", default=">"),
     Member("subjectTransforms", "subject_transforms", list_of(_TRANSFORM, ordered=False)),
     Member(
         "external",
@@ -32,13 +55,25 @@ _SOURCE = object_of(
 )
 
 
+def _canonical_source(value: Mapping[str, Any]) -> Hashable:
+    """One transform that only filters is the filter that it is: NATS takes both for one source."""
+    transforms: Sequence[Mapping[str, str]] = value.get("subject_transforms") or []
+    if len(transforms) == 1 and not transforms[0].get("dest"):
+        subject = transforms[0].get("src") or ""
+        value = {**value, "filter_subject": subject, "subject_transforms": []}
+    return _MEMBERS_OF_SOURCE.canonical(value)
+
+
+_SOURCE = replace(_MEMBERS_OF_SOURCE, canonical=_canonical_source)
+
+
 def _source_level(sources: Any) -> int:
     found = sources if isinstance(sources, list) else [sources]
     return 4 if any("consumer" in source for source in found) else 0
 
 
 CONSUMER_LIMITS = object_of(
-    Member("inactiveThreshold", "inactive_threshold", codec.DURATION),
+    Member("inactiveThreshold", "inactive_threshold", codec.DURATION, default=-1),
     Member("maxAckPending", "max_ack_pending"),
 )
 """A stream's upper bounds for its consumers, by the names that the fields have there, too."""
@@ -79,8 +114,24 @@ def _discard(declared: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _mirror_direct(declared: Mapping[str, Any]) -> tuple[Any, ...]:
     # A mirror gets its origin's allow_direct, where the server can see the origin.
-    is_near = "mirror" in declared and "external" not in declared["mirror"]
-    return (False, True) if is_near else (False,)
+    return (False, True) if near_origin(declared) else (False,)
+
+
+def near_origin(declared: Mapping[str, Any]) -> str:
+    """The stream whose allow_direct a mirror gets where the server can see it; "" for none."""
+    mirror = declared.get("mirror") or {}
+    return "" if "external" in mirror else str(mirror.get("name", ""))
+
+
+def _is_for_origin_to_say(declared: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether a mirror's mirror_direct would come out otherwise than declared (2.10 to 2.15).
+
+    Each creation and each update of the mirror gives it what its origin has then.
+    """
+    name = near_origin(declared)
+    origin = seen.stream(name) if name else None
+    asked = declared.get("mirror_direct", False)
+    return origin is not None and bool(origin.config.get("allow_direct")) != asked
 
 
 STREAM_FIELDS: tuple[Field, ...] = (
@@ -138,7 +189,7 @@ STREAM_FIELDS: tuple[Field, ...] = (
         change=Change.SOURCES,
         level=_source_level,
     ),
-    Field("subjectTransform", "subject_transform", nothing, _TRANSFORM),
+    Field("subjectTransform", "subject_transform", nothing, _OWN_TRANSFORM),
     Field(
         "republish",
         "republish",
@@ -176,7 +227,14 @@ STREAM_FIELDS: tuple[Field, ...] = (
         defaults=_turned_on_by("subject_delete_marker_ttl", "allow_msg_schedules"),
     ),
     Field("allowDirect", "allow_direct", nothing, absent=False),
-    Field("mirrorDirect", "mirror_direct", nothing, absent=False, defaults=_mirror_direct),
+    Field(
+        "mirrorDirect",
+        "mirror_direct",
+        nothing,
+        absent=False,
+        defaults=_mirror_direct,
+        overruled=_is_for_origin_to_say,
+    ),
     Field(
         "allowMsgTtl",
         "allow_msg_ttl",
