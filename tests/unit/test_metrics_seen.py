@@ -5,6 +5,7 @@ import math
 import time
 import tracemalloc
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from coze_nats import metrics
 from coze_nats.core import names
 from coze_nats.core.errors import OutcomeUnknown
-from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Raft
+from coze_nats.core.live import Listing, LiveConsumer, LiveStream, Origin, Raft
 from coze_nats.core.resource import Key, Resource
 from coze_nats.metrics import Figures, Seen
 from coze_nats.metrics.figures import (
@@ -177,6 +178,28 @@ def test_replicas_are_told_with_their_lag_and_a_missing_leader() -> None:
     round_ended(figures)
     told = ("replicas", "replicas_offline", "replica_lag_operations", "leaderless")
     assert [only(seen, f"stream_{name}") for name in told] == [3, 1, 9, 1]
+
+
+def test_a_copy_is_told_with_each_origin() -> None:
+    seen = everything()
+    figures = seen.of("operator", MINUTE)
+    origins = (
+        Origin("bills", lag=3, heard_ago=0.2),
+        Origin("bills", filter="bills.eu", lag=7, heard_ago=0.2),
+        Origin("logs", "$JS.hub.API"),
+        Origin("orders", heard_ago=0.2, error="stream not found (10059)"),
+        *(Origin(f"z{number}", heard_ago=0.2) for number in range(99)),
+    )
+    see_stream(figures, replace(stream(), origins=origins))
+    round_ended(figures)
+    lags = {
+        dict(key)["origin"]: n for key, n in samples(seen, "stream_origin_lag_messages").items()
+    }
+    stalled = {dict(key)["origin"]: n for key, n in samples(seen, "stream_origin_stalled").items()}
+    assert (lags["bills"], lags["orders"]) == (7, 0)
+    assert len(lags) == len(stalled) == 64
+    told = {name: value for name, value in stalled.items() if not name.startswith("z")}
+    assert told == {"bills": 0, "$JS.hub.API.logs": 1, "orders": 1}
 
 
 def test_an_object_that_did_not_answer_is_leaderless_and_nothing_else() -> None:

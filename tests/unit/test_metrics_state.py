@@ -99,6 +99,18 @@ def test_names_of_resources_that_are_not_ready_are_told_up_to_a_number(
     assert count(value, "False", "Missing") == module.MOST_NOT_READY + 7
 
 
+def test_resources_that_warn_are_told_by_name_and_condition(
+    value: Value, resources: list[Resource]
+) -> None:
+    warned = resource("copy", "True", "Converged")
+    condition = {"type": "ReplicationStalled", "status": "True", "reason": "ReplicationStalled"}
+    conditions = [*warned.status["conditions"], condition]
+    resources.append(warned.with_status({**warned.status, "conditions": conditions}))
+    labels = {"kind": names.STREAM_KIND, "namespace": "coze", "name": "copy"}
+    assert value("resource_warning", condition="ReplicationStalled", **labels) == 1
+    assert value("resource_warning", condition="FilterMatchesNothing", **labels) is None
+
+
 def test_the_queue_is_looked_into(value: Value) -> None:
     assert [
         value("queue_depth", state=state) for state in ("ready", "running", "delayed", "parked")

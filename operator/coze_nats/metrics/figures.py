@@ -1,6 +1,6 @@
 """Which figures of a stream or consumer are told, and how they follow from what JetStream says."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from coze_nats.core.live import Config, LiveConsumer, LiveStream, Origin, Raft
@@ -142,19 +142,31 @@ def consumer_values(live: LiveConsumer) -> Values:
     )
 
 
+_MOST_ORIGINS = 64
+"""Of so many origins of a stream at most there are series of their own."""
+
+
 def _lags(origins: tuple[Origin, ...]) -> tuple[tuple[str, float], ...]:
-    found: dict[str, float] = {}
-    for origin in origins:
-        found[_label(origin)] = max(found.get(_label(origin), 0), origin.lag)
-    return tuple(found.items())
+    return _worst(origins, lambda origin: origin.lag)
 
 
 def _stalls(origins: tuple[Origin, ...]) -> tuple[tuple[str, float], ...]:
+    return _worst(origins, lambda origin: int(bool(origin.error) or _is_silent(origin)))
+
+
+def _is_silent(origin: Origin) -> bool:
+    return origin.heard_ago is None or origin.heard_ago > SILENT
+
+
+def _worst(
+    origins: tuple[Origin, ...], value: Callable[[Origin], float]
+) -> tuple[tuple[str, float], ...]:
+    """The largest value by origin: one can be copied in several parts."""
     found: dict[str, float] = {}
     for origin in origins:
-        is_silent = origin.heard_ago is None or origin.heard_ago > SILENT
-        stalls = int(bool(origin.error) or is_silent)
-        found[_label(origin)] = max(found.get(_label(origin), 0), stalls)
+        label = _label(origin)
+        if label in found or len(found) < _MOST_ORIGINS:
+            found[label] = max(found.get(label, 0), value(origin))
     return tuple(found.items())
 
 

@@ -124,6 +124,7 @@ def test_a_stream_shows_how_it_stands(kubectl: Any) -> None:
         "REASON": "Converged",
         "STREAM": "ORDERS",
         "MESSAGES": "1234",
+        "WARNING": "",
     }
 
 
@@ -142,6 +143,7 @@ def test_a_consumer_shows_how_and_where_it_stands(kubectl: Any) -> None:
         "REASON": "Converged",
         "STREAM": "ORDERS",
         "PENDING": "42",
+        "WARNING": "",
         "CONSUMER": "WORKERS",
         "CONNECTION": "",
         "REPLICAS": "3",

@@ -86,3 +86,36 @@ async def test_a_resource_can_ask_to_be_looked_at_more_often(
         return found is not None and found.config["description"] == "as declared"
 
     await eventually_async(put_right, 20, "the consumer to be put right")
+
+
+async def test_who_is_refused_for_a_neighbours_sake_is_woken_when_that_one_gives_way(
+    tenant: Any, jetstream: Gateway
+) -> None:
+    tenant.stream("work", subjects=["work.>", "bills"], retention="workqueue", storage="memory")
+    tenant.consumer("first", streamRef={"name": "work"}, filterSubject="work.a")
+    await tenant.ready(CONSUMER, "first")
+    tenant.consumer("second", streamRef={"name": "work"}, filterSubject="work.a")
+    tenant.stream("bills", subjects=["bills"], storage="memory")
+    await jetstream.create_stream({"name": "theirs", "subjects": ["theirs"], "storage": "memory"})
+    tenant.stream("logs", subjects=["theirs"], storage="memory")
+    await tenant.stalled(CONSUMER, "second", "RejectedByServer")
+    await tenant.stalled(STREAM, "bills", "SubjectOverlap")
+    await tenant.stalled(STREAM, "logs", "SubjectOverlap")
+    tenant.consumer("first", streamRef={"name": "work"}, filterSubject="work.b")
+    tenant.stream("work", subjects=["work.>"], retention="workqueue", storage="memory")
+    await jetstream.delete_stream("theirs")
+    await tenant.ready(CONSUMER, "second")
+    await tenant.ready(STREAM, "bills")
+    await tenant.ready(STREAM, "logs")
+
+
+async def test_a_deleted_streams_consumer_is_not_ready_though_others_are_being_created(
+    tenant: Any,
+) -> None:
+    tenant.stream("going", subjects=["going"], storage="memory")
+    tenant.consumer("left", streamRef={"name": "going"})
+    await tenant.ready(CONSUMER, "left")
+    tenant.delete(STREAM, "going")
+    for number in range(30):
+        tenant.stream(f"other-{number}", subjects=[f"other-{number}"], storage="memory")
+    await tenant.held(CONSUMER, "left", "WaitingForStream")
