@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from coze_nats.core import names
 from coze_nats.core.costs import Verdict
 from coze_nats.core.desired import Target
-from coze_nats.core.diff import FieldChange
+from coze_nats.core.diff import FieldChange, without_followers
 from coze_nats.core.names import Reason
 from coze_nats.core.policies import Policies
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing is done, and what the user can do."""
+    """Why nothing is done, and what the user can do.
+
+    Attributes:
+        held_by: the field of `Policies` whose other value would let it be done; "" for none.
+    """
 
     reason: Reason
     message: str
+    held_by: str = ""
 
 
 def refusal_of(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal | None:
@@ -25,6 +30,7 @@ def refusal_of(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal 
             Verdict.UNSUPPORTED,
             Reason.UNSUPPORTED_BY_SERVER,
             "set the field back or upgrade the server",
+            "",
         )
     ]
     is_replaced = any(change.verdict is Verdict.IMMUTABLE for change in changes)
@@ -34,6 +40,7 @@ def refusal_of(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal 
                 Verdict.IMMUTABLE,
                 Reason.IMMUTABLE_FIELD,
                 "set the field back, or have it created anew with policies.replacement: Recreate",
+                "replacement",
             )
         )
     if policies.data_loss == "Block" and not is_replaced:
@@ -42,12 +49,14 @@ def refusal_of(changes: tuple[FieldChange, ...], policies: Policies) -> Refusal 
                 Verdict.LOSES_DATA,
                 Reason.WOULD_LOSE_DATA,
                 "choose a value that keeps the messages, or set policies.dataLoss: Allow to accept",
+                "data_loss",
             )
         )
-    for verdict, reason, remedy in table:
-        found = [f"{change}: {change.why}" for change in changes if change.verdict is verdict]
-        if found:
-            return Refusal(reason, f"{'; '.join(found)}. Nothing was changed: {remedy}")
+    for verdict, reason, remedy, policy in table:
+        blamed = without_followers([item for item in changes if item.verdict is verdict])
+        if blamed:
+            found = "; ".join(f"{change}: {change.why}" for change in blamed)
+            return Refusal(reason, f"{found}. Nothing was changed: {remedy}", policy)
     return None
 
 
@@ -70,5 +79,5 @@ def another(target: Target, owner: str, mine: str, successor: str, *, taken: boo
     elif name == my_name:
         way = f"start this operator with --succeeds-cluster-id={cluster} if it takes its place"
     else:
-        return f"{belongs}: choose another name, or delete that resource first"
-    return f"{belongs}: choose another name, delete that resource first, or {way}"
+        return f"{belongs}: delete that resource first, or {names.ANOTHER_NAME}"
+    return f"{belongs}: delete that resource first, {names.ANOTHER_NAME}, or {way}"

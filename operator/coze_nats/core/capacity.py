@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coze_nats.core.codec import format_size
 from coze_nats.core.costs import counted
 from coze_nats.core.desired import Desired
 from coze_nats.core.live import LiveStream
+
+_LARGE = 2**20
+"""Bytes from which on larger units are easier to read."""
 
 Account = Mapping[str, Any]
 """The answer of `$JS.API.INFO`: `limits`, `reserved_storage`, `reserved_memory` and, where the
@@ -34,11 +38,16 @@ def shortage(desired: Desired, live: LiveStream | None, account: Account) -> str
     others = max(books.get(f"reserved_{kind}", 0) - mine, 0)
     if others + wanted * copies <= limit:
         return ""
+    asked = f"{_shown(wanted)} in {counted(copies, 'replica')}"
     return (
-        f"maxBytes: {wanted:,} bytes in {counted(copies, 'replica')} don't fit: {others:,} of the "
-        f"account's {limit:,} bytes of {kind} are reserved by others; ask for less, or raise the "
-        "account's limit"
+        f"maxBytes: {asked} don't fit: {_shown(others)} of the account's {_shown(limit)} of {kind} "
+        "are reserved by others; ask for less, or raise the account's limit"
     )
+
+
+def _shown(size: int) -> str:
+    found = format_size(size) if size >= _LARGE else size
+    return found if isinstance(found, str) else f"{size:,} bytes"
 
 
 def _reserved(live: LiveStream | None, desired: Desired, *, has_tiers: bool) -> int:

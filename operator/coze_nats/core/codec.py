@@ -22,8 +22,8 @@ _UNITS = {
     "us": 1_000,
     "ns": 1,
 }
-_DURATION = re.compile(r"(?:[0-9]+(?:ns|us|ms|s|m|h|d))+")
-_DURATION_PART = re.compile(r"([0-9]+)(ns|us|ms|s|m|h|d)")
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h|d))+")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|d)")
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*(?:([Zz])|([+-]\d\d:\d\d))"
 )
@@ -43,15 +43,18 @@ class InvalidValue(ValueError):
 
 
 def parse_duration(text: str) -> int:
-    """Nanoseconds of a duration such as `1h30m` or `7d`."""
+    """Nanoseconds of a duration such as `1h30m`, `1.5h` or `7d`."""
     if not _DURATION.fullmatch(text):
         raise InvalidValue(
             f"{text!r} is no duration; write a number and its unit, such as 30s or 7d"
         )
-    total = sum(int(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+    parts = _DURATION_PART.findall(text)
+    total = sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
     if total > INT64_MAX:
         raise InvalidValue(f"{text!r} is longer than NATS can hold (about 292 years)")
-    return total
+    if total != int(total):
+        raise InvalidValue(f"{text!r} has parts of a nanosecond: NATS counts whole ones")
+    return int(total)
 
 
 def format_duration(nanoseconds: int) -> str:
@@ -69,6 +72,17 @@ def parse_size(value: int | str, most: int = INT64_MAX) -> int:
     if total != int(total) or total > most:
         raise InvalidValue(f"{value!r} is not a whole number of bytes up to {most:,}")
     return int(total)
+
+
+_SUFFIXES = sorted(_MULTIPLES.items(), key=lambda item: -item[1])
+
+
+def format_size(size: int | None) -> int | str | None:
+    """A size in the largest unit in which it is a whole number, such as `512Mi`."""
+    if size is None or size <= 0:
+        return size
+    unit, multiple = next(item for item in _SUFFIXES if size % item[1] == 0)
+    return f"{size // multiple}{unit}" if unit else size
 
 
 def _quantity(text: str) -> Decimal:
@@ -140,6 +154,8 @@ LIFE = Codec(
     parse_duration, lambda value: format_duration(max(value, 0)), lambda value: max(value, 0)
 )
 SIZE_LIMIT_32 = Codec(lambda value: parse_size(value, INT32_MAX), canonical=SIZE_LIMIT.canonical)
+SIZES = (SIZE, SIZE_LIMIT, SIZE_LIMIT_32)
+"""Codecs of what counts bytes."""
 PERCENTAGE = Codec(str, canonical=lambda value: int(value.removesuffix("%")))
 
 

@@ -43,6 +43,7 @@ class Desired:
         metadata: the user's metadata.
         pause_until: RFC 3339; consumers only.
         inherited: what a consumer that doesn't declare it gets from its stream (wire).
+        written: field → its value as the user wrote it, where that is one text or number.
     """
 
     target: Target
@@ -51,6 +52,7 @@ class Desired:
     metadata: Mapping[str, str] = field(default_factory=dict)
     pause_until: str | None = None
     inherited: Config = field(default_factory=dict)
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     def acceptable(self, item: Field) -> tuple[Any, ...]:
         """The values (wire) that are right for a field."""
@@ -65,6 +67,10 @@ class Desired:
     def under(self, limits: Config | None) -> Self:
         """The same consumer, of a stream with these `consumer_limits`."""
         return replace(self, inherited=inherited(self.declared, limits or {}))
+
+
+def _written(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if type(value) in (str, int)}
 
 
 def _encoded(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,6 +106,7 @@ def desired_stream(resource_name: str, spec: StreamSpec, default_replicas: int |
         fields=STREAM_FIELDS,
         declared=declared,
         metadata=values.get("metadata", {}),
+        written=_written(values),
     )
 
 
@@ -130,4 +137,5 @@ def desired_consumer(resource_name: str, spec: ConsumerSpec, stream: str) -> Des
         declared=declared,
         metadata=values.get("metadata", {}),
         pause_until=pause_until,
+        written=_written(values),
     )

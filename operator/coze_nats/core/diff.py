@@ -4,11 +4,12 @@ A comparison that never lies: where the spec says nothing, every value that the 
 chosen is right; times are compared as instants; subjects, filters and sources as sets.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from coze_nats.core import bounds, names
+from coze_nats.core.codec import SIZES, format_size
 from coze_nats.core.costs import Edit, Rule, Verdict, nothing
 from coze_nats.core.desired import Desired
 from coze_nats.core.fields import LEVEL_2_12, Change, Field, version_of
@@ -29,6 +30,9 @@ class FieldChange:
         declared: whether the spec says so, or the default does.
         why: what stands in its way, or what it costs.
         by_limits: whether the server may have chosen it, having limits of its own.
+        follows: whether nobody wrote it, then or now: it comes of a change of other fields.
+        written: what it should have, as the user wrote it; None where nobody did.
+        is_size: whether it counts bytes.
     """
 
     name: str
@@ -38,6 +42,9 @@ class FieldChange:
     verdict: Verdict = Verdict.IN_PLACE
     why: str = ""
     by_limits: bool = False
+    follows: bool = False
+    written: Any = None
+    is_size: bool = False
 
     @property
     def is_costly(self) -> bool:
@@ -48,7 +55,17 @@ class FieldChange:
         if _is_long(self.before) or _is_long(self.after):
             before, after = map(_shown_items, (self.before or [], self.after or []))
             return f"{self.name} {bounds.difference(before, after)}"
-        return f"{self.name} {_shown(self.before)} → {_shown(self.after)}"
+        in_units = self.is_size and not isinstance(self.written, int)
+        was, will_be = self.before, self.written or self.after
+        if in_units:
+            was, will_be = format_size(was), self.written or format_size(will_be)
+        return f"{self.name} {_shown(was)} → {_shown(will_be)}"
+
+
+def without_followers(changes: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    """The changes that somebody wrote; all of them if nobody wrote any."""
+    written = tuple(change for change in changes if not change.follows)
+    return written or tuple(changes)
 
 
 def _is_long(value: Any) -> bool:
@@ -207,7 +224,18 @@ def _change(item: Field, desired: Desired, live: Config, server: Server) -> Fiel
         verdict=verdict,
         why=why,
         by_limits=not declared and _is_limited(item, desired, after, before),
+        follows=not declared and _is_default(item, live),
+        written=desired.written.get(item.name),
+        is_size=item.codec in SIZES,
     )
+
+
+def _is_default(item: Field, live: Config) -> bool:
+    """Whether a live object has what a server chooses, given the rest of what it has."""
+    if item.defaults is None:
+        return False
+    have = item.canonical(live.get(item.wire))
+    return any(have == item.canonical(value) for value in item.defaults(live))
 
 
 def _is_limited(item: Field, desired: Desired, usual: Any, live: Any) -> bool:

@@ -3,6 +3,9 @@
 How long to wait before the next attempt is the reconciler's; the classes are `core.errors`'.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from coze_nats.core.conditions import Health, Outcome
 from coze_nats.core.errors import (
     CapacityExceeded,
@@ -15,11 +18,11 @@ from coze_nats.core.errors import (
     Unavailable,
 )
 from coze_nats.core.names import Reason
-from coze_nats.core.refusals import explained
+from coze_nats.core.refusals import explained, without_room
 
 
-def judged(failure: Failure) -> Outcome:
-    """How a resource stands after this failure; nothing was observed."""
+def judged(failure: Failure, spec: Mapping[str, Any] | None = None) -> Outcome:
+    """How a resource with this spec stands after this failure; nothing was observed."""
     match failure:
         case Unavailable():
             return _going_on(Reason.NATS_UNAVAILABLE, str(failure))
@@ -29,11 +32,7 @@ def judged(failure: Failure) -> Outcome:
                 f"NATS did not answer in time, so what is there is looked at again: {failure}",
             )
         case CapacityExceeded():
-            return _going_on(
-                Reason.INSUFFICIENT_CAPACITY,
-                f"JetStream has no room for it: {failure}; make room, or ask for less "
-                "(maxBytes, replicas, placement)",
-            )
+            return _going_on(Reason.INSUFFICIENT_CAPACITY, without_room(failure))
         case SubjectOverlap():
             return _stalled(Reason.SUBJECT_OVERLAP, f"subjects: {failure}")
         case NotFound(stream_is_missing=True):
@@ -43,7 +42,7 @@ def judged(failure: Failure) -> Outcome:
         case Denied():
             return _stalled(Reason.PERMISSION_DENIED, f"the NATS user lacks a right: {failure}")
         case Rejected():
-            return _stalled(Reason.REJECTED_BY_SERVER, explained(failure))
+            return _stalled(Reason.REJECTED_BY_SERVER, explained(failure, spec))
         case _:
             return _going_on(Reason.RETRYING, f"JetStream can't do it right now: {failure}")
 

@@ -47,6 +47,12 @@ START_METADATA = "coze.dev/start"
 `<sequence> <the declared start that it stands for>`."""
 FENCED_METADATA = "coze.dev/fenced"
 """Key in the metadata of a stream that takes nothing in for a while, as JSON: what it takes in."""
+ANOTHER_NAME = "delete this resource and create one with another name"
+ANOTHER_STREAM = "delete this resource and create one with the right streamRef"
+ANOTHER_STREAM_NAME = "delete this resource and create one with the right streamName"
+ANOTHER_CONNECTION = "delete this resource and create one with the right connection"
+"""Remedies, where the field that is wrong can't be changed."""
+
 OPERATOR_METADATA_PREFIX = "coze.dev/"
 SERVER_METADATA_PREFIX = "_nats."
 

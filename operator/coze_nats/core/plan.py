@@ -3,12 +3,12 @@
 Plans are values: what prints is what runs. All fields of a change are applied or none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from coze_nats.core import bounds, configs, fences, fencing, replacing
+from coze_nats.core import bounds, configs, fences, fencing, names, replacing
 from coze_nats.core.blocking import Refusal, another, refusal_of
 from coze_nats.core.costs import Verdict
 from coze_nats.core.creating import ACCEPT, costs_of_creation
@@ -20,6 +20,7 @@ from coze_nats.core.diff import (
     in_the_specs_hands,
     unsupported,
     with_costs,
+    without_followers,
 )
 from coze_nats.core.fences import Fences
 from coze_nats.core.foreseen import refused_by
@@ -29,6 +30,7 @@ from coze_nats.core.looks import Look, NotSeen, Seen
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, mark_for, owner_of, was_taken
 from coze_nats.core.policies import Policies
+from coze_nats.core.remedies import complete
 from coze_nats.core.steps import Create, Delete, Note, Replacement, Step, Update
 
 
@@ -54,7 +56,8 @@ class Plan:
     Attributes:
         steps: calls to JetStream, in order; empty when nothing is to be done or it is refused.
         changes: the fields that differ, also when the plan is refused because of them.
-        looks: what has to be seen before anything can be decided; then plan again.
+        looks: what has to be seen before anything can be decided, or before a refusal can tell all
+            that the change takes; then plan again.
         at_stake: of a deletion, how many messages go with the object, or would if it weren't kept.
         why: of a deletion, what goes with the object besides; or why it is kept.
         former: the owner from whom the object is taken over.
@@ -94,6 +97,7 @@ class Situation:
         seen: what was found around the object, as earlier plans had to know.
         fences: what the object may not reach.
         is_held: whether somebody said that nothing shall be changed.
+        forbidden: policies, by name and value, that count for nobody.
     """
 
     owner: str
@@ -113,10 +117,13 @@ class Situation:
     seen: Seen = field(default_factory=Seen)
     fences: Fences = field(default_factory=Fences)
     is_held: bool = False
+    forbidden: Collection[tuple[str, str]] = ()
 
 
-def _refused(reason: Reason, message: str, changes: tuple[FieldChange, ...] = ()) -> Plan:
-    return Plan(Action.REFUSE, changes=changes, refusal=Refusal(reason, message))
+def _refused(
+    reason: Reason, message: str, changes: tuple[FieldChange, ...] = (), held_by: str = ""
+) -> Plan:
+    return Plan(Action.REFUSE, changes=changes, refusal=Refusal(reason, message, held_by))
 
 
 def has_vanished(live: Live | None, situation: Situation) -> bool:
@@ -166,10 +173,24 @@ def is_adopted(action: Action, live: Live | None, situation: Situation) -> bool:
 
 def plan(desired: Desired, live: Live | None, situation: Situation) -> Plan:
     """How to bring JetStream to what is desired."""
+
+    def again(policies: Policies) -> Refusal | None:
+        found = _planned(desired, live, replace(situation, policies=policies))
+        if found.looks:
+            raise NotSeen(found.looks[0])
+        return found.refusal
+
     try:
-        return _planned(desired, live, situation)
+        found = _planned(desired, live, situation)
     except NotSeen as unseen:
         return Plan(Action.LOOK, looks=(unseen.look,))
+    if found.refusal is None or not found.refusal.held_by:
+        return found
+    try:
+        whole = complete(found.refusal, situation.policies, again, situation.forbidden)
+    except NotSeen as unseen:
+        return replace(found, looks=(unseen.look,))
+    return replace(found, refusal=whole)
 
 
 def _planned(desired: Desired, live: Live | None, situation: Situation) -> Plan:
@@ -208,8 +229,8 @@ def _anothers(target: Target, live: Live, owner: str, situation: Situation) -> s
     if situation.first:
         return (
             f"{target} has no owner yet, and {situation.first} (cluster/namespace/name), which "
-            "would take it over as well, comes first by its name: choose another name, or delete "
-            "that resource"
+            "would take it over as well, comes first by its name: delete that resource, or "
+            f"{names.ANOTHER_NAME}"
         )
     return ""
 
@@ -231,7 +252,9 @@ def _created(desired: Desired, situation: Situation) -> Plan:
             return Plan(Action.LOOK, looks=looks)
     if costs and situation.policies.data_loss == "Block":
         what = "; ".join(f"{item.name}: creating {desired.target} {item.why}" for item in costs)
-        return _refused(Reason.WOULD_LOSE_DATA, f"{what}. Nothing was created: {ACCEPT}", costs)
+        return _refused(
+            Reason.WOULD_LOSE_DATA, f"{what}. Nothing was created: {ACCEPT}", costs, "data_loss"
+        )
     former = situation.replacing or _vanished(desired, situation)
     back = _returning(desired, None, situation) if former else ()
     mark = _mark(Action.CREATE, None, situation)
@@ -277,6 +300,7 @@ def _held(desired: Desired, live: Live | None, situation: Situation) -> Plan:
         Reason.MISSING,
         f"{desired.target} {what}{held}, and policies.missing is Hold: restore it, or set "
         "policies.missing: Recreate to go on without what it held",
+        held_by="missing",
     )
 
 
@@ -287,20 +311,22 @@ def _adopted(
     if situation.policies.adoption == "Never":
         return _refused(
             Reason.ADOPTION_REFUSED,
-            f"{found}, and policies.adoption is Never: set it to IfIdentical or Always, choose "
-            "another name, or remove it from NATS",
+            f"{found}, and policies.adoption is Never: set it to IfIdentical or Always, "
+            f"{names.ANOTHER_NAME}, or remove it from NATS",
             changes,
+            "adoption",
         )
     if situation.policies.adoption == "IfIdentical":
         # What any server might have made of a default is identical, and stays.
         changes = tuple(change for change in changes if not change.by_limits)
         if changes or configs.pausing(desired, live):
-            differing = _listed(changes) or "pauseUntil"
+            differing = _listed(without_followers(changes)) or "pauseUntil"
             return _refused(
                 Reason.NOT_IDENTICAL,
                 f"{found}, but it is not as declared ({differing}): make the spec say what it "
                 "is, set policies.adoption: Always, or remove it from NATS",
                 changes,
+                "adoption",
             )
     return _changed(Action.ADOPT, desired, live, changes, situation)
 
@@ -389,11 +415,13 @@ def _replaced(
     costs, looks = costs_of_creation(desired, situation.server, situation.seen)
     if looks:
         return Plan(Action.LOOK, changes=changes, looks=looks)
+    is_position = bool(cost and desired.target.consumer)
     if costs and not cost and situation.policies.data_loss == "Block":
         cost = f"{'; '.join(change.why for change in costs)}. Nothing was changed: {ACCEPT}"
     if cost:
         message = f"{what}: replacing {desired.target} {cost}"
-        return _refused(Reason.WOULD_LOSE_DATA, message, changes)
+        held_by = "position" if is_position else "data_loss"
+        return _refused(Reason.WOULD_LOSE_DATA, message, changes, held_by)
     replacement = replacing.replacement(desired, live, situation.policies, situation.seen)
     fence: tuple[Step, ...] = ()
     back: tuple[Step, ...] = ()

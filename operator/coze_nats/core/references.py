@@ -103,7 +103,7 @@ def forbidden(namespace: str, key: Key, connection: Resource | None) -> Obstacle
         Reason.CONNECTION_NOT_ALLOWED,
         f"connection: there is no CozeConnection {key.name} in namespace {key.namespace} that "
         f"namespace {namespace} may use: have {namespace} added to its allowedNamespaces, or "
-        "correct the name",
+        f"{names.ANOTHER_CONNECTION}",
     )
 
 
@@ -130,7 +130,7 @@ def ungranted(resource: Resource, stream: Resource | None) -> Obstacle | None:
         Reason.STREAM_IS_MANAGED,
         f"streamRef: there is no CozeStream {key.name} in namespace {key.namespace} that namespace "
         f"{namespace} may consume: have {namespace} added to its consumersFrom by whoever may "
-        f"change CozeStreams in {key.namespace}, or correct the name",
+        f"change CozeStreams in {key.namespace}, or {names.ANOTHER_STREAM}",
     )
 
 
@@ -169,7 +169,7 @@ def missing(key: Key | None) -> Obstacle:
     return Obstacle(
         Reason.CONNECTION_NOT_FOUND,
         f"connection: there is no CozeConnection {key.name} in namespace {key.namespace}: apply "
-        "it, or correct the name",
+        f"it, or {names.ANOTHER_CONNECTION}",
     )
 
 
@@ -183,8 +183,8 @@ def missing_stream(stream: Key, namespace: str) -> Obstacle:
     where = "this namespace" if is_near else f"namespace {stream.namespace}"
     return Obstacle(
         Reason.WAITING_FOR_STREAM,
-        f"streamRef: there is no CozeStream {stream.name} in {where}: apply it, or correct the "
-        "name",
+        f"streamRef: there is no CozeStream {stream.name} in {where}: apply it, or "
+        f"{names.ANOTHER_STREAM}",
     )
 
 

@@ -57,6 +57,7 @@ def situation_of(
         adopted=not is_gone and bool(status.get("adopted")),
         replacing=None if is_gone else under_way,
         chosen=status.get("chosen", {}),
+        forbidden=forbidden,
     )
 
 

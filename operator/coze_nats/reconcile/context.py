@@ -1,6 +1,6 @@
 """What every step of a reconcile shares: the ports, the rules, and what they tell of a resource."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from coze_nats.core import names
@@ -14,7 +14,7 @@ from coze_nats.core.kinds.stream.fields import CONSUMER_LIMITS
 from coze_nats.core.live import Config, LiveConsumer, LiveStream, Server
 from coze_nats.core.login import DEFAULT_PREFIX
 from coze_nats.core.names import EventReason, Reason
-from coze_nats.core.neighbours import may_reach_others
+from coze_nats.core.neighbours import may_reach_others, shares
 from coze_nats.core.ownership import Live, is_ours, owner_of
 from coze_nats.core.plan import Plan, Situation, chosen_by_server, is_new
 from coze_nats.core.references import (
@@ -70,6 +70,7 @@ class Context:
         blocked: who is refused for what others are like.
         sightings: what streams held when they were last looked at.
         last_change: when, on the monotonic clock, an object was last created or deleted.
+        streams: names of the streams without a mark that there were when all were last listed.
         surroundings: what others have on the connection.
         last_creation: when a stream was last created.
         last_deletion: when a deleted resource last left nothing more to do.
@@ -89,6 +90,7 @@ class Context:
     last_change: float = 0.0
     last_creation: float = float("-inf")
     last_deletion: float = float("-inf")
+    streams: Collection[str] = ()
     surroundings: Surroundings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -266,6 +268,19 @@ class Context:
             Reason.STREAM_IS_MANAGED,
             f"streamName: stream {stream.name} is managed by {owner} (cluster/namespace/name): "
             f"{remedy}",
+        )
+
+    def may_consume(self, consumer: Resource, stream: str) -> bool:
+        """Whether a consumer may be on a stream, as far as it can be told without a look at it."""
+        granted = self.surroundings.granted(consumer)
+        if granted and not granted.copies(stream):
+            return False
+        near = consumer.key.namespace
+        return not any(
+            other.key.kind == names.STREAM_KIND
+            and other.key.namespace != near
+            and not shares(other, near)
+            for other in self.resources.on_stream(self.connection, stream)
         )
 
     def warnings(

@@ -1,9 +1,11 @@
 """Who stands in the way: the streams and consumers that a refusal is about, by name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
-from coze_nats.core import bounds
+from coze_nats.core import bounds, names
 from coze_nats.core.desired import Desired
 from coze_nats.core.errors import Denied, Failure, Rejected, SubjectOverlap
 from coze_nats.core.ownership import owner_of
@@ -13,6 +15,29 @@ from coze_nats.reconcile.blocked import ANY
 
 WORK_QUEUE_ERRORS = frozenset({10099, 10100})
 """`err_code`s for a consumer whose filter overlaps another one's on a work queue."""
+
+
+_LOOKED_AT = 2_000
+"""Names of streams that are compared with one that doesn't exist: each comparison takes time."""
+
+
+def missing_stream(name: str, there: Collection[str], may_use: Callable[[str], bool]) -> str:
+    """That a stream which a `streamName` names doesn't exist, and which one may be meant.
+
+    Args:
+        there: names of the streams that there were of late.
+        may_use: whether the consumer may be on that stream, so that no other is named.
+    """
+    length = len(name)
+    alike = (other for other in there if abs(len(other) - length) <= length // 2)
+    folded = {other.casefold(): other for other in islice(alike, _LOOKED_AT)}
+    close = (folded[found] for found in get_close_matches(name.casefold(), folded, 3))
+    meant = next(filter(may_use, close), "")
+    guess = f"; did you mean {meant}" if meant else ""
+    return (
+        f"streamName: there is no stream {name} in JetStream{guess}: have it made, or "
+        f"{names.ANOTHER_STREAM_NAME}"
+    )
 
 
 class Culprits(NamedTuple):

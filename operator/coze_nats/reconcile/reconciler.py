@@ -7,6 +7,7 @@ reconciled again is the queue's business: a reconcile says it with a `Next`.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from coze_nats import metrics
 from coze_nats.core import names
@@ -17,7 +18,7 @@ from coze_nats.core.intent import Waiting, intent, target_of
 from coze_nats.core.judgement import judged
 from coze_nats.core.live import LiveStream
 from coze_nats.core.names import EventReason, Reason
-from coze_nats.core.ownership import Live
+from coze_nats.core.ownership import Live, owner_of
 from coze_nats.core.plan import Action, has_vanished, plan
 from coze_nats.core.progress import as_far_as_it_is
 from coze_nats.core.references import stream_key
@@ -143,7 +144,9 @@ class Reconciler:
 
     def saw(self, streams: Iterable[LiveStream]) -> None:
         """These are all streams of the account."""
-        self._context.surroundings.learn(streams)
+        known = tuple(streams)
+        self._context.surroundings.learn(known)
+        self._context.streams = tuple(it.name for it in known if not owner_of(it))
 
     def is_settled(
         self, resource: Resource, live: Live | None, stream: LiveStream | None = None
@@ -249,7 +252,7 @@ class Reconciler:
             self._away_since.pop(resource.key, None)
         if isinstance(failure, OutcomeUnknown) and self._is_still_away(resource):
             return Next(parked=True)
-        outcome = judged(failure)
+        outcome = judged(failure, resource.spec)
         if silent := self._not_yet_told(resource, failure, outcome, count):
             return silent
         # Whoever stands in the way may be about to go, as by the same `kubectl apply`.
@@ -287,6 +290,12 @@ class Reconciler:
         self, resource: Resource, desired: Desired, failure: Failure, outcome: Outcome
     ) -> Outcome:
         """The outcome with the names of whoever stands in the way, whose change is waited for."""
+        by_name = bool(resource.spec.get("streamName"))
+        if isinstance(failure, NotFound) and failure.stream_is_missing and by_name:
+            may_use = partial(self._context.may_consume, resource)
+            there = self._context.streams
+            message = culprits.missing_stream(desired.target.stream, there, may_use)
+            return replace(outcome, message=message)
         found = await culprits.named(self._context.jetstream, desired, failure, outcome.message)
         if outcome.health is Health.STALLED:
             self._context.blocked.are_by(resource.key, found.streams)

@@ -24,7 +24,19 @@ class Values:
 
 
 _SPACES = ("a b", " a", "a ", "a\tb", "a\n")
-_DURATIONS = ("30", "1.5h", "-1s", "1 day", "1w", "1h 30m", "30S", "", "106752d", "9" * 39 + "s")
+_DURATIONS = (
+    "30",
+    "1.h",
+    ".5h",
+    "-1s",
+    "1 day",
+    "1w",
+    "1h 30m",
+    "30S",
+    "",
+    "106752d",
+    "9" * 39 + "s",
+)
 _SIZES = ("10GB", "10gi", "-5Gi", "1.5", "0", "0Gi", "8Ei", "many", 0, -2)
 VALUES = {
     "a NATS name": Values(
@@ -62,7 +74,8 @@ VALUES = {
     "a queue group's name": Values(("workers", "a.b", "x" * 255), ("a b", "a\tb", "")),
     "a description has": Values(("", "注" * 1365, "x" * 4096), ("注" * 1366,)),
     "here longer than 0s": Values(
-        ("1ns", "30s", "7d", "1h30m", "1d12h", "876000h", "106751d"), (*_DURATIONS, "0s")
+        ("1ns", "30s", "7d", "1h30m", "1.5h", "0.001us", "1d12h", "876000h", "106751d"),
+        (*_DURATIONS, "0s"),
     ),
     "here at least 1ms": Values(("1ms", "1000000ns", "30s"), (*_DURATIONS, "0s", "999us")),
     "here at least 100ms, at most 106751d, or 0s": Values(

@@ -30,6 +30,13 @@ def found(
     return shortage(stream("work", {"replicas": replicas, **spec}), live, books)
 
 
+def test_large_sizes_are_told_in_large_units() -> None:
+    books = account(reserved=6 * 2**20, limit=10 * 2**20)
+    assert "maxBytes: 10M in 1 replica don't fit: 6Mi of the account's 10Mi of storage" in found(
+        {"maxBytes": "10M"}, books
+    )
+
+
 @pytest.mark.parametrize(
     "spec, live, books",
     [
@@ -71,36 +78,37 @@ def test_there_is_room(spec: dict[str, Any], live: LiveStream | None, books: Acc
             None,
             account(),
             (
-                "maxBytes: 2,000 bytes in 1 replica don't fit: 0 of the account's 1,000 bytes of "
-                "storage are reserved by others; ask for less, or raise the account's limit"
+                "maxBytes: 2,000 bytes in 1 replica don't fit: 0 bytes of the account's 1,000 "
+                "bytes of storage are reserved by others; ask for less, or raise the account's "
+                "limit"
             ),
         ),
         ({"maxBytes": 500, "replicas": 3}, None, account(), "500 bytes in 3 replicas don't fit"),
-        ({"maxBytes": 500}, None, account(501), "501 of the account's 1,000"),
-        ({"maxBytes": 900}, has(max_bytes=600), account(800), "200 of the account's"),
+        ({"maxBytes": 500}, None, account(501), "501 bytes of the account's 1,000"),
+        ({"maxBytes": 900}, has(max_bytes=600), account(800), "200 bytes of the account's"),
         (
             {"maxBytes": 500, "replicas": 1},
             has(max_bytes=200, num_replicas=3),
             account(1150),
-            "550 of the account's",
+            "550 bytes of the account's",
         ),
         (
             {"maxBytes": 900, "storage": "memory"},
             has(max_bytes=900),
             account(200, kind="memory"),
-            "200 of the account's 1,000 bytes of memory",
+            "200 bytes of the account's 1,000 bytes of memory",
         ),
         (
             {"maxBytes": 900, "replicas": 3},
             has(max_bytes=900, num_replicas=1),
             tiers(R3=account(200)),
-            "900 bytes in 1 replica don't fit: 200 of",
+            "900 bytes in 1 replica don't fit: 200 bytes of",
         ),
         (
             {"maxBytes": 900},
             has(max_bytes=300),
             tiers(R1=account(500)),
-            "900 bytes in 1 replica don't fit: 200 of",
+            "900 bytes in 1 replica don't fit: 200 bytes of",
         ),
     ],
     ids=[

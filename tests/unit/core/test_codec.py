@@ -33,6 +33,9 @@ INT64 = 2**63 - 1
         ("1s500ms", 1_500_000_000),
         ("2m", 120 * 10**9),
         ("1h30m", 5400 * 10**9),
+        ("1.5h", 5400 * 10**9),
+        ("0.1s1.1h", 3_960_100_000_000),
+        ("2.5us", 2_500),
         ("7d", 604_800 * 10**9),
         ("105d1ns", 9_072_000 * 10**9 + 1),
         ("9223372036854775807ns", INT64),
@@ -42,10 +45,17 @@ def test_a_duration_is_nanoseconds_exactly(text: str, nanoseconds: int) -> None:
     assert parse_duration(text) == nanoseconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "1.5h", "-1s", "1 h", "1w", "1h ", "٣s"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "1.h", ".5h", "1,5h", "-1s", "1 h", "1w", "1h ", "٣s"]
+)
 def test_a_text_that_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidValue, match="is no duration; write a number and its unit"):
         parse_duration(text)
+
+
+def test_a_duration_has_no_parts_of_a_nanosecond() -> None:
+    with pytest.raises(InvalidValue, match=r"'1\.5ns' has parts of a nanosecond"):
+        parse_duration("1.5ns")
 
 
 def test_a_duration_that_nats_cannot_hold_is_refused() -> None:

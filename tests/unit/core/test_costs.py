@@ -75,13 +75,22 @@ def test_a_plan_that_lacks_a_look_does_nothing_and_says_which() -> None:
     }
 
 
-def test_what_is_refused_whatever_it_costs_takes_no_look() -> None:
+def test_what_is_refused_whatever_it_costs_looks_only_for_what_else_it_takes() -> None:
     live = a_stream({"subjects": ["old"]}, messages=3)
     desired = stream("work", {"subjects": ["new"], "storage": "memory"})
     found = plan(desired, live, SITUATION)
-    assert found.looks == ()
+    assert found.looks == (MessagesLook("work", ("old",)),)
     assert found.refusal is not None
     assert found.refusal.reason is Reason.IMMUTABLE_FIELD
+
+
+def test_what_no_policy_allows_takes_no_look() -> None:
+    live = a_stream({"subjects": ["old"], "maxConsumers": 3}, messages=3)
+    desired = stream("work", {"subjects": ["new"], "maxConsumers": 5})
+    found = plan(desired, live, replace(SITUATION, server=Server("2.10.26", 0)))
+    assert found.looks == ()
+    assert found.refusal is not None
+    assert found.refusal.reason is Reason.UNSUPPORTED_BY_SERVER
 
 
 def test_two_fields_that_need_the_same_look_ask_once() -> None:

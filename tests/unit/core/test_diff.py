@@ -185,7 +185,7 @@ def test_what_a_consumer_gets_from_its_stream_is_right_and_nothing_else_is() -> 
 @pytest.mark.parametrize(
     "before, after, shown",
     [
-        ({}, {"maxAge": "36h"}, "maxAge 0s → 1d12h"),
+        ({}, {"maxAge": "36h"}, "maxAge 0s → 36h"),
         ({"maxMsgs": 5}, {}, "maxMsgs 5 → -1"),
         ({"description": "a"}, {}, "description a → unset"),
         ({}, {"noAck": True}, "noAck false → true"),

@@ -95,7 +95,10 @@ def test_a_consumer_gets_what_it_leaves_out_from_its_streams_limits(
 @pytest.mark.parametrize(
     "stream, message",
     [
-        (None, "there is no CozeStream orders in this namespace: apply it, or correct the name"),
+        (
+            None,
+            f"there is no CozeStream orders in this namespace: apply it, or {names.ANOTHER_STREAM}",
+        ),
         (a_stream(deleting=True, created="then"), "CozeStream orders is being deleted"),
         (a_stream(), "CozeStream orders is not there yet"),
         (

@@ -185,8 +185,8 @@ def test_what_belongs_to_another_is_not_touched(spec: Spec) -> None:
     assert found.refusal is not None
     assert found.refusal.reason is Reason.OWNED_BY_ANOTHER
     assert found.refusal.message == (
-        "stream work belongs to other/shop/orders (cluster/namespace/name): choose another name, "
-        "or delete that resource first"
+        "stream work belongs to other/shop/orders (cluster/namespace/name): delete that resource "
+        "first, or delete this resource and create one with another name"
     )
 
 
@@ -264,7 +264,7 @@ def test_a_mark_that_is_taken_off_tells_of_no_former_owner_either() -> None:
             "which took it over from this resource: delete this resource",
         ),
         ({OWNER_METADATA: f"{OWNER}-2"}, {}, "annotate that resource with"),
-        ({OWNER_METADATA: "other/elsewhere/orders"}, {}, "or delete that resource first"),
+        ({OWNER_METADATA: "other/elsewhere/orders"}, {}, "create one with another name"),
     ],
 )
 def test_what_is_anothers_is_left_with_the_way_that_fits(

@@ -139,7 +139,8 @@ def test_what_is_adopted_against_the_grain_says_why_not() -> None:
     live = a_stream(DIFFERENT, NOBODYS)
     assert refusal(planned(stream("work", SAME), live, adoption="Never"))[1] == (
         "stream work exists and has no owner, and policies.adoption is Never: set it to "
-        "IfIdentical or Always, choose another name, or remove it from NATS"
+        "IfIdentical or Always, delete this resource and create one with another name, or remove "
+        "it from NATS"
     )
 
 
@@ -461,6 +462,8 @@ def test_a_stream_is_not_deleted_for_one_whose_subjects_another_one_stores() -> 
 
 # --- missing --------------------------------------------------------------------------------------
 
+ADOPTS_TOO = ". That takes policies.adoption: Always (as it differs), too"
+
 
 @pytest.mark.parametrize(
     "live, recreate, is_gone",
@@ -485,11 +488,12 @@ def test_what_went_behind_our_back_is_held_or_made_again(
     desired, before = stream("work", SAME), {"incarnation": KNOWN, "last_known": "8 messages"}
     assert verdict(planned(desired, live, **before)) is recreate
     what = "vanished from JetStream" if is_gone else "was replaced in JetStream"
+    more = "" if recreate is not Reason.NOT_IDENTICAL else ADOPTS_TOO
     assert refusal(planned(desired, live, missing="Hold", **before)) == (
         Reason.MISSING,
         (
             f"stream work {what} (last seen with 8 messages), and policies.missing is Hold: "
-            "restore it, or set policies.missing: Recreate to go on without what it held"
+            f"restore it, or set policies.missing: Recreate to go on without what it held{more}"
         ),
     )
 

@@ -190,7 +190,7 @@ def test_who_may_not_consume_does_not_learn_whether_the_stream_exists_but_who_ca
     assert refused.message == (
         "streamRef: there is no CozeStream orders in namespace platform that namespace shop may "
         "consume: have shop added to its consumersFrom by whoever may change CozeStreams in "
-        "platform, or correct the name"
+        "platform, or delete this resource and create one with the right streamRef"
     )
 
 

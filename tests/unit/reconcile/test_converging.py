@@ -347,7 +347,7 @@ async def test_a_lack_of_room_is_told_with_numbers_before_jetstream_is_asked() -
     orders = bench.stream(maxBytes=500)
     assert (await bench.reconcile(orders)).backoff
     assert bench.ready(orders) == ("False", "InsufficientCapacity")
-    assert "600 of the account's 1,000 bytes of storage" in bench.message(orders)
+    assert "600 bytes of the account's 1,000 bytes of storage" in bench.message(orders)
     assert jetstream.calls.count("create_stream") == 1
     bench.stream("first", maxBytes=500)
     await bench.settle(bench.stream("first", maxBytes=500), orders)

@@ -98,7 +98,7 @@ async def test_who_was_not_told_to_succeed_takes_nothing_and_says_how_it_would(
     assert "or start this operator with --succeeds-cluster-id=here" in green.message(orders)
     other = green.stream("other", name="orders")
     await green.settle(other)
-    assert green.message(other).endswith("choose another name, or delete that resource first")
+    assert green.message(other).endswith("create one with another name")
 
 
 def hand_over(bench: Bench, key: Key, to: str) -> None:

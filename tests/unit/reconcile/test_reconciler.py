@@ -17,6 +17,7 @@ from coze_nats.core.errors import (
     Transient,
     Unavailable,
 )
+from coze_nats.core.live import LiveStream
 from coze_nats.core.names import OWNER_METADATA
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import AWAY_GRACE, Next
@@ -419,3 +420,42 @@ async def test_what_is_being_deleted_is_none_of_a_resyncs_business(bench: Bench)
     orders = bench.stream()
     bench.kubernetes.delete(orders)
     assert await settled(bench, orders)
+
+
+# --- a stream that isn't there --------------------------------------------------------------------
+
+
+def a_stream_named(name: str) -> LiveStream:
+    return LiveStream({"name": name}, "2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "there, guess",
+    [
+        (("ORDERS", "payments"), "; did you mean ORDERS"),
+        (("orders_v2", "order", "ordinary"), "; did you mean order"),
+        (("payments",), ""),
+        ((), ""),
+    ],
+    ids=["other letters", "the closest", "nothing alike", "nothing"],
+)
+async def test_a_stream_that_is_not_there_is_named_with_the_one_that_may_be_meant(
+    bench: Bench, there: tuple[str, ...], guess: str
+) -> None:
+    bench.reconciler.saw(map(a_stream_named, there))
+    reader = bench.consumer(streamName="orders")
+    await bench.settle_for_now(reader)
+    assert bench.ready(reader) == ("False", "WaitingForStream")
+    assert bench.message(reader) == (
+        f"streamName: there is no stream orders in JetStream{guess}: have it made, or delete this "
+        "resource and create one with the right streamName"
+    )
+
+
+async def test_a_stream_of_another_namespace_is_not_what_is_meant(bench: Bench) -> None:
+    theirs = bench.kubernetes.apply(names.STREAM_KIND, "elsewhere", "order", {})
+    await bench.settle(theirs)
+    bench.reconciler.saw([a_stream_named("order")])
+    reader = bench.consumer(streamName="orders")
+    await bench.settle_for_now(reader)
+    assert "there is no stream orders in JetStream: have" in bench.message(reader)

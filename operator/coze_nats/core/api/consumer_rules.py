@@ -4,7 +4,7 @@ Read in nats-server's checkConsumerCfg, 2.10.26 to 2.15.1. What depends on the s
 its retention, its subjects) is left to the server.
 """
 
-from coze_nats.core.api.rules import is_on, is_reserved, nanoseconds, rule
+from coze_nats.core.api.rules import are_equal, is_on, is_reserved, nanoseconds, rule
 
 # A word that CEL keeps for itself stands between underscores; newer API servers take it as it is.
 _STREAM = "[{0}.?streamRef.name.orValue(''), {0}.?streamRef.__namespace__.orValue('')]"
@@ -65,7 +65,7 @@ _ON_ACKS = (
     ),
     rule(
         "!has(self.backoff) || !has(self.ackWait) "
-        f"|| {nanoseconds('self.ackWait')} == {nanoseconds('self.backoff[0]')}",
+        f"|| {are_equal(nanoseconds('self.ackWait'), nanoseconds('self.backoff[0]'))}",
         "the first backoff takes the place of ackWait: remove ackWait, or give it the same value",
         "ackWait",
     ),
@@ -80,7 +80,7 @@ _ON_ACKS = (
         f"{_ACK_POLICY} != 'flowControl' || (has(self.deliverSubject) "
         "&& self.?flowControl.orValue(true) && !has(self.ackWait) && !has(self.backoff) "
         "&& self.?maxDeliver.orValue(-1) == -1 && self.?maxAckPending.orValue(1) > 0 "
-        f"&& (!has(self.idleHeartbeat) || {nanoseconds('self.idleHeartbeat')} == 1e9))",
+        f"&& (!has(self.idleHeartbeat) || {are_equal(nanoseconds('self.idleHeartbeat'), '1e9')}))",
         "ackPolicy: flowControl is for push consumers and needs idleHeartbeat 1s and a finite "
         "maxAckPending: set deliverSubject and remove flowControl: false, ackWait, backoff and "
         "maxDeliver",

@@ -31,17 +31,25 @@ def matching(pattern: str, message: str) -> dict[str, Any]:
     return rules(rule(f"self.matches('{pattern}')", message))
 
 
-DURATION = "^([0-9]+(ns|us|ms|s|m|h|d))+$"
+DURATION = "^([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h|d))+$"
 
 _UNITS = "{'ns': 1.0, 'us': 1e3, 'ms': 1e6, 's': 1e9, 'm': 6e10, 'h': 3.6e12, 'd': 8.64e13}"
 
 
 def nanoseconds(duration: str) -> str:
-    """CEL for a duration's length: CEL's own durations know no days. A double can't overflow."""
+    """CEL for a duration's length: CEL's own durations know no days. A double can't overflow.
+
+    It is exact to less than half a nanosecond for what is shorter than a month.
+    """
     return (
-        f"{duration}.findAll('[0-9]+(ns|us|ms|s|m|h|d)')"
-        f".map(part, double(part.find('[0-9]+')) * {_UNITS}[part.find('[a-z]+')]).sum()"
+        f"{duration}.findAll('[0-9]+([.][0-9]+)?(ns|us|ms|s|m|h|d)')"
+        f".map(part, double(part.find('[0-9.]+')) * {_UNITS}[part.find('[a-z]+')]).sum()"
     )
+
+
+def are_equal(one: str, other: str) -> str:
+    """CEL for whether two lengths are the same: `1.1h` and `66m` are not, as doubles."""
+    return f"[{one} - {other}].all(gap, gap < 0.5 && gap > -0.5)"
 
 
 def is_on(field: str) -> str:

@@ -75,7 +75,7 @@ _ON_SUBJECTS = (
 _ON_LIMITS = (
     rule(
         f"!has(self.duplicateWindow) || !has(self.maxAge) || [{nanoseconds('self.maxAge')}]"
-        f".all(age, age == 0.0 || {nanoseconds('self.duplicateWindow')} <= age)",
+        f".all(age, age == 0.0 || {nanoseconds('self.duplicateWindow')} < age + 0.5)",
         "duplicateWindow must not be longer than maxAge: shorten it, or leave it out",
         "duplicateWindow",
     ),

@@ -159,8 +159,8 @@ def _duration(at_least: str = "1ns", at_most: str = "", *, or_zero: bool = False
             rule(
                 f"self.matches('{DURATION}') && [{nanoseconds('self')}].all(length, "
                 f"({least}) && length {most})",
-                "a duration is a number and its unit (ns, us, ms, s, m, h, d), such as 30s, 24h or "
-                f"7d; here {words}, at most {at_most or '106751d'}"
+                "a duration is a number and its unit (ns, us, ms, s, m, h, d), such as 30s, 1.5h "
+                f"or 7d; here {words}, at most {at_most or '106751d'}"
                 + (", or 0s for no limit" if or_zero else ""),
             )
         )

@@ -16,8 +16,12 @@ _ACK_WAIT = 30 * _SECOND
 _PINNED = 120 * _SECOND
 
 
+def _acks(declared: Mapping[str, Any]) -> Any:
+    return declared.get("ack_policy", "none")
+
+
 def _has_acks(declared: Mapping[str, Any]) -> bool:
-    return declared["ack_policy"] not in ("none", "flow_control")
+    return _acks(declared) not in ("none", "flow_control")
 
 
 def _ack_wait(declared: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -27,7 +31,7 @@ def _ack_wait(declared: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _max_ack_pending(declared: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (0,) if declared["ack_policy"] == "none" else (1000,)
+    return (0,) if _acks(declared) == "none" else (1000,)
 
 
 def inherited(declared: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def inherited(declared: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[st
     the stream had a limit stays without.
     """
     takes_none = (
-        declared["ack_policy"] == "none"
+        _acks(declared) == "none"
         and "deliver_subject" in declared
         and limits.get("max_ack_pending", 0) > 0
     )
@@ -64,11 +68,11 @@ def _priority_timeout(declared: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _flow_control(declared: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (declared["ack_policy"] == "flow_control",)
+    return (_acks(declared) == "flow_control",)
 
 
 def _idle_heartbeat(declared: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (_SECOND if declared["ack_policy"] == "flow_control" else 0,)
+    return (_SECOND if _acks(declared) == "flow_control" else 0,)
 
 
 def _is_bounded(usual: Any, live: Any) -> bool:
