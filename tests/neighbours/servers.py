@@ -1,18 +1,17 @@
 """Servers that lie, flood, or are slow: a tenant's connections to them, with streams on each."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from neighbours.kind import Begins, Kind, Neighbour
+from neighbours.kind import Begins, Json, Kind, Neighbour
 from neighbours.lying import ENDLESS_MESSAGE, HANGS_UP, liars
 
 STREAMS = 5
-EACH_SUBJECT = [f"orders.{number}" for number in range(256)]
 
 
 def named(
-    *lies: str, streams: int = STREAMS, of_stream: Mapping[str, Any] | None = None, **spec: Any
+    *lies: str, streams: int = STREAMS, of_stream: Callable[[str], Json] = lambda _: {}, **spec: Any
 ) -> Begins:
     """A connection to a server for each lie, with so many streams; `spec` is of the connections."""
 
@@ -24,13 +23,18 @@ def named(
                 name = f"c{number}"
                 declared.append(neighbour.connection(name, url, **spec))
                 for each in range(streams):
-                    on_it = {"connection": {"name": name}, **(of_stream or {})}
-                    declared.append(neighbour.stream(f"{name}-{each}", **on_it))
+                    stream = f"{name}-{each}"
+                    on_it = {"connection": {"name": name}, **of_stream(stream)}
+                    declared.append(neighbour.stream(stream, **on_it))
             await neighbour.declaring.create(declared)
             yield
             neighbour.deeds += running.times
 
     return begins
+
+
+def of_many_subjects(name: str) -> Json:
+    return {"subjects": [f"{name}.{number}" for number in range(256)]}
 
 
 LONGER_THAN_LIVENESS = 330.0
@@ -120,7 +124,7 @@ KINDS = (
             "answers after 2 s",
             "subjects that are taken, told after 2 s",
             streams=20,
-            of_stream={"subjects": EACH_SUBJECT},
+            of_stream=of_many_subjects,
         ),
         seconds=LONGER_THAN_LIVENESS,
     ),
