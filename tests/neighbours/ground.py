@@ -128,6 +128,12 @@ class Ground:
         return spec["holderIdentity"], spec["leaseTransitions"]
 
 
+def _gist(text: str) -> str:
+    """The end of a log, and what it tells of more than one resource."""
+    of_all = [line for line in text.splitlines() if " Coze" not in line]
+    return "\n".join([*of_all[-40:], "The end:", text[-3000:]])
+
+
 def milliseconds(found: list[float]) -> int:
     """The median of seconds."""
     return round(1000 * statistics.median(found))
@@ -159,7 +165,7 @@ async def ground(cluster: Cluster, kind: Kind, folder: Path) -> AsyncIterator[Gr
             running.callback(operator.remove)
             await asyncio.to_thread(operator.start)
         # Shown by pytest when the test failed.
-        running.callback(lambda: log.warning("%s", beside.log[-6000:]))
+        running.callback(lambda: log.warning("%s", _gist(beside.log)))
         yield Ground(
             cluster,
             kind,
