@@ -56,7 +56,7 @@ async def editing_streams(neighbour: Neighbour) -> AsyncIterator[None]:
             await client.jsm().update_stream(found, description=f"edited {number} times")
 
     await neighbour.declare(streams)
-    async with again_and_again(neighbour, edit, at_once=2):
+    async with again_and_again(neighbour, edit, pause=0.01, at_once=2):
         yield
     await client.close()
 
