@@ -48,8 +48,9 @@ class Liars:
     @property
     def times(self) -> int:
         """How many connections and requests they have lied to."""
-        lines = self._server.log.read_text(encoding="utf-8").split()
-        return int(lines[-1]) if lines and lines[-1].isdigit() else 0
+        # Between the numbers is what a server complains of when a client hangs up.
+        lines = self._server.log.read_text(encoding="utf-8").splitlines()
+        return max((int(line) for line in lines if line.isdigit()), default=0)
 
     def start(self) -> None:
         words = [word for lie, url in self.urls.items() for word in (url.rpartition(":")[2], lie)]
