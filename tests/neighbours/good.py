@@ -26,7 +26,8 @@ KEPT = 3
 
 MESSAGES = 100
 POLL_SECONDS = 0.02
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Seconds: for what never comes about, however busy the machine is."""
 
 Json = Mapping[str, Any]
 
@@ -71,9 +72,7 @@ class GoodTenant:
         """Its streams and consumers in JetStream, and how many messages they hold, when at rest."""
         wanted = {_key(resource) for declared in self._rounds[-KEPT:] for resource in declared}
         wanted.add((STREAM, "orders"))
-        await eventually_async(
-            lambda: self._is_left(wanted), PATIENCE, "what is left of a good tenant"
-        )
+        await eventually_async(lambda: self._is_left(wanted), what="what is left of its rounds")
         found = {}
         async with gateway_to(self._nats.url) as jetstream:
             for name, stream in (await jetstream.streams()).found.items():

@@ -12,10 +12,12 @@ from neighbours.kinds import SERVERS, TENANTS
 
 def cases(kinds: tuple[Kind, ...]) -> list[object]:
     """A parameter for each; `make test` has those that are quick."""
-    return [
-        pytest.param(kind, id=kind.name, marks=() if kind.is_quick else pytest.mark.slow)
-        for kind in kinds
-    ]
+    return [pytest.param(kind, id=kind.name, marks=marks(kind)) for kind in kinds]
+
+
+def marks(kind: Kind) -> list[pytest.MarkDecorator]:
+    timeout = pytest.mark.timeout(600 + kind.seconds)
+    return [timeout] if kind.is_quick else [timeout, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("kind", cases(TENANTS))
