@@ -31,6 +31,7 @@ class ScriptedReconciler:
         self.reconciled: list[Key] = []
         self.left_to_resync: list[Key] = []
         self.lost_connections: list[Key] = []
+        self.changes: list[Key] = []
         self.warmed_up: list[Key] = []
         self.outcome: Next | Exception = DONE
 
@@ -49,6 +50,9 @@ class ScriptedReconciler:
 
     def listed(self, resource: Resource) -> None:
         self.left_to_resync.append(resource.key)
+
+    def changed(self, connection: Resource) -> None:
+        self.changes.append(connection.key)
 
     def gone(self, connection: Resource) -> None:
         self.lost_connections.append(connection.key)
@@ -448,11 +452,39 @@ async def test_whoever_takes_over_goes_on_with_what_is_not_settled() -> None:
     assert bench.reconciler.warmed_up == []
 
 
-async def test_what_may_not_be_written_any_more_is_left_to_another(bench: Bench) -> None:
+async def test_a_moment_without_the_lead_puts_work_off_and_drops_none(bench: Bench) -> None:
     bench.reconciler.outcome = NotLeading("the lead is lost")
     await bench.observe("ADDED", body())
     assert bench.reconciled == [ORDERS]
-    assert not bench.controller.queue.is_known(ORDERS)
+    assert bench.controller.queue.is_retrying(ORDERS)
+
+
+async def test_a_new_resource_without_its_finalizer_is_not_dropped_either(bench: Bench) -> None:
+    async def refuse(_: Resource) -> Resource | None:
+        raise NotLeading("the lead is lost")
+
+    bench.add = refuse
+    await bench.observe("ADDED", body(finalizers=[]))
+    assert bench.controller.queue.is_retrying(ORDERS)
+
+
+async def test_a_changed_connection_is_told_of_while_its_reconcile_still_waits(
+    bench: Bench,
+) -> None:
+    answer = asyncio.Event()
+
+    async def wait(resource: Resource) -> Resource | None:
+        await answer.wait()
+        return await _finalized(resource)
+
+    bench.add = wait
+    await bench.observe("ADDED", connection(finalizers=[]))
+    changed = connection(finalizers=[])
+    changed["metadata"] |= {"resourceVersion": "7", "generation": 2}
+    await bench.observe("MODIFIED", changed)
+    assert bench.reconciler.changes == [NATS, NATS]
+    assert bench.reconciled == []
+    answer.set()
 
 
 def shards() -> tuple[Bench, Bench]:

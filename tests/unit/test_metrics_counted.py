@@ -8,13 +8,14 @@ from coze_nats import metrics
 from coze_nats.core import names
 from coze_nats.core.errors import OutcomeUnknown
 from coze_nats.core.resource import Key
-from coze_nats.metrics.counted import ResyncRound, forget_connection
+from coze_nats.metrics.counted import ResyncRound, forget_connection, know_connection
 
 KEY = Key(names.STREAM_KIND, "coze", "orders")
 
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
+    know_connection("test")
     yield
     metrics.forget(KEY)
     forget_connection("test")
@@ -49,6 +50,14 @@ def test_a_connection_that_is_gone_takes_its_series_along() -> None:
         pass
     assert b'connection="test"' in metrics.exposition()
     forget_connection("test")
+    assert b'connection="test"' not in metrics.exposition()
+
+
+def test_what_ends_after_its_connection_is_gone_makes_no_series_anew() -> None:
+    with ResyncRound("test"), metrics.JetStreamCall("test", "INFO"):
+        forget_connection("test")
+    with metrics.JetStreamCall("test", "INFO"):
+        pass
     assert b'connection="test"' not in metrics.exposition()
 
 

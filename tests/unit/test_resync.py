@@ -541,7 +541,7 @@ async def test_a_bug_in_the_rounds_does_not_leave_anybody_unseen() -> None:
 async def test_nobody_is_looked_at_for_a_connection_that_was_given_up() -> None:
     bench = silent()
     bench.resync.disconnected()
-    bench.resync.forget()
+    bench.resync.stop()
     bench.resync.disconnected()
     assert await bench.advance(GRACE) == []
 

@@ -37,6 +37,9 @@ class Finalizing:
     def listed(self, resource: Resource) -> None:
         """Nothing is listed here."""
 
+    def changed(self, connection: Resource) -> None:
+        """Nobody changes any."""
+
     def gone(self, connection: Resource) -> None:
         """No connections here."""
 

@@ -107,12 +107,12 @@ class Connecting:
             self._reporter.forget(connection.key)
             return Next(finalized=True)
         outcome = await self._established(connection)
-        if outcome is None:
+        if outcome is None or not self._is_current(connection):
             return self._soon(connection.key)
         if connection.deleting:
             outcome = in_use(outcome, users)
         await self._report(connection, outcome)
-        if self._links[connection.key] is None and self._exists(connection):
+        if self._links[connection.key] is None and self._is_current(connection):
             # Not before: whoever uses it quotes the reason.
             self._links.is_unusable(connection.key, outcome.reason)
         return Next(after=LOOK_EVERY)
@@ -130,6 +130,13 @@ class Connecting:
             await self._established(connection)
         return Next(after=LOOK_EVERY)
 
+    def changed(self, connection: Resource) -> None:
+        """Give the former session up at once if another system or user is declared."""
+        known = self._known.get(connection.key)
+        if known and (known.uid, known.declared) != (connection.uid, _declared(connection)):
+            del self._known[connection.key]
+            self._links.close(connection.key, deadline=0.0)
+
     def gone(self, key: Key) -> None:
         """The CozeConnection doesn't exist any more, or is about to go."""
         self._known.pop(key, None)
@@ -138,10 +145,11 @@ class Connecting:
         self._reading.forget(key)
         self._links.gone(key)
 
-    def _exists(self, connection: Resource) -> bool:
-        """Whether it is still there after a wait, and no other of that name."""
+    def _is_current(self, connection: Resource) -> bool:
+        """Whether it is still there after a wait, and as it was."""
         current = self._cache.get(connection.key)
-        return current is not None and current.uid == connection.uid
+        was = connection.uid, connection.generation
+        return current is not None and (current.uid, current.generation) == was
 
     def _users_in_need(self, connection: Resource) -> list[Resource]:
         """Who is in the connection's own namespace, or elsewhere and about to be done with it.
@@ -161,25 +169,18 @@ class Connecting:
 
     async def _established(self, connection: Resource) -> Outcome | None:
         """How the connection stands, after doing what is to be done; None: not known yet."""
-        declared = {
-            key: value for key, value in connection.spec.items() if key not in _NOT_OF_THE_LOGIN
-        }
+        self.changed(connection)
         known = self._known.get(connection.key)
-        if known and (known.uid != connection.uid or known.declared != declared):
-            # Another system or user is declared: the former session must not go on.
-            del self._known[connection.key]
-            self._links.close(connection.key)
-            known = None
         self._tell_of_use(connection)
         if known and self._is_fresh(known, connection):
             return await self._looked_at(connection)
         try:
             spec = parsed(ConnectionSpec, connection.spec)
             contents = await self._reading.read(connection.key, spec)
-            if not self._exists(connection):
+            if not self._is_current(connection):
                 # Nobody would close what is opened for it now.
                 return None
-            await self._use(connection, declared, login(spec, contents))
+            await self._use(connection, login(spec, contents))
         except InvalidField as error:
             return self._refused(connection, unusable(Reason.INVALID_SPEC, str(error)))
         except UnusableLogin as error:
@@ -196,7 +197,7 @@ class Connecting:
         was_read = self._clock.monotonic() - known.read_at < LOOK_EVERY - IMPATIENT
         return was_read and known.requested == connection.reconcile_requested_at
 
-    async def _use(self, connection: Resource, declared: Mapping[str, Any], found: Login) -> None:
+    async def _use(self, connection: Resource, found: Login) -> None:
         known = self._known.get(connection.key)
         link = self._links[connection.key]
         now = self._clock.monotonic()
@@ -208,6 +209,7 @@ class Connecting:
             known.refused = None
             return
         endpoint = self._dial(found)
+        declared = _declared(connection)
         self._known[connection.key] = _Known(connection.uid, declared, found, now, requested)
         await self._links.open(connection.key, connection.uid, endpoint)
 
@@ -223,7 +225,7 @@ class Connecting:
 
     async def _unread(self, connection: Resource, error: Unreadable) -> Outcome | None:
         """What to log in with may have changed or not: what was read before, if any, goes on."""
-        if not self._exists(connection):
+        if not self._is_current(connection):
             self._reading.forget(connection.key)
             return None
         obstacle = error.outcome if error.is_news_to(connection) else None
@@ -266,7 +268,10 @@ class Connecting:
 
     async def _asked(self, connection: Resource, link: Link) -> Outcome | None:
         """What the account says; it is asked now and then only."""
-        known = self._known[connection.key]
+        known = self._known.get(connection.key)
+        if known is None:
+            # It has changed meanwhile.
+            return None
         now = self._clock.monotonic()
         try:
             server = await link.endpoint.jetstream.server()
@@ -295,3 +300,8 @@ class Connecting:
         facts = known.facts if known and known.facts and outcome.health is Health.READY else {}
         status = connection_status(connection, outcome, facts, self._clock.time_ns())
         await self._reporter.publish(connection, status, outcome)
+
+
+def _declared(connection: Resource) -> dict[str, Any]:
+    """The part of the spec that the login is made from."""
+    return {key: value for key, value in connection.spec.items() if key not in _NOT_OF_THE_LOGIN}

@@ -46,6 +46,9 @@ class Reconciler(Protocol):
     def listed(self, resource: Resource) -> None:
         """A resource that was there before the operator looks settled by its status."""
 
+    def changed(self, connection: Resource) -> None:
+        """A CozeConnection may declare something else than before."""
+
     def gone(self, connection: Resource) -> None:
         """A CozeConnection doesn't exist any more."""
 
@@ -105,6 +108,9 @@ class Controller:
             return
         if resource.is_let_go:
             self._wake_connection_of(resource)
+        if resource.key.kind == names.CONNECTION_KIND:
+            # Its own reconcile may be waiting for an answer of the former system.
+            self._reconciler.changed(resource)
         if event is None and known is None and _looks_settled(resource):
             self._reconciler.listed(resource)
         else:
@@ -201,8 +207,10 @@ class Controller:
                 elif resource.resync_interval and outcome == Next(wake=outcome.wake):
                     outcome = replace(outcome, after=spread(resource.resync_interval, _JITTER))
             except NotLeading as failure:
-                log.info("Left to another operator: %s", failure)
-                return Next()
+                # Who has lost the lead for good ends. It may also have been for a moment, and then
+                # nobody else is going to do it.
+                log.info("Put off: %s", failure)
+                return Next(backoff=True)
             except Failure as failure:
                 log.warning("Not done, trying again: %s", failure)
                 return Next(backoff=True)

@@ -161,18 +161,29 @@ class Links:
         )
         await endpoint.start()
 
-    def close(self, connection: Key) -> None:
-        """Send nothing more through the connection; its users are told."""
+    def close(self, connection: Key, deadline: float = CLOSE_SECONDS) -> None:
+        """Send nothing more through the connection; its users are told.
+
+        Requests in flight get `deadline` seconds to finish.
+        """
         link = self._links.pop(connection, None)
         if link is None:
             return
         link.hints.stop()
-        self._comparing.pop(connection).cancel()
-        link.resync.forget()
-        task = asyncio.create_task(link.endpoint.close(CLOSE_SECONDS), name=f"close {connection}")
+        link.resync.stop()
+        comparing = self._comparing.pop(connection)
+        comparing.cancel()
+        end = self._ended(link, comparing, deadline)
+        task = asyncio.create_task(end, name=f"close {connection}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         self.tell_users(connection)
+
+    async def _ended(self, link: Link, comparing: asyncio.Task[None], deadline: float) -> None:
+        await asyncio.gather(comparing, return_exceptions=True)
+        await link.endpoint.close(deadline)
+        # What ends is counted as well, so its series go last.
+        link.resync.forget()
 
     def states(self) -> list[metrics.ConnectionState]:
         """How each connection stands; may be asked by another thread."""

@@ -106,9 +106,12 @@ class Resync:
         self._unseen.are(self._all())
         self._unseen.release()
 
-    def forget(self) -> None:
-        """The connection is given up: nothing more is told of what is behind it."""
+    def stop(self) -> None:
+        """The connection is given up: have nobody looked at any more."""
         self._unseen.stop()
+
+    def forget(self) -> None:
+        """Nothing more is told of what was behind the connection."""
         self._figures.forget()
 
     async def run(self) -> None:

@@ -55,6 +55,10 @@ class Router:
         if link:
             link.resync.request()
 
+    def changed(self, resource: Resource) -> None:
+        """A CozeConnection may declare something else than before."""
+        self._connecting.changed(resource)
+
     def gone(self, resource: Resource) -> None:
         """The CozeConnection doesn't exist any more."""
         self._connecting.gone(resource.key)

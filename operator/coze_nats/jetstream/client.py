@@ -109,6 +109,13 @@ class Client(NatsClient):
             await self._transport.drain()  # type: ignore[no-untyped-call] # nats-py leaves it so
         return flushed
 
+    async def _process_pong(self) -> None:
+        # nats-py fails, and stops reading, where who waited for this one has given up.
+        if self._pongs and self._pongs[0].done():
+            self._pongs.pop(0)
+            return
+        await super()._process_pong()
+
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 # nats-py's signature
         if initial_connection and self.requires_tls and not self.is_encrypted:
             # nats-py upgrades only where the server insists on TLS, not where it merely offers it.

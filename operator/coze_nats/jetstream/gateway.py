@@ -8,7 +8,8 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
 
 from coze_nats import metrics
 from coze_nats.core.errors import Bug, NotFound, NotLeading, Rejected, from_api_error
@@ -33,6 +34,22 @@ _READING = frozenset({"INFO", "LIST", "NAMES"})
 """The words of requests that change nothing."""
 
 
+SERVER_SECONDS = 60.0
+
+
+class _Known(NamedTuple):
+    """What a server said of itself.
+
+    Attributes:
+        epoch: in which session.
+        until: when it has to be asked again, on the monotonic clock.
+    """
+
+    server: Server
+    epoch: int
+    until: float
+
+
 class Gateway:
     """One account's JetStream, through one connection.
 
@@ -40,6 +57,7 @@ class Gateway:
         prefix: what every subject begins with, by default the options' `api_prefix`.
         in_flight: how many requests may wait for an answer at the same time.
         may_write: asked right before a request leaves that changes something; NotLeading if not.
+        server_seconds: how long what a server said of itself is taken for true.
     """
 
     def __init__(
@@ -48,26 +66,41 @@ class Gateway:
         prefix: str | None = None,
         in_flight: int = 64,
         may_write: Callable[[], bool] = lambda: True,
+        server_seconds: float = SERVER_SECONDS,
     ) -> None:
         self._connection = connection
+        self._server_seconds = server_seconds
         self._prefix = connection.options.api_prefix if prefix is None else prefix
         self._slots = asyncio.Semaphore(in_flight)
         self._creations = asyncio.Semaphore(_CREATIONS_IN_A_CLUSTER)
         self._may_write = may_write
-        self._server: tuple[int, Server] | None = None
+        self._server: _Known | None = None
 
     async def server(self) -> Server:
-        """The server's version and API level; asked for once in a session."""
-        epoch = self._connection.epoch
-        if self._server is None or self._server[0] != epoch:
-            answer = await self._call("INFO")
-            server = _read(_server_from(self._connection.server_version), answer)
-            self._server = (epoch, server)
-        return self._server[1]
+        """The server's version and API level, asked for again in each session and now and then.
+
+        In a cluster, whoever leads answers: while servers are upgraded one by one, and also after
+        the last of them, it may be another one than when the session began.
+        """
+        known = self._server
+        if known is None or known.epoch != self._connection.epoch:
+            return await self._asked_server()
+        if known.until < monotonic():
+            # Others go by what is known, until the answer is there.
+            self._server = known._replace(until=monotonic() + self._server_seconds)
+            return await self._asked_server()
+        return known.server
 
     async def account(self) -> Mapping[str, Any]:
         """The account's limits and what is reserved of them: the answer of `INFO`."""
         return await self._call("INFO")
+
+    async def _asked_server(self) -> Server:
+        epoch = self._connection.epoch
+        answer = await self._call("INFO")
+        server = _read(_server_from(self._connection.server_version), answer)
+        self._server = _Known(server, epoch, monotonic() + self._server_seconds)
+        return server
 
     async def stream(self, name: str) -> LiveStream | None:
         """The stream, or None when it does not exist."""

@@ -26,6 +26,9 @@ UNSERVED_DELAY = 5.0
 STUCK_SECONDS = 400.0
 """A watch is asked for anew after 310 s at the latest (see `handlers`), after an error sooner."""
 
+_NO_MORE_PAGES = frozenset({HTTPStatus.GONE, HTTPStatus.BAD_REQUEST})
+"""Answers to the question for a list's next page, when what it was made of is there no more."""
+
 Place = tuple[str, str | None]
 """A kind, and a namespace or None for all: what one list or watch covers."""
 
@@ -47,8 +50,11 @@ class Answer(aiohttp.ClientResponse):
     on_read: Callable[[Any], None] = staticmethod(lambda _: None)
 
     async def json(self, **options: Any) -> Any:
-        """As aiohttp has it."""
-        document = await super().json(**options)
+        """As aiohttp has it; who gets something else than JSON may try again."""
+        try:
+            document = await super().json(**options)
+        except (ValueError, aiohttp.ContentTypeError) as error:
+            raise aiohttp.ClientPayloadError("the answer is not JSON") from error
         self.on_read(document)
         return document
 
@@ -127,6 +133,8 @@ class Watches:
         self._note(place)
         if "watch" not in request.url.query:
             response = await self._send_while_unserved(place, request, send)
+            if response.status in _NO_MORE_PAGES and "continue" in request.url.query:
+                await self._begin_anew(place, response)
             if response.ok and isinstance(response, Answer):
                 response.on_read = self._note_items
             if response.ok and "continue" not in request.url.query:
@@ -142,6 +150,13 @@ class Watches:
             if is_resumed:
                 self.on_resume(place, request.url.query.get("resourceVersion", ""))
         return response
+
+    async def _begin_anew(self, place: Place, response: aiohttp.ClientResponse) -> None:
+        """Have Kopf list from the first page on. It takes the answer for the end of everything."""
+        response.release()
+        log.info("%s: the list took too long for its last pages; listing anew", _words(place))
+        await asyncio.sleep(self._unserved_delay)
+        raise aiohttp.ClientPayloadError("the rest of the list has expired")
 
     def _note_items(self, document: Any) -> None:
         if self._unheard is not None:

@@ -11,7 +11,7 @@ from typing import Self
 from prometheus_client import Counter, Histogram
 
 from coze_nats.core import names
-from coze_nats.metrics.registry import REGISTRY
+from coze_nats.metrics.registry import OWN_CONNECTION, REGISTRY
 
 RECONCILES = Histogram(
     "coze_nats_reconcile_duration_seconds",
@@ -129,8 +129,17 @@ for _kind in names.TOPOLOGY_KINDS:
 _BY_CONNECTION = (RESYNCS, JETSTREAM_CALLS, JETSTREAM_SECONDS)
 
 
+_connections = {OWN_CONNECTION}
+
+
+def know_connection(connection: str) -> None:
+    """What is done over this connection is counted from now on."""
+    _connections.add(connection)
+
+
 def forget_connection(connection: str) -> None:
-    """The connection is gone for good, and so are its series."""
+    """The connection is gone for good, and so are its series; what ends late makes no new ones."""
+    _connections.discard(connection)
     for metric in _BY_CONNECTION:
         metric.remove_by_labels({"connection": connection})
 
@@ -172,6 +181,8 @@ class JetStreamCall(_Timed):
         self._labels = connection, verb_of(subject)
 
     def _count(self, seconds: float) -> None:
+        if self._labels[0] not in _connections:
+            return
         JETSTREAM_CALLS.labels(*self._labels, self._result).inc()
         JETSTREAM_SECONDS.labels(*self._labels).observe(seconds)
 
@@ -221,7 +232,8 @@ class ResyncRound(_Timed):
         self._connection = connection
 
     def _count(self, seconds: float) -> None:
-        RESYNCS.labels(self._connection, self._result).observe(seconds)
+        if self._connection in _connections:
+            RESYNCS.labels(self._connection, self._result).observe(seconds)
 
 
 def verb_of(subject: str) -> str:

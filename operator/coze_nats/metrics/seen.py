@@ -14,7 +14,7 @@ from coze_nats.core import names
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import Listing, LiveConsumer, LiveStream
 from coze_nats.core.resource import Key, Resource
-from coze_nats.metrics.counted import ResyncRound, forget_connection
+from coze_nats.metrics.counted import ResyncRound, forget_connection, know_connection
 from coze_nats.metrics.figures import (
     CONSUMER_FAMILIES,
     STREAM_FAMILIES,
@@ -55,6 +55,7 @@ class Seen:
 
     def of(self, connection: str, fresh_for: float) -> "Figures":
         """The figures of one connection, which count for `fresh_for` seconds after a round."""
+        know_connection(connection)
         found = self._connections[connection] = Figures(self, connection, fresh_for)
         return found
 

@@ -1,5 +1,7 @@
 """Connections: what they log in with is read, and links are opened, renewed and closed."""
 
+import asyncio
+
 import pytest
 
 from coze_nats.controller.connecting import ACCOUNT_EVERY, IMPATIENT, LOOK_EVERY
@@ -228,6 +230,43 @@ async def test_another_spec_closes_the_session_and_opens_another(board: Switchbo
     assert board.links[hub].endpoint is board.endpoint  # type: ignore[union-attr]
     await board.links.stop(0)
     assert former.is_closed
+
+
+async def test_another_spec_closes_the_session_also_while_the_former_system_does_not_answer(
+    board: Switchboard,
+) -> None:
+    hub = board.connection()
+    await board.connected(hub)
+    former = board.endpoint
+    board.connection(servers=["nats://elsewhere:4222"])
+    board.router.changed(board.kubernetes.resources[hub])
+    assert board.links[hub] is None
+    await asyncio.sleep(0)
+    await board.links.stop(0)
+    assert former.is_closed
+
+
+async def test_what_changed_while_its_secret_was_read_is_not_connected_to(
+    board: Switchboard,
+) -> None:
+    hub = board.connection()
+    write_token(board, "first")
+
+    def change() -> None:
+        board.connection(servers=["nats://elsewhere:4222"])
+
+    board.documents.meanwhile = change
+    await board.reconcile(hub)
+    assert board.endpoints == []
+    await board.reconcile(hub)
+    assert board.endpoint.login.servers == ("nats://elsewhere:4222",)
+
+
+async def test_the_same_spec_leaves_the_session(board: Switchboard) -> None:
+    hub = board.connection()
+    await board.connected(hub)
+    board.router.changed(board.kubernetes.resources[hub])
+    assert board.links[hub] is not None
 
 
 async def test_another_spec_that_cant_be_used_leaves_no_session(board: Switchboard) -> None:
