@@ -137,7 +137,7 @@ test-connections: $(READY) ## Every login and kind of TLS on every generation of
 	@$(PY) -m controlplane binaries
 	@$(PYTEST) $(BESIDE) tests/connections $(CONNECTIONS)
 
-test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 random histories, kill points
+test-safety: $(READY) ## Long: every policy in every state, HISTORIES=1000 and OUTAGES=50 random histories, kill points
 	@$(PY) -m controlplane binaries
 	@$(PY) -m controlplane binaries kube-controller-manager
 	@HISTORIES=$${HISTORIES:-1000} $(PYTEST) $(BESIDE) tests/safety

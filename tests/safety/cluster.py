@@ -80,6 +80,13 @@ class Cluster:
             and other.status.get("created")
         ]
 
+    def records(self, stream: str) -> bool:
+        """Whether the status of a CozeStream tells of a stream of that name, be it another one."""
+        return any(
+            resource.status.get("created") and self.target(resource) == Target(stream)
+            for resource in self.resources
+        )
+
     def tells_of(self, target: Target, *reasons: EventReason) -> bool:
         """Whether one of these events was posted about an object in JetStream."""
         return any(

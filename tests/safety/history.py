@@ -1,15 +1,17 @@
 """From a seed to a history; nothing of the world is known here."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 from coze_nats.core import names
 from coze_nats.core.resource import Key
 from safety import tables
+from safety.cast import Cast
 from safety.steps import (
     Apply,
+    Attach,
     Consume,
     Delete,
     Fault,
@@ -24,6 +26,7 @@ from safety.steps import (
     Look,
     Publish,
     Restart,
+    Start,
     Step,
     Trouble,
     Wait,
@@ -58,56 +61,45 @@ def history_of(seed: int) -> History:
     """The history that a seed stands for."""
     random = Random(seed)
     clusters = random.choice((1, 1, 2))
-    writer = _Writer(random, _Cast.drawn(random, clusters))
+    writer = _Writer(random, Cast.drawn(random, clusters))
     steps = writer.opening()
     steps += [writer.step() for _ in range(random.randint(8, 32))]
-    defaults = tuple(_default_policies(random) for _ in range(clusters))
+    defaults = tuple(_default_policies(random, clusters) for _ in range(clusters))
     return History(clusters, defaults, random.getrandbits(32), tuple(steps))
 
 
-def _default_policies(random: Random) -> dict[str, str]:
+def history_over_outages(seed: int, steps: int) -> History:
+    """A history on servers of many versions, that go and come back meanwhile.
+
+    What servers of some versions do otherwise stays out of it, and so does what can't be told on
+    some of them: an object that somebody made again before anybody saw that it was gone.
+    """
+    random = Random(seed)
+    cast = replace(Cast.drawn(random, 1), copy=None, fields=tables.LASTING_FIELDS, storage="file")
+    withheld = {"retention", "max_consumers", "missing", "suspend", "recreate"}
+    cast = replace(cast, withheld=frozenset(withheld))
+    writer = _Writer(random, cast)
+    opening = writer.opening()
+    found = opening + [writer.step() for _ in range(steps - len(opening))]
+    defaults = {**_default_policies(random, 1), "missing": "Recreate"}
+    return History(1, (defaults,), random.getrandbits(32), tuple(found))
+
+
+def _default_policies(random: Random, clusters: int) -> dict[str, str]:
     """Often lenient ones: where everything is forbidden, little can go wrong."""
     found = {}
-    for name in random.sample(tuple(tables.STREAM_POLICIES), random.choice((0, 0, 1, 2, 4))):
+    for name in random.sample(
+        _choosable(tables.STREAM_POLICIES, clusters), random.choice((0, 0, 1, 2, 4))
+    ):
         if value := random.choice(tables.STREAM_POLICIES[name]):
             found[name] = value
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Cast:
-    """What a history is about: few enough that its steps concern each other.
-
-    Attributes:
-        names: of streams in JetStream.
-        fields: of specs, that are changed; all others are left as they are.
-    """
-
-    clusters: int
-    names: tuple[str, ...]
-    streams: tuple[Key, ...]
-    consumers: tuple[Key, ...]
-    consumer_names: tuple[str, ...]
-    fields: frozenset[str]
-
-    @classmethod
-    def drawn(cls, random: Random, clusters: int) -> "_Cast":
-        fields = [random.choice(group) for group in tables.TELLING_FIELDS]
-        fields += random.sample([*tables.stream_fields(""), *tables.CONSUMER_FIELDS], 5)
-        return cls(
-            clusters=clusters,
-            names=tables.STREAM_NAMES[: random.choice((1, 1, 2))],
-            streams=tables.STREAM_KEYS[: random.randint(1, 3)],
-            consumers=tables.CONSUMER_KEYS[: random.randint(1, 3)],
-            consumer_names=tables.CONSUMER_NAMES[: random.randint(1, 2)],
-            fields=frozenset(fields),
-        )
-
-
 class _Writer:
     """Draws steps, and remembers what was declared so that an edit is a small one."""
 
-    def __init__(self, random: Random, cast: _Cast) -> None:
+    def __init__(self, random: Random, cast: Cast) -> None:
         self._random = random
         self._cast = cast
         self._specs: dict[Place, dict[str, Any]] = {}
@@ -115,6 +107,8 @@ class _Writer:
     def opening(self) -> list[Step]:
         """A stream, most often with a consumer and messages."""
         steps: list[Step] = [self._apply((0, self._cast.streams[0]))]
+        if self._cast.copy:
+            steps.append(self._apply((0, self._cast.copy)))
         if self._random.random() < 0.6:
             steps.append(self._apply((0, self._cast.consumers[0])))
         if self._random.random() < 0.8:
@@ -127,7 +121,9 @@ class _Writer:
             (6, self._declare),
             (12, self._publish),
             (7, self._consume),
+            (3, self._attach),
             (12, self._foreign),
+            (5, self._start),
             (3, self._delete),
             (8, self._look),
             (9, self._trouble),
@@ -154,7 +150,7 @@ class _Writer:
         return Apply(cluster, key, spec, noticed=self._random.random() < 0.85)
 
     def _place(self) -> Place:
-        keys = self._cast.streams if self._random.random() < 0.6 else self._cast.consumers
+        keys = self._cast.resources if self._random.random() < 0.6 else self._cast.consumers
         place = self._cluster(), self._random.choice(keys)
         first = (place[0], self._cast.streams[0])
         return place if first in self._specs or self._random.random() < 0.3 else first
@@ -178,10 +174,13 @@ class _Writer:
     def _declared(self, place: Place) -> dict[str, Any]:
         _, key = place
         spec: dict[str, Any] = {}
-        if key.kind == names.STREAM_KIND:
+        if key == self._cast.copy:
+            spec = {"name": tables.COPY, **self._random.choice(tables.COPIES), "storage": "memory"}
+        elif key.kind == names.STREAM_KIND:
             name = self._stream()
-            spec = {"name": name, "subjects": [f"{name.lower()}.>"], "storage": "memory"}
-            if self._random.random() < 0.25:
+            subjects, storage = [f"{name.lower()}.>"], self._cast.storage
+            spec = {"name": name, "subjects": subjects, "storage": storage}
+            if self._random.random() < 0.25 and not self._cast.copy:
                 spec["retention"] = self._random.choice(("interest", "workqueue"))
         else:
             spec["name"] = self._consumer()
@@ -198,11 +197,14 @@ class _Writer:
         policies = tables.STREAM_POLICIES if is_stream else tables.CONSUMER_POLICIES
         fields = tables.stream_fields(spec["name"]) if is_stream else tables.CONSUMER_FIELDS
         mine = [name for name in fields if name in self._cast.fields]
+        if key == self._cast.copy:
+            fields, mine = tables.COPY_FIELDS, list(tables.COPY_FIELDS)
         chance = self._random.random()
-        if chance < 0.06:
+        if chance < 0.06 and "suspend" not in self._cast.withheld:
             return _with(spec, "suspend", None if spec.get("suspend") else True)
         if chance < 0.45 or not mine:
-            name = self._random.choice(tuple(policies))
+            names_ = _choosable(policies, self._cast.clusters)
+            name = self._random.choice([each for each in names_ if each not in self._cast.withheld])
             value = self._random.choice(policies[name])
             return _with(spec, "policies", _with(spec.get("policies", {}), name, value) or None)
         name = self._random.choice(mine)
@@ -265,26 +267,46 @@ class _Writer:
         acknowledges = self._random.random() < 0.75
         return Consume(self._stream(), self._consumer(), self._random.randint(1, 4), acknowledges)
 
+    def _attach(self) -> Attach:
+        return Attach(self._stream(), self._consumer())
+
+    def _start(self) -> Start:
+        stream = self._stream()
+        consumer = self._consumer() if self._random.random() < 0.4 else None
+        configs = tables.APPLICATION_CONSUMERS if consumer else tables.APPLICATION_STREAMS
+        config = self._random.choice(configs)
+        return Start(stream, consumer, config, updates=self._random.random() < 0.5)
+
     def _foreign(self) -> Foreign:
         stream = self._stream()
         consumer = self._consumer() if self._random.random() < 0.35 else None
         match self._random.choice(("create", "edit", "edit", "delete", "recreate", "strip")):
             case "create":
                 configs = tables.FOREIGN_CONSUMERS if consumer else tables.FOREIGN_STREAMS
-                return ForeignCreate(stream, consumer, self._random.choice(configs))
+                return ForeignCreate(stream, consumer, self._drawn(configs))
             case "edit" if consumer:
                 change = self._random.choice(tables.FOREIGN_CONSUMER_CHANGES)
                 return ForeignEdit(stream, consumer, change)
             case "edit":
-                change = self._random.choice(tables.FOREIGN_STREAM_CHANGES)
+                change = self._drawn(tables.FOREIGN_STREAM_CHANGES)
                 return ForeignEdit(stream, None, change)
             case "delete":
                 return ForeignDelete(stream, consumer)
-            case "recreate":
+            case "recreate" if "recreate" not in self._cast.withheld:
                 kept = self._random.random() < 0.5
                 return ForeignRecreate(stream, consumer, with_metadata=kept)
             case _:
                 return ForeignStrip(stream, consumer)
+
+    def _drawn(self, configs: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+        """One of these, without what is withheld from this history."""
+        kept = [each for each in configs if not self._cast.withheld & each.keys()]
+        return self._random.choice(kept)
+
+
+def _choosable(policies: Iterable[str], clusters: int) -> tuple[str, ...]:
+    """Policies that are drawn: what isn't marked, another cluster takes for nobody's."""
+    return tuple(name for name in policies if clusters == 1 or name != "ownership")
 
 
 def _with(spec: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:

@@ -71,7 +71,12 @@ class Judging:
             for other in self._heard()
             if other.key.kind == names.CONSUMER_KIND and self._cluster.target(other) == target
         ]
-        return next((each for each in found if self._cluster.owner(each) == made.owner), resource)
+        return next((each for each in found if self._may_own(each, made)), resource)
+
+    def _may_own(self, resource: Resource, made: Object) -> bool:
+        """Whether an object that was just made can be for the resource."""
+        is_recorded = self._cluster.policies(resource).ownership == "Record"
+        return made.owner == ("" if is_recorded else self._cluster.owner(resource))
 
     async def _described(
         self,
@@ -85,14 +90,14 @@ class Judging:
         cluster, ledger = self._cluster, self._ledger
         desired = None if resource.deleting else cluster.desired(resource)
         found, seen = before.get(target), who.seen.get(target)
-        told = seen and (seen.created, seen.config)
+        told = seen and (ledger.first(seen.created), seen.config)
         stream, server = cluster.stream_of(resource), await self._real.server()
         return Write(
             resource=resource,
             owner=cluster.owner(resource),
             policies=cluster.policies(resource),
             desired=desired if isinstance(desired, Desired) else None,
-            known=ledger.known(resource),
+            known=ledger.known(resource) or ledger.untold(resource),
             robbed=ledger.is_robbed(resource),
             claimed=ledger.claimed(resource),
             stream_owner=cluster.owner(stream) if stream else "",
@@ -129,6 +134,6 @@ class Judging:
             found = (await self._outsider.snapshot()).get(desired.target)
             if who.unaware:
                 seen = who.seen.get(desired.target)
-                found = Object(seen.config, seen.created) if seen else None
-        judge_status(resource, status, found, self._cluster.owner(resource))
+                found = Object(seen.config, self._ledger.first(seen.created)) if seen else None
+        judge_status(resource, status, found, self._cluster.owner(resource), self._ledger.first)
         self._ledger.told(resource, status)

@@ -39,7 +39,7 @@ class Operator:
         clock: LeapingClock,
     ) -> None:
         self.cluster = Cluster(cluster_id, defaults)
-        self.ledger = Ledger(self.cluster)
+        self.ledger = Ledger(self.cluster, outsider.identity.of)
         self.cache = Cache()
         self._judging = Judging(self.cluster, self.ledger, jetstream, outsider, lambda: self.cache)
         self._real = jetstream

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from coze_nats.ports import JetStream
+from safety.copies import copied_all, judge_copies
 from safety.history import History
 from safety.outsider import Outsider
 from safety.rest import judge_rest
@@ -25,7 +26,9 @@ async def first_violation(stage: Stage, history: History) -> Violation | None:
     try:
         for step in history.steps:
             await world.play(step)
+        await copied_all(stage.outsider)
         await judge_rest(world, await world.settle(), await stage.jetstream.server())
+        await judge_copies(world)
     except Violation as violation:
         return violation
     return None

@@ -20,7 +20,7 @@ from coze_nats.core.resource import Resource
 from coze_nats.core.subjects import can_meet
 from safety.operators import Operator
 from safety.snapshot import ConsumerFound, Object, Snapshot, StreamFound
-from safety.world import World
+from safety.world import World, is_moving
 from safety.writes import Violation, is_own
 
 _IMMUTABLE = frozenset(
@@ -42,7 +42,7 @@ async def judge_rest(world: World, snapshot: Snapshot, server: Server) -> None:
             raise Violation("a lost stream is told of", f"{operator.cluster.id}: {unpaid}")
         unsettled = set(await operator.unsettled())
         ready = {r.key for r in operator.cache if _reason(r) is Reason.CONVERGED}
-        if busy := unsettled & ready:
+        if busy := {key for key in unsettled & ready if not is_moving(operator, key)}:
             raise Violation("a resync leaves alone what is Ready", f"{operator.cluster.id}: {busy}")
     _judge_orphans(world, snapshot)
 
@@ -86,8 +86,11 @@ def _acceptable(
     if managed is None and (stream.owner or stream.created in operator.ledger.claimed(resource)):
         return frozenset({Reason.STREAM_IS_MANAGED})
     right = _by_object(operator, resource, desired, snapshot, server)
+    if managed is None and operator.cluster.records(target.stream):
+        # Somebody else made it anew; whether its resource has it, is for its policies.
+        right |= {Reason.STREAM_IS_MANAGED}
     if managed is None or (
-        operator.ledger.owns(managed, stream) and managed.status.get("created") == stream.created
+        operator.ledger.owns(managed, stream) and operator.ledger.known(managed) == stream.created
     ):
         return right
     # Nothing is written there; what else is wrong with the consumer may be said as well.
@@ -100,7 +103,7 @@ def _by_object(
     """The reasons that lie in the resource's own object."""
     found = snapshot.get(desired.target)
     owner, policies = operator.cluster.owner(resource), operator.cluster.policies(resource)
-    known = str(resource.status.get("created", ""))
+    known = operator.ledger.first(str(resource.status.get("created", "")))
     if found and found.owner not in ("", owner):
         return frozenset({Reason.OWNED_BY_ANOTHER})
     if found and not found.owner and found.created in operator.ledger.claimed(resource):
@@ -147,7 +150,9 @@ def _by_difference(
         if blocked := _blocked(
             changes, desired, found, policies, snapshot.streams[desired.target.stream]
         ):
-            return blocked
+            # What NATS would refuse to make anew is told first.
+            is_refused = desired.declared.get("num_replicas", 1) > 1
+            return blocked | ({Reason.REJECTED_BY_SERVER} if is_refused else set())
         if not changes and is_own(found, owner, str(resource.status.get("created", ""))):
             return frozenset({Reason.CONVERGED})
     if resource.spec.get("suspend"):
@@ -226,8 +231,9 @@ def _refusals(desired: Desired, snapshot: Snapshot) -> Reasons:
         reasons.add(Reason.REJECTED_BY_SERVER)
     if desired.target.consumer is None:
         others = [item for name, item in snapshot.streams.items() if name != desired.target.stream]
-        mine = desired.declared["subjects"]
-        if any(can_meet(a, b) for a in mine for item in others for b in item.config["subjects"]):
+        mine = desired.declared.get("subjects", ())
+        taken = [subject for item in others for subject in item.config.get("subjects", ())]
+        if any(can_meet(a, b) for a in mine for b in taken):
             reasons.add(Reason.SUBJECT_OVERLAP)
     elif stream and stream.config["retention"] == "workqueue":
         reasons.add(Reason.REJECTED_BY_SERVER)

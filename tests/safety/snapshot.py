@@ -29,21 +29,33 @@ class ConsumerFound(Object):
         delivered: sequence of the last message that it delivered, or where it began before that.
         open: those that were delivered and not acknowledged.
         done: the last one that was acknowledged; 0 for none.
+        attached: whether an application waits for messages.
     """
 
     delivered: int
     open: frozenset[int]
     done: int
+    attached: bool
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFound(Object):
-    """A stream, with the sequences of the messages that it holds, on so many subjects."""
+    """A stream, with the sequences of the messages that it holds, on so many subjects.
+
+    Attributes:
+        last: the sequence of the last message that it ever had.
+    """
 
     messages: frozenset[int]
+    last: int
     subjects: int
     bytes: int
     consumers: Mapping[str, ConsumerFound]
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether messages come by themselves."""
+        return bool(self.config.get("mirror") or self.config.get("sources"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What an operator may tell: a status is held against JetStream at the moment of its report."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coze_nats.core.api.status import ConsumerStatus, StreamStatus
@@ -20,6 +20,7 @@ def judge_status(
     status: Mapping[str, Any],
     found: Object | None,
     owner: str,
+    first: Callable[[str], str],
 ) -> None:
     """Hold a status against what there is; raises Violation.
 
@@ -27,6 +28,7 @@ def judge_status(
         resource: as it was when its reconcile began.
         found: its object in JetStream.
         owner: the resource, as it stands in metadata.
+        first: what stands for an object of which a server told this `created`.
     """
     about = f"status of {owner} ({resource.key.kind})"
     if unknown := status.keys() - _KNOWN:
@@ -36,12 +38,14 @@ def judge_status(
     others = [name for name in ("Reconciling", "Stalled") if condition(status, name)]
     if len(others) > 1 or (others and is_true(status, "Ready")):
         raise Violation("conditions exclude each other", f"{about}: {others}")
-    if is_true(status, "Ready") and (why := _untruth(resource, status, found, owner)):
+    if is_true(status, "Ready") and (
+        why := _untruth(resource, status, found, owner, first(status.get("created", "")))
+    ):
         raise Violation("Ready is true", f"{about}: {why}")
 
 
 def _untruth(
-    resource: Resource, status: Mapping[str, Any], found: Object | None, owner: str
+    resource: Resource, status: Mapping[str, Any], found: Object | None, owner: str, known: str
 ) -> str:
     if found is None:
         return "there is nothing"
@@ -51,6 +55,6 @@ def _untruth(
         return f"the object belongs to {found.owner!r}"
     # An empty stream whose sequences go on can't be told from one that was made again in its place.
     is_alike = isinstance(found, StreamFound) and not found.messages and status.get("lastSequence")
-    if status.get("created") != found.created and not is_alike:
-        return f"says created {status.get('created')}, is {found.created}"
+    if known != found.created and not is_alike:
+        return f"says created {known}, is {found.created}"
     return "; ".join(differences(resource, found.config))

@@ -190,6 +190,35 @@ class ForeignStrip:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """An application starts, and declares what it needs, with no metadata.
+
+    Attributes:
+        updates: whether it brings what is there to that, or expects it to be so.
+    """
+
+    stream: str
+    consumer: str | None
+    config: Spec
+    updates: bool
+
+    def __str__(self) -> str:
+        how = "creates or updates" if self.updates else "creates"
+        return f"start   {how} {_named(self)} {shown(self.config)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """An application waits at a consumer for its next message, which it doesn't acknowledge."""
+
+    stream: str
+    consumer: str
+
+    def __str__(self) -> str:
+        return f"attach  to {self.stream}/{self.consumer}"
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """An application publishes on one of the stream's subjects."""
 
@@ -215,8 +244,8 @@ class Consume:
         return f"consume {self.count} from {self.stream}/{self.consumer}{unsaid}"
 
 
-Foreign = ForeignCreate | ForeignEdit | ForeignDelete | ForeignRecreate | ForeignStrip
-Traffic = Publish | Consume
+Foreign = ForeignCreate | ForeignEdit | ForeignDelete | ForeignRecreate | ForeignStrip | Start
+Traffic = Publish | Consume | Attach
 Step = Apply | Delete | Look | Trouble | Interrupted | Restart | Wait | Foreign | Traffic
 
 

@@ -9,12 +9,15 @@ from coze_nats.core import names
 from coze_nats.core.resource import Key
 
 STREAM_NAMES = ("ONE", "TWO")
+COPY = "COPY"
+"""Name of the stream that copies the first one, where a history has it."""
 CONSUMER_NAMES = ("worker", "audit")
 STREAM_KEYS = (
     Key(names.STREAM_KIND, "red", "s1"),
     Key(names.STREAM_KIND, "red", "s2"),
     Key(names.STREAM_KIND, "blue", "s1"),
 )
+COPY_KEY = Key(names.STREAM_KIND, "red", "copy")
 CONSUMER_KEYS = (
     Key(names.CONSUMER_KIND, "red", "c1"),
     Key(names.CONSUMER_KIND, "red", "c2"),
@@ -52,7 +55,17 @@ STREAM_POLICIES: dict[str, tuple[str | None, ...]] = {
     "adoption": (None, "IfIdentical", "Always", "Always", "Never"),
     "dataLoss": (None, "Block", "Allow", "Allow"),
     "replacement": (None, "Block", "Recreate", "Recreate"),
+    "ownership": (None, "Mark", "Record"),
     "missing": (None, "Recreate", "Hold"),
+}
+
+COPIES: tuple[dict[str, Any], ...] = (
+    {"mirror": {"name": STREAM_NAMES[0]}},
+    {"sources": [{"name": STREAM_NAMES[0]}]},
+)
+COPY_FIELDS: dict[str, tuple[Any, ...]] = {
+    "description": (None, "one", "another"),
+    "storage": ("memory", "file"),
 }
 
 CONSUMER_FIELDS: dict[str, tuple[Any, ...]] = {
@@ -76,6 +89,7 @@ CONSUMER_POLICIES: dict[str, tuple[str | None, ...]] = {
     "dataLoss": (None, "Block", "Allow"),
     "replacement": (None, "Block", "Recreate", "Recreate"),
     "position": (None, "Keep", "Reset"),
+    "ownership": (None, "Mark", "Record"),
     "missing": (None, "Recreate", "Hold"),
 }
 
@@ -85,6 +99,12 @@ TELLING_FIELDS = (
     ("ackPolicy", "deliverPolicy", "maxWaiting", "memStorage"),
 )
 """Changes that cost messages, that NATS can't make on streams, and that it can't on consumers."""
+
+LASTING_FIELDS = frozenset(
+    {"maxMsgs", "maxBytes", "maxAge", "discard", "description", "metadata", "denyDelete"}
+    | {"maxAckPending", "maxDeliver", "filterSubject", "ackPolicy"}
+)
+"""Fields that all versions treat alike."""
 
 FOREIGN_STREAMS: tuple[dict[str, Any], ...] = (
     {},
@@ -114,6 +134,9 @@ FOREIGN_CONSUMERS: tuple[dict[str, Any], ...] = (
     {"ack_policy": "none"},
     {"metadata": {"coze.dev/owner": "north/green/c9"}},
 )
+APPLICATION_STREAMS: tuple[dict[str, Any], ...] = ({}, {}, {"max_msgs": 1000})
+APPLICATION_CONSUMERS: tuple[dict[str, Any], ...] = ({}, {}, {"max_ack_pending": 100})
+"""What an application declares at its start: mostly what a resource does that leaves all out."""
 FOREIGN_CONSUMER_CHANGES: tuple[dict[str, Any], ...] = (
     {"max_ack_pending": 7},
     {"description": "by hand"},

@@ -17,7 +17,7 @@ from safety.outsider import Outsider
 from safety.playing import Stage, first_violation, shrunk
 from support.connections import gateway_to
 
-HISTORIES = int(os.environ.get("HISTORIES", "40"))
+HISTORIES = int(os.environ.get("HISTORIES", "100"))
 SEED = os.environ.get("SEED")
 SHARES = {"2.14.6": 0.8, "2.15.1": 0.2}
 """Which part of the histories is played on which version."""

@@ -51,7 +51,7 @@ class Write:
         robbed: whether somebody else destroyed that object.
         claimed: `created` of what other resources of this cluster own as far as they know.
         known: `created` of the object that it owned when its status last told of one, unless the
-            operator itself deleted that one since.
+            operator itself deleted that one since; or of what was made for it and isn't told of.
         stream_owner: the owner that the consumer's stream must have: its CozeStream, or nobody.
         stream_known: `created` of that CozeStream's stream.
         first: resources that come first in adopting the object, which is as they declare it.
@@ -158,7 +158,10 @@ def _deletes_only_where_that_is_allowed(write: Write) -> str:
     found = write.previous
     if write.verb != "delete" or found is None or write.blind:
         return ""
-    policies, holds = write.policies, isinstance(found, StreamFound) and found.messages
+    policies, holds = write.policies, isinstance(found, StreamFound) and bool(found.messages)
+    if isinstance(found, StreamFound) and found.is_copy:
+        # What comes in by itself may have come after the last look; its origin has it yet.
+        holds = False
     if write.desired is not None:
         if policies.replacement != "Recreate":
             return f"replacement is {policies.replacement}"
@@ -175,7 +178,7 @@ def _deletes_only_where_that_is_allowed(write: Write) -> str:
 def _used(found: Object, claimed: frozenset[str]) -> str:
     """Why an application would notice that it is gone."""
     if isinstance(found, ConsumerFound):
-        return "it is used" if found.open or found.done else ""
+        return "it is used" if found.open or found.done or found.attached else ""
     consumers = found.consumers if isinstance(found, StreamFound) else {}
     used = [
         name
@@ -193,7 +196,8 @@ def _consumers_of_nobody(found: Object) -> str:
 
 def _loses_no_message(write: Write) -> str:
     gone = lost(write.before, write.after)
-    if not gone or write.raced:
+    target = write.before.streams.get(write.target.stream)
+    if not gone or write.raced or (target and target.is_copy):
         return ""
     said = ", ".join(f"{sorted(items)} of {name}" for name, items in gone.items())
     if gone.keys() != {write.target.stream}:
@@ -212,12 +216,16 @@ def _changes_all_or_nothing(write: Write) -> str:
     now = write.after.get(write.target)
     if write.desired is None or write.verb != "update" or now is None:
         return ""
+    if write.target not in changed(write.before, write.after):
+        return ""
     if _only_closes_or_opens(write):
         is_allowed = not _is_closed(now) or write.policies.replacement == "Recreate"
         return "" if is_allowed else "closed, and replacement is Block"
     left = [item for item in diff(write.desired, now.config, write.server) if item.declared]
-    started = {"deliverPolicy", "optStartSeq"} if write.target.consumer else set()
-    return "; ".join(str(item) for item in left if item.name not in started)
+    excused = {"deliverPolicy", "optStartSeq"} if write.target.consumer else set()
+    if write.previous and _is_closed(write.previous) and _is_closed(now):
+        excused = {"subjects", "sources", "firstSequence"}
+    return "; ".join(str(item) for item in left if item.name not in excused)
 
 
 def _only_closes_or_opens(write: Write) -> bool:
