@@ -179,3 +179,15 @@ def test_a_cache_of_nothing_holds_nothing() -> None:
     for resource in resources:
         cache.remove(resource.key)
     assert not any(vars(cache).values())
+
+
+def test_a_consumer_stands_for_what_it_has_also_without_its_stream() -> None:
+    reader = consumer("reader", of="orders")
+    other = make(names.CONSUMER_KIND, "other", streamName="ORDERS", name="reader")
+    cache = Cache()
+    cache.put(reader.with_status({"stream": "ORDERS", "consumer": "reader"}))
+    cache.put(other)
+    found = cache.namesakes_of(other)
+    assert [each.key.name for each in found] == ["reader", "other"]
+    cache.put(reader)
+    assert cache.namesakes_of(other) == [other]

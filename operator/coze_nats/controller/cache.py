@@ -35,7 +35,8 @@ class Cache:
         self._users: dict[Key | None, dict[Key, None]] = {}
         self._connections: dict[Key, Key | None] = {}
         self._holders: dict[Key | None, Holders] = {}
-        # CozeStreams, and the CozeConsumers with a streamName, by the stream's name in JetStream.
+        # CozeStreams, and the CozeConsumers that name a stream themselves, or whose status does, by
+        # the stream's name in JetStream.
         self._by_stream: _Index = {}
         # By the resource that is to have their object.
         self._givers: _Index = {}
@@ -109,12 +110,12 @@ class Cache:
 
     def on_stream(self, connection: Key | None, stream: str) -> list[Resource]:
         """The resources that stand for a stream in JetStream, or for a consumer on it."""
-        found = []
+        found: dict[Key, None] = {}
         for resource in self.standing_for(connection, stream):
-            found.append(resource)
-            consumers = self._consumers.get(resource.key, ())
-            found.extend(self._resources[consumer] for consumer in consumers)
-        return found + self._naming(connection, names.CONSUMER_KIND, stream)
+            found |= dict.fromkeys((resource.key, *self._consumers.get(resource.key, ())))
+        consumers = self._naming(connection, names.CONSUMER_KIND, stream)
+        found |= dict.fromkeys(consumer.key for consumer in consumers)
+        return [self._resources[key] for key in found]
 
     def givers_of(self, resource: Resource) -> list[Resource]:
         """The namesakes of a resource that hand their object over to it."""
@@ -198,10 +199,13 @@ class Cache:
 
 
 def _stream_name(resource: Resource) -> str:
-    """The stream in JetStream that the resource itself names; "" when it names none."""
+    """The stream in JetStream that the resource itself names; "" when it names none.
+
+    What it had there is its own also when the CozeStream that it refers to is gone.
+    """
     if resource.key.kind == names.STREAM_KIND:
         return stream_name(resource)
-    return str(resource.spec.get("streamName") or "")
+    return str(resource.spec.get("streamName") or resource.status.get("stream") or "")
 
 
 def _kept(known: Mapping[str, Any], value: Mapping[str, Any]) -> Mapping[str, Any]:
