@@ -18,6 +18,7 @@ from coze_nats.jetstream.gateway import Gateway
 from fakes.kubernetes import FakeKubernetes
 from support.bench import Bench
 from support.connections import gateway_to
+from support.snapshots import restored, saved
 from support.traffic import Traffic
 
 VERSIONS = ("2.10.26", "2.11.11", "2.12.8", "2.14.6", "2.15.1")
@@ -45,10 +46,17 @@ class Site:
     async def fill(self, **config: Any) -> None:
         for name, special in STREAMS.items():
             subjects = [] if name == "fresh" else [name] * 3
-            await self.gateway.create_stream({"name": name, **special, **config})
+            await self._create({"name": name, **special, **config})
             await self.gateway.create_consumer(name, READER)
             await self.publish(*subjects)
             await self.traffic.receive(name, "reader", *[True for _ in subjects])
+
+    async def _create(self, config: dict[str, Any]) -> None:
+        """Create a stream; one request may stay unanswered where a cluster has just formed."""
+        try:
+            await self.gateway.create_stream(config)
+        except OutcomeUnknown:
+            await self.gateway.create_stream(config)
 
     async def publish(self, *subjects: str) -> None:
         """Publish, as soon as the stream of each subject is led."""
@@ -198,6 +206,38 @@ async def test_a_restart_after_an_update_is_no_loss_and_no_reason_to_write(
             await site.publish("orders")
         server.restart()
     assert kubernetes.reasons() == []
+
+
+@pytest.mark.parametrize("was_seen", [False, True], ids=["unseen", "seen gone"])
+@pytest.mark.parametrize("version", ["2.12.8", "2.14.6", "2.15.1"])
+async def test_a_stream_that_is_restored_from_a_snapshot_goes_on_with_its_consumers(
+    version: str, was_seen: bool, run_server: Callable[..., NatsServer]
+) -> None:
+    hold = {"missing": "Hold"}
+    server = run_server(version)
+    async with at(server.url) as site:
+        client = await nats.connect(server.url)
+        bench = Bench(site.gateway)
+        orders, reader = bench.stream(policies=hold), bench.consumer(policies=hold)
+        await bench.settle(orders, reader)
+        await site.publish(*["orders"] * 10)
+        await site.traffic.receive("orders", "reader", *[True] * 4)
+        bench.clock.advance(3600)
+        await bench.settle(orders, reader)
+        backup = await saved(client, "orders")
+        await site.gateway.delete_stream("orders")
+        if was_seen:
+            await bench.settle(orders, reader)
+            assert bench.ready(orders) == ("False", "Missing")
+        await restored(client, backup)
+        await client.close()
+        bench.restart()
+        await bench.settle(orders, reader)
+        assert bench.ready(orders) == bench.ready(reader) == ("True", "Converged")
+        lost = ["DataLossDetected", "Missing", "Recovered"] if was_seen else []
+        assert bench.kubernetes.reasons(orders) == lost
+        received = await site.traffic.receive("orders", "reader", *[True] * 10)
+        assert [message.sequence for message in received] == [5, 6, 7, 8, 9, 10]
 
 
 async def test_one_that_has_more_than_the_former_one_had_does_not_go_on(

@@ -82,7 +82,7 @@ class Incarnation:
             first = _first(live)
             if first < self.first_sequence:
                 return False
-            if first == self.first_sequence and self.last_sequence:
+            if first == self.first_sequence and self.last_sequence >= _begins_at(live):
                 return not self._starts_later(live)
         return not self._was_created_later(live)
 
@@ -133,6 +133,11 @@ def _first(live: LiveStream) -> int:
     A new stream without messages tells 0.
     """
     return live.first_sequence if live.messages else live.last_sequence + 1
+
+
+def _begins_at(live: LiveStream) -> int:
+    """The sequence of the first message that a stream of this configuration ever gets."""
+    return max(int(live.config.get("first_seq", 0)), 1)
 
 
 def _is_instant(text: str) -> bool:

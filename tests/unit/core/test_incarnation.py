@@ -125,6 +125,16 @@ def test_created_counts_only_where_sequences_leave_it_open(
     assert known.goes_on(now) is same
 
 
+def test_a_declared_first_sequence_is_no_sign_of_a_message() -> None:
+    unused = replace(stream(5, 4), config={"name": "orders", "first_seq": 5})
+    known = replace(Incarnation.of(unused), created_tells=True)
+    assert known.goes_on(unused)
+    assert known.goes_on(replace(unused, messages=1, last_sequence=5, first_time=LATER))
+    assert not known.goes_on(replace(unused, created=LATE))
+    used = replace(unused, first_sequence=6, last_sequence=5)
+    assert replace(Incarnation.of(used), created_tells=True).goes_on(replace(used, created=LATE))
+
+
 def test_a_status_of_a_former_version_knows_no_first_sequence() -> None:
     status = {"created": EARLY, "messages": 4, "lastSequence": 9}
     known = Incarnation.from_status(status)
