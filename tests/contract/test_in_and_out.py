@@ -149,6 +149,76 @@ async def test_a_consumer_goes_on_when_a_resource_comes_to_manage_its_stream(
     assert stands(await the_consumer(jetstream)) == before
 
 
+async def test_an_interest_stream_names_the_consumers_that_no_resource_manages(
+    bench: Bench, jetstream: Gateway, traffic: Traffic
+) -> None:
+    orders, reader = bench.stream(**SUBJECTS, retention="interest"), bench.consumer()
+    await bench.settle(orders, reader)
+    await jetstream.create_consumer("orders", {"name": "passing", "inactive_threshold": 10**12})
+    await bench.settle(orders)
+    assert "unmanagedConsumers" not in bench.kubernetes.status(orders)
+    await traffic.publish(*["orders"] * 3)
+    await delete(bench, reader)
+    assert orders in bench.last.wake
+    await bench.settle(orders)
+    assert bench.kubernetes.status(orders)["unmanagedConsumers"] == ["reader"]
+    writes = bench.kubernetes.writes
+    await bench.settle(orders)
+    assert bench.kubernetes.writes == writes
+    bench.consumer()
+    await bench.reconcile(reader)
+    assert orders in bench.last.wake
+    await bench.settle(orders)
+    assert "unmanagedConsumers" not in bench.kubernetes.status(orders)
+
+
+async def test_the_positions_that_go_with_a_replaced_stream_are_told_with_their_numbers(
+    bench: Bench, traffic: Traffic
+) -> None:
+    policies = {"replacement": "Recreate", "dataLoss": "Allow"}
+    orders, reader = bench.stream(**SUBJECTS, policies=policies), bench.consumer()
+    await bench.settle(orders, reader)
+    await traffic.publish(*["orders"] * 10)
+    await traffic.receive("orders", "reader", *[True] * 6)
+    bench.stream(**{**SUBJECTS, "storage": "file"}, policies=policies)
+    await bench.settle(orders, reader)
+    (event,) = [event for event in bench.kubernetes.events if event.reason == "Replaced"]
+    assert event.type == "Warning"
+    assert event.message.endswith(
+        "; its consumers went with it: reader (done up to sequence 6, with 4 messages to be "
+        "delivered and 0 not acknowledged)"
+    )
+
+
+@pytest.mark.parametrize("kind", ["mirror", "sources"])
+async def test_an_empty_stream_that_others_copy_is_kept_for_them(
+    bench: Bench, jetstream: Gateway, traffic: Traffic, kind: str
+) -> None:
+    orders = bench.stream(**SUBJECTS, maxAge="100ms")
+    copied = {"name": "orders"}
+    copy = {"name": "copy", kind: copied if kind == "mirror" else [copied]}
+    await bench.settle(orders)
+    await jetstream.create_stream(copy)
+    await traffic.publish(*["orders"] * 3)
+
+    async def are_copied() -> bool:
+        streams = (await jetstream.streams()).found
+        return (streams["orders"].messages, streams["copy"].messages) == (0, 3)
+
+    await eventually_async(are_copied, within=30)
+    await delete(bench, orders)
+    assert bench.stream(**SUBJECTS) == orders
+    bench.stream(**SUBJECTS, policies={"adoption": "Always"})
+    await bench.settle(orders)
+    await traffic.publish(*["orders"] * 3)
+
+    async def go_on() -> bool:
+        live = await jetstream.stream("copy")
+        return live is not None and live.messages == 6
+
+    await eventually_async(go_on, within=30)
+
+
 # --- applications that declare their own ----------------------------------------------------------
 
 STREAM = StreamConfig(

@@ -19,8 +19,9 @@ from coze_nats.core.errors import OutcomeUnknown
 from coze_nats.core.ownership import Live, owner_of
 from coze_nats.jetstream.gateway import Gateway
 from fakes.kubernetes import FakeKubernetes
-from safety.ground import MESSAGES, NAMESPACE, Ground
+from safety.ground import MESSAGES, NAMESPACE, ORDERS, Ground
 from safety.scenarios import SCENARIOS, Scenario
+from support.connections import gateway_to
 from support.faults import CHANGES_JETSTREAM, CREATES, Died, Fate
 
 
@@ -142,3 +143,26 @@ async def test_killed_again_and_again_it_ends_as_declared(
     while not await play.live(fates[-1]):
         fates.append(Fate(len(fates) + 1, answered))
     await play.go_on(*fates)
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("version", ["2.10.26", "2.12.8"])
+async def test_killed_while_a_lost_stream_is_made_anew_it_still_tells_of_the_loss(
+    version: str, answered: bool
+) -> None:
+    """Where a server doesn't keep the time of creation, the new stream looks like the lost one."""
+    scenario = SCENARIOS["restore a stream that somebody deleted"]
+    with NatsServer(version) as server:
+        async with gateway_to(server.url) as gateway:
+            client = await nats.connect(server.url)
+            for at in itertools.count(1):
+                play = Play(scenario, Ground(FakeKubernetes(), gateway, client), reverse=False)
+                await play.begin()
+                fate = Fate(at, answered)
+                await play.live(fate)
+                await play.go_on(fate)
+                assert "dataLoss" in play.ground.kubernetes.status(ORDERS)
+                if not fate.is_over:
+                    break
+            assert at > 5
+            await client.close()

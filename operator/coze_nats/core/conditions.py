@@ -29,7 +29,7 @@ FACTS = (
     COUNTERS
     | COMPANIONS
     | {"stream", "consumer", "created", "adopted", "replicas", "effective", "replacing"}
-    | {"creating", "origins"}
+    | {"creating", "origins", "unmanagedConsumers"}
 )
 """Fields of status that tell what JetStream has."""
 
@@ -62,6 +62,7 @@ class Outcome:
             creation that was told first, whatever the server says since.
         created_is_kept: the server doesn't change the time of creation that it tells now.
         unanswered: a creation was asked for, and whether it was done is not known.
+        unmanaged: of an interest stream, the durable consumers that no resource manages.
         chosen: of an object that is as declared, what the server chose: see `core.diff.choices`.
     """
 
@@ -78,6 +79,7 @@ class Outcome:
     is_new: bool = False
     created_is_kept: bool = False
     unanswered: bool = False
+    unmanaged: tuple[str, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -171,6 +173,8 @@ def next_status(
         facts["origins"] = as_status(heard(outcome.live, previous))
     if outcome.live and outcome.adopted:
         facts["adopted"] = True
+    if outcome.live and outcome.unmanaged:
+        facts["unmanagedConsumers"] = list(outcome.unmanaged[: bounds.ITEMS])
     return status | facts
 
 

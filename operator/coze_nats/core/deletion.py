@@ -7,18 +7,14 @@ consumer is declared no more.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from coze_nats.core import configs, fences, names
-from coze_nats.core.costs import counted
+from coze_nats.core import bounds, configs, fences
 from coze_nats.core.desired import Target
 from coze_nats.core.kinds.consumer.costs import lost_with
 from coze_nats.core.live import LiveConsumer, LiveStream
 from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import Action, Plan, Situation
+from coze_nats.core.positions import gone_with, has_moved, position
 from coze_nats.core.steps import Delete
-
-_MOST_NAMED = 8
-_RELATIVE_STARTS = frozenset({"new", "last", "last_per_subject"})
-"""`deliver_policy` of a consumer that would start elsewhere if it were made anew later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +26,13 @@ class Company:
         consumers: of a stream, by name.
         strangers: names of those among them that no resource stands for, or that nothing is known
             of.
+        copies: names of the streams that copy from a stream; what can't be told has words instead.
     """
 
     stream: LiveStream | None = None
     consumers: Mapping[str, LiveConsumer] = field(default_factory=dict)
     strangers: Collection[str] = ()
+    copies: Collection[str] = ()
 
 
 def plan_deletion(
@@ -63,25 +61,6 @@ def plan_deletion(
     return Plan(Action.DELETE, (Delete(target),))
 
 
-def has_moved(consumer: LiveConsumer) -> bool:
-    """Whether a consumer that is made anew would not be where this one is."""
-    noted = names.START_METADATA in (consumer.config.get("metadata") or {})
-    is_relative = consumer.config.get("deliver_policy") in _RELATIVE_STARTS
-    return bool(consumer.deliveries or noted or (is_relative and consumer.pending))
-
-
-def position(consumer: LiveConsumer) -> str:
-    """Where a consumer stands, for a person."""
-    stands = "before its first acknowledgement"
-    if consumer.acknowledged is not None:
-        stands = f"done up to sequence {consumer.acknowledged:,}"
-    return (
-        f"{stands}, with "
-        f"{counted(consumer.pending, 'message')} to be delivered and {consumer.ack_pending:,} not "
-        "acknowledged"
-    )
-
-
 def _at_stake(live: Live, company: Company) -> int:
     if isinstance(live, LiveStream):
         return live.messages
@@ -99,7 +78,16 @@ def _uses(live: Live, company: Company) -> tuple[str, ...]:
         if name in company.strangers or _is_attached(consumer) or has_moved(consumer)
     ]
     used += sorted(set(company.strangers) - company.consumers.keys())
-    return (f"it has consumers in use: {_listed(used)}",) if used else ()
+    uses = (f"it has consumers in use: {bounds.listed(used)}",) if used else ()
+    return (*uses, *_starved(company))
+
+
+def _starved(company: Company) -> tuple[str, ...]:
+    """Who waits for what comes after the stream's last sequence, and so misses the next one's."""
+    if not company.copies:
+        return ()
+    names_ = bounds.listed(sorted(company.copies))
+    return (f"what copies from it would miss messages of one made anew: {names_}",)
 
 
 def _is_attached(consumer: LiveConsumer) -> bool:
@@ -110,14 +98,4 @@ def _costs(live: Live, company: Company) -> tuple[str, ...]:
     """The positions that go with it."""
     if isinstance(live, LiveConsumer):
         return (f"it was {position(live)}",) if _is_attached(live) or has_moved(live) else ()
-    lost = [
-        f"{name} ({position(consumer)})"
-        for name, consumer in sorted(company.consumers.items())
-        if has_moved(consumer) or name in company.strangers
-    ]
-    return (f"its consumers went with it: {_listed(lost)}",) if lost else ()
-
-
-def _listed(names_: list[str]) -> str:
-    more = f" and {len(names_) - _MOST_NAMED:,} more" if len(names_) > _MOST_NAMED else ""
-    return ", ".join(names_[:_MOST_NAMED]) + more
+    return (*gone_with(company.consumers, company.strangers), *_starved(company))

@@ -13,6 +13,9 @@ from coze_nats.core.live import Config
 
 _SOURCES = ("subjects", "sources")
 
+FIELDS = frozenset({*_SOURCES, "firstSequence"})
+"""The fields of a spec in which a fenced stream is otherwise than declared."""
+
 
 def subject_of(stream: str) -> str:
     """The subject of a fenced stream: of its own, as streams can't share one."""

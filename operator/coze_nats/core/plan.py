@@ -30,6 +30,7 @@ from coze_nats.core.looks import Look, NotSeen, Seen
 from coze_nats.core.names import Reason
 from coze_nats.core.ownership import Live, mark_for, owner_of, was_taken
 from coze_nats.core.policies import Policies
+from coze_nats.core.positions import gone_with
 from coze_nats.core.remedies import complete
 from coze_nats.core.steps import Create, Delete, Note, Replacement, Step, Update
 
@@ -59,7 +60,7 @@ class Plan:
         looks: what has to be seen before anything can be decided, or before a refusal can tell all
             that the change takes; then plan again.
         at_stake: of a deletion, how many messages go with the object, or would if it weren't kept.
-        why: of a deletion, what goes with the object besides; or why it is kept.
+        why: of a deletion or a replacement, what goes with the object besides; or why it is kept.
         former: the owner from whom the object is taken over.
     """
 
@@ -83,6 +84,7 @@ class Situation:
         policies: what the operator may do.
         incarnation: the object that this resource owned when it was last seen.
         ack_floor: up to where a consumer was done when that was last told; None: it never was.
+        is_loss_told: whether status tells that it was lost, and of none in its place yet.
         last_known: what it held then, for a person: "12 messages up to sequence 40".
         recorded: whether this resource's status tells of an object of this name, be it another one.
         adopted: whether that object was there before this resource.
@@ -105,6 +107,7 @@ class Situation:
     policies: Policies = field(default_factory=Policies)
     incarnation: Incarnation | None = None
     ack_floor: int | None = None
+    is_loss_told: bool = False
     last_known: str = ""
     recorded: bool = False
     adopted: bool = False
@@ -138,8 +141,20 @@ def is_new(live: Live | None, situation: Situation, todo: Plan) -> bool:
     known = situation.incarnation
     if known is None or live is None or todo.action in (Action.CREATE, Action.REPLACE):
         return True
+    if situation.is_loss_told:
+        return True
     # A replacement of ours can go on where the other one stopped.
     return live.created != known.created if situation.replacing else not known.goes_on(live)
+
+
+def hides_loss(todo: Plan, situation: Situation) -> bool:
+    """Whether a stream that goes on where a lost one stopped may be taken for that one later.
+
+    Where servers don't keep the time of creation, sequences alone tell.
+    """
+    known = situation.incarnation
+    makes = any(isinstance(s, Create) and s.target.consumer is None for s in todo.steps)
+    return makes and known is not None and not known.created_tells and not situation.replacing
 
 
 def stays_known(live: Live | None, situation: Situation) -> bool:
@@ -362,7 +377,20 @@ def _completed(
     if found.action in (Action.REPLACE, Action.LOOK):
         return found
     steps = found.steps or (Update(desired.target, configs.opened(desired, live.config)),)
-    return Plan(action, (*_returning(desired, live, situation), *steps), found.changes)
+    back = _returning(desired, live, situation)
+    closed = _still_closed(steps) if back and _is_changed(found.changes) else ()
+    return Plan(action, (*closed, *back, *steps), found.changes)
+
+
+def _is_changed(changes: tuple[FieldChange, ...]) -> bool:
+    """Whether a fenced stream is otherwise than declared, besides that it is fenced."""
+    return any(change.name not in fencing.FIELDS for change in changes)
+
+
+def _still_closed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The same updates before the stream is opened: its consumers may need what they change."""
+    updates = (step for step in steps if isinstance(step, Update))
+    return tuple(replace(step, config=fencing.fenced(step.config)) for step in updates)
 
 
 def _whole(
@@ -382,8 +410,8 @@ def _whole(
         return _replaced(desired, live, changes, situation)
     steps: tuple[Step, ...] = ()
     mark = _mark(action, live, situation)
-    # Where nothing shall be changed, a mark that is missing goes on missing: it is no difference.
-    lacks_mark = owner_of(live) != mark and bool(owner_of(live) or not situation.is_held)
+    # Where nothing shall be changed, one that is missing, or too many, is no difference.
+    lacks_mark = owner_of(live) != mark and bool((owner_of(live) and mark) or not situation.is_held)
     if changes or lacks_mark:
         former = owner_of(live) if action is Action.TAKE_OVER else ""
         config = configs.updated(desired, live.config, changes, mark, former)
@@ -431,7 +459,14 @@ def _replaced(
     mark = _mark(Action.REPLACE, live, situation)
     creation = configs.creation(desired, mark, replacement, back)
     steps = (*fence, Note(desired.target, replacement), Delete(desired.target), *creation)
-    return Plan(Action.REPLACE, steps, changes)
+    return Plan(Action.REPLACE, steps, changes, why=_positions(live, situation.seen))
+
+
+def _positions(live: Live, seen: Seen) -> tuple[str, ...]:
+    """The positions that go with a stream, also of consumers that come back."""
+    if not isinstance(live, LiveStream) or not live.consumers:
+        return ()
+    return gone_with(seen.consumers(live.name).found)
 
 
 def _placed(live: Live, situation: Situation) -> Live:

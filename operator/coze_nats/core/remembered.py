@@ -52,6 +52,7 @@ def situation_of(
         policies=policies_of(resource.key.kind, resource.spec.get("policies"), defaults, forbidden),
         incarnation=None if is_gone else Incarnation.from_status(status),
         ack_floor=None if is_gone else status.get("ackFloor"),
+        is_loss_told=is_known_loss(status),
         last_known=_last_known(resource, newest or {}),
         recorded=bool(status.get("created")) and not _is_elsewhere(stream, status),
         adopted=not is_gone and bool(status.get("adopted")),

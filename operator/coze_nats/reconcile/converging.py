@@ -27,6 +27,7 @@ from coze_nats.core.plan import (
     Situation,
     described,
     has_vanished,
+    hides_loss,
     is_adopted,
     owns,
     plan,
@@ -53,6 +54,7 @@ from coze_nats.reconcile.looking import depends_on, planned
 from coze_nats.reconcile.performing import observe, once_replicated, perform
 from coze_nats.reconcile.reporting import News, news_of, news_of_move
 from coze_nats.reconcile.returning import returning
+from coze_nats.reconcile.strangers import unmanaged_consumers
 from coze_nats.reconcile.taking_over import first_to_take_over, takes_over
 
 log = logging.getLogger(__name__)
@@ -136,6 +138,7 @@ class Converger:
         if outcome is None:
             if live is not None:
                 await self._ensure_own_stream(resource, desired.target)
+            await self._note_loss(resource, desired, todo, situation, news)
             live = await self._act(resource, desired, live, todo, news, situation)
             metrics.drift_repaired(resource.key, drifted)
             if todo.action is Action.UPDATE and not lost:
@@ -155,7 +158,14 @@ class Converger:
             self._context.blocked.are_by(resource.key, streams)
         outcome = identified(outcome, live, situation, todo)
         last_seen = self._context.sightings.figures(resource)
-        return replace(outcome, lost=lost, last_seen=last_seen, adopted=situation.adopted)
+        unmanaged = await unmanaged_consumers(self._context, resource, outcome.live)
+        return replace(
+            outcome,
+            lost=lost,
+            last_seen=last_seen,
+            adopted=situation.adopted,
+            unmanaged=unmanaged,
+        )
 
     async def _observed(
         self, resource: Resource, target: Target
@@ -295,6 +305,19 @@ class Converger:
         if not reserves or isinstance(live, LiveConsumer):
             return ""
         return shortage(desired, live, await self._context.jetstream.account())
+
+    async def _note_loss(
+        self,
+        resource: Resource,
+        desired: Desired,
+        todo: Plan,
+        situation: Situation,
+        news: list[News],
+    ) -> None:
+        """Have a loss on record before nothing but that record can tell of it."""
+        if hides_loss(todo, situation) and not situation.is_loss_told:
+            last_seen = self._context.sightings.figures(resource)
+            await self._context.reporter.note_loss(resource, desired, last_seen, news)
 
     async def _act(
         self,

@@ -60,8 +60,13 @@ async def _found(jetstream: JetStream, resources: Resources, look: Look) -> Any:
         case ReturningLook(was_lost=was_lost):
             return resources(was_lost)
         case CopiesLook(origin):
-            streams = (await jetstream.streams()).found
-            return tuple(sorted(name for name, each in streams.items() if origin in origins(each)))
+            return await copies_of(jetstream, origin)
+
+
+async def copies_of(jetstream: JetStream, origin: str) -> tuple[str, ...]:
+    """The streams of the account that copy from a stream: their names, sorted."""
+    streams = (await jetstream.streams()).found
+    return tuple(sorted(name for name, each in streams.items() if origin in origins(each)))
 
 
 def depends_on(desired: Desired, seen: Seen, reason: Reason) -> set[str]:

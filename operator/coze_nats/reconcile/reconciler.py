@@ -37,6 +37,7 @@ from coze_nats.reconcile.context import (
 from coze_nats.reconcile.converging import Converger
 from coze_nats.reconcile.removing import Busy, Remover
 from coze_nats.reconcile.reporting import News
+from coze_nats.reconcile.strangers import concerned_stream, known_as_unmanaged
 from coze_nats.reconcile.waiting import Waits
 
 log = logging.getLogger(__name__)
@@ -131,8 +132,9 @@ class Reconciler:
             self._context.blocked.changed(desired.target.stream)
         await self._context.reporter.report(resource, desired, outcome, news)
         dependents = self._dependents(resource) if concerns_consumers(resource, outcome) else ()
+        concerned = concerned_stream(self._context, resource, is_gone=False) if outcome.live else ()
         return Next(
-            wake=(*dependents, *self._context.heirs(resource)),
+            wake=(*dependents, *concerned, *self._context.heirs(resource)),
             backoff=outcome.health is Health.RECONCILING,
             after=self._converger.contests.hold_off(resource, self._context.clock.monotonic())
             or None,
@@ -187,7 +189,8 @@ class Reconciler:
             outcome = self._converger.in_vain(resource, live, todo)
         if outcome is None:
             return False
-        outcome = replace(outcome, adopted=situation.adopted)
+        unmanaged = known_as_unmanaged(resource)
+        outcome = replace(outcome, adopted=situation.adopted, unmanaged=unmanaged)
         return not self._context.reporter.would_change(resource, desired, outcome)
 
     def has_young_streams(self) -> bool:
@@ -223,9 +226,9 @@ class Reconciler:
                 return Next(after=BRAKE_INTERVAL)
         self._forget(resource)
         self._context.last_deletion = self._context.clock.monotonic()
-        return Next(
-            finalized=True, wake=(*self._dependents(resource), *self._context.rivals(resource))
-        )
+        concerned = concerned_stream(self._context, resource, is_gone=True)
+        rivals = self._context.rivals(resource)
+        return Next(finalized=True, wake=(*self._dependents(resource), *concerned, *rivals))
 
     async def _wait(self, resource: Resource, waiting: Waiting) -> Next:
         if pause := self._waits.pause(resource, waiting.reason):

@@ -20,6 +20,7 @@ from coze_nats.core.resource import Resource
 from coze_nats.core.steps import Update
 from coze_nats.reconcile.brake import Answer
 from coze_nats.reconcile.context import Context
+from coze_nats.reconcile.looking import copies_of
 from coze_nats.reconcile.performing import observe, perform
 from coze_nats.reconcile.reporting import news_of_deletion, news_of_untouched
 
@@ -147,15 +148,25 @@ class Remover:
 
     async def _company_of_stream(self, stream: LiveStream) -> Company:
         """The consumers that would go with a stream; those that can't be told of are strangers."""
+        copies = await self._copies_of(stream)
         if not stream.consumers:
-            return Company()
+            return Company(copies=copies)
         try:
             listing = await self._context.jetstream.consumers(stream.name)
         except Denied as denied:
-            return Company(strangers=(f"those that can't be listed ({denied})",))
+            return Company(strangers=(f"those that can't be listed ({denied})",), copies=copies)
         owned = self._context.owned_among(stream.name, listing.found)
         strangers = (listing.found.keys() - owned) | listing.missing
-        return Company(consumers=listing.found, strangers=strangers)
+        return Company(consumers=listing.found, strangers=strangers, copies=copies)
+
+    async def _copies_of(self, stream: LiveStream) -> tuple[str, ...]:
+        """Who copies from a stream; of one that never held a message, nobody waits for more."""
+        if not stream.last_sequence:
+            return ()
+        try:
+            return await copies_of(self._context.jetstream, stream.name)
+        except Denied as denied:
+            return (f"streams that can't be listed ({denied})",)
 
     async def _carried_out(self, resource: Resource, todo: Plan) -> None:
         """Do what is planned, and have the brake count what was deleted."""

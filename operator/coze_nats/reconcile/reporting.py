@@ -18,7 +18,6 @@ from coze_nats.core.conditions import (
     was_as_declared,
 )
 from coze_nats.core.costs import Verdict, counted
-from coze_nats.core.deletion import has_moved, position
 from coze_nats.core.desired import Desired, Target
 from coze_nats.core.errors import StatusRefused, Transient
 from coze_nats.core.live import LiveConsumer, LiveStream
@@ -27,6 +26,7 @@ from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.ownership import Live
 from coze_nats.core.plan import Action, Plan
 from coze_nats.core.policies import in_force
+from coze_nats.core.positions import has_moved, position
 from coze_nats.core.references import as_status
 from coze_nats.core.remembered import is_drift
 from coze_nats.core.resource import Key, Resource
@@ -149,6 +149,31 @@ class Reporter:
         if not await self._write(resource, {**status, "replacing": found}):
             raise Transient(f"{resource.key} is gone, so nothing is replaced")
 
+    async def note_loss(
+        self,
+        resource: Resource,
+        desired: Desired,
+        last_seen: Mapping[str, Any],
+        news: list[News],
+    ) -> None:
+        """Tell that the resource's stream was lost, before another one is made in its place.
+
+        Args:
+            last_seen: see Outcome.
+
+        Raises:
+            Failure: it isn't written, so nothing must be made.
+        """
+        message = f"{desired.target} was lost, and is being created anew as declared"
+        outcome = Outcome(Health.RECONCILING, Reason.REPLACING, message, observed=False)
+        outcome = replace(outcome, lost=True, last_seen=last_seen)
+        status = self._next_status(resource, None, outcome)
+        for item in news:
+            self.emit(resource, item)
+        news.clear()
+        if not await self._write(resource, status):
+            raise Transient(f"{resource.key} is gone, so nothing is made")
+
     def _as_written(self, resource: Resource) -> Resource:
         """The resource with the status written last, which may have been a step of its plan."""
         current = self._resources.get(resource.key)
@@ -226,7 +251,9 @@ def _news_of_replacement(target: Target, done: Plan, before: Live | None) -> New
     if isinstance(before, LiveConsumer) and has_moved(before) and not is_kept:
         message = f"{message}; its position was lost: it was {position(before)}"
         return News("Warning", EventReason.REPLACED, message)
-    return News("Warning" if held else "Normal", EventReason.REPLACED, message)
+    if done.why:
+        message = f"{message}; {'; '.join(done.why)}"
+    return News("Warning" if held or done.why else "Normal", EventReason.REPLACED, message)
 
 
 def _news_of_action(

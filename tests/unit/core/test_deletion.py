@@ -214,6 +214,14 @@ def test_an_empty_stream_is_kept_for_the_consumers_that_somebody_uses() -> None:
     assert kept.why == ("it has consumers in use: attached, foreign, moved, unheard-of",)
 
 
+@pytest.mark.parametrize("policy", ["DeleteIfEmpty", "Delete"])
+def test_an_empty_stream_is_kept_for_those_that_copy_from_it(policy: str) -> None:
+    company = Company(copies=("mirror", "audit"))
+    found = plan_deletion(TARGET, a_stream({}), leaving(policy), company)
+    assert found.action is (Action.RELEASE if policy == "DeleteIfEmpty" else Action.DELETE)
+    assert found.why == ("what copies from it would miss messages of one made anew: audit, mirror",)
+
+
 def test_the_positions_that_go_with_a_stream_are_told_and_only_so_many() -> None:
     consumers = {f"reader-{number}": a_consumer({}, **AHEAD) for number in range(10)}
     live = a_stream({}, consumers=11, messages=9)

@@ -201,6 +201,18 @@ def test_what_a_crash_left_fenced_is_completed_after_its_consumers(
     assert FENCED_METADATA not in told(update)["metadata"]
 
 
+def test_what_its_consumers_need_is_changed_before_a_fenced_stream_opens() -> None:
+    """A stream that vanished had more consumers than its maxConsumers, which is lifted now."""
+    unfinished = closed({**ORDERS, "maxConsumers": 1}, 1041, consumers=1)
+    there = Listing({"reader": LiveConsumer(READER, CREATED)})
+    found = planned(ORDERS, unfinished, ("reader", "other"), {ConsumersLook("work"): there})
+    changed, consumer, opened = found.steps
+    assert is_fenced(told(changed))
+    assert "max_consumers" not in told(changed)
+    assert consumer.target == Target("work", "other")
+    assert not is_fenced(told(opened))
+
+
 def test_a_fenced_stream_opens_though_its_change_is_refused() -> None:
     """A crash came between the fence and its end, and what came in before is still there."""
     old = closed({**ORDERS, "storage": "file", "firstSequence": 7}, messages=3)

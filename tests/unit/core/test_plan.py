@@ -8,6 +8,7 @@ import pytest
 from coze_nats.core.desired import Target
 from coze_nats.core.incarnation import Incarnation
 from coze_nats.core.live import LiveConsumer, LiveStream, Server
+from coze_nats.core.looks import ReturningLook, Seen
 from coze_nats.core.names import FORMER_OWNER_METADATA, OWNER_METADATA, START_METADATA, Reason
 from coze_nats.core.ownership import Live, is_ours
 from coze_nats.core.plan import (
@@ -16,11 +17,13 @@ from coze_nats.core.plan import (
     Situation,
     chosen_by_server,
     described,
+    hides_loss,
     is_adopted,
+    is_new,
     plan,
 )
 from coze_nats.core.policies import Policies
-from coze_nats.core.steps import Create, Pause, Update
+from coze_nats.core.steps import Create, Pause, Replacement, Update
 from fakes.configs import complete_consumer, complete_stream
 from support.convergence import OWNER, consumer, stream
 
@@ -593,3 +596,26 @@ def test_where_a_consumer_goes_on_is_nothing_that_the_server_chose() -> None:
     goes_on = {"deliver_policy": "by_start_sequence", "opt_start_seq": 41}
     live = a_consumer({}, {**OURS, START_METADATA: "41 all"}, **goes_on, max_batch=10)
     assert chosen_by_server(consumer("work", "reader", {}), live) == {"maxBatch": 10}
+
+
+@pytest.mark.parametrize(
+    "more, hides",
+    [
+        ({"incarnation": KNOWN}, True),
+        ({"incarnation": replace(KNOWN, created_tells=True)}, False),
+        ({"incarnation": KNOWN, "replacing": Replacement(CREATED)}, False),
+        ({}, False),
+    ],
+)
+def test_one_made_in_place_of_a_lost_stream_hides_the_loss_where_only_sequences_tell(
+    more: dict[str, Any], hides: bool
+) -> None:
+    found = situation(seen=Seen({ReturningLook("work", r): {} for r in (True, False)}), **more)
+    assert hides_loss(plan(stream("work", {}), None, found), found) is hides
+
+
+def test_what_is_there_after_a_loss_that_was_told_is_another_one() -> None:
+    live = a_stream({}, OURS)
+    for told in (False, True):
+        found = situation(incarnation=KNOWN, is_loss_told=told)
+        assert is_new(live, found, plan(stream("work", {}), live, found)) is told

@@ -185,6 +185,10 @@ class StreamStatus(_Common):
     """The streams that this one copies from, as a mirror or by sources."""
     consumers: _Count | None = None
     """How many consumers the stream has; refreshed together with the other figures."""
+    unmanaged_consumers: Annotated[tuple[str, ...], Field(max_length=8)] | None = None
+    """Durable consumers of a stream with interest retention that no resource manages, eight at
+    most: the stream keeps messages for them until they are acknowledged, or the consumers deleted.
+    Left out: there are none."""
 
 
 class ConsumerStatus(_Common):
