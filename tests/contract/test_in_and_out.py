@@ -150,11 +150,12 @@ async def test_a_consumer_goes_on_when_a_resource_comes_to_manage_its_stream(
 
 
 async def test_an_interest_stream_names_the_consumers_that_no_resource_manages(
-    bench: Bench, jetstream: Gateway, traffic: Traffic
+    bench: Bench, traffic: Traffic, client: Client
 ) -> None:
     orders, reader = bench.stream(**SUBJECTS, retention="interest"), bench.consumer()
     await bench.settle(orders, reader)
-    await jetstream.create_consumer("orders", {"name": "passing", "inactive_threshold": 10**12})
+    passing = ConsumerConfig(name="passing", ack_policy=AckPolicy.EXPLICIT, inactive_threshold=900)
+    await client.jetstream().add_consumer("orders", passing)
     await bench.settle(orders)
     assert "unmanagedConsumers" not in bench.kubernetes.status(orders)
     await traffic.publish(*["orders"] * 3)

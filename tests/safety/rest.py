@@ -59,6 +59,9 @@ def _judge_resource(
     if resource.deleting:
         raise Violation("a deleted resource goes", f"{owner}: {resource.status}")
     right = _acceptable(operator, resource, snapshot, server)
+    if Reason.CONVERGED in right and is_moving(operator, resource.key):
+        # How a copy gets on with its origin is told, too.
+        right |= names.AS_DECLARED
     reason = _reason(resource)
     if reason not in right:
         ready = condition(resource.status, "Ready") or {}

@@ -27,7 +27,8 @@ async def saved(client: Client, stream: str) -> Saved:
         if not message.data:
             break
         chunks.append(message.data)
-        await message.respond(b"")
+        if message.reply:
+            await message.respond(b"")
     await subscription.unsubscribe()
     return Saved(answer["config"], answer["state"], chunks)
 
