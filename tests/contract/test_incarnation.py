@@ -213,12 +213,14 @@ async def test_a_restart_after_an_update_is_no_loss_and_no_reason_to_write(
 async def test_a_stream_that_is_restored_from_a_snapshot_goes_on_with_its_consumers(
     version: str, was_seen: bool, run_server: Callable[..., NatsServer]
 ) -> None:
+    """On 2.15 a restored consumer has another time of creation: held, it is taken for another."""
     hold = {"missing": "Hold"}
     server = run_server(version)
     async with at(server.url) as site:
         client = await nats.connect(server.url)
         bench = Bench(site.gateway)
-        orders, reader = bench.stream(policies=hold), bench.consumer(policies=hold)
+        orders = bench.stream(policies=hold)
+        reader = bench.consumer(policies={} if version == "2.15.1" else hold)
         await bench.settle(orders, reader)
         await site.publish(*["orders"] * 10)
         await site.traffic.receive("orders", "reader", *[True] * 4)
