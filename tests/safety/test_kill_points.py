@@ -145,6 +145,7 @@ async def test_killed_again_and_again_it_ends_as_declared(
     await play.go_on(*fates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("version", ["2.10.26", "2.12.8"])
 async def test_killed_while_a_lost_stream_is_made_anew_it_still_tells_of_the_loss(
