@@ -16,7 +16,8 @@ from coze_nats.ports import JetStream
 from coze_nats.reconcile import looking
 from coze_nats.reconcile.performing import observe, perform
 
-OWNER = "cluster/namespace/resource"
+OWNER = "here/coze/resource"
+"""Another resource of the namespace that `Bench` declares in."""
 
 
 def stream(name: str, spec: Mapping[str, Any]) -> Desired:
