@@ -81,13 +81,12 @@ async def full_stream(neighbour: Neighbour) -> AsyncIterator[None]:
         return is_ready(await neighbour.declaring.get(stream))
 
     await eventually_async(is_made)
-    client = await nats.connect(neighbour.nats_url)
-    for number in range(100_000):
-        await client.publish(f"bad.full.{number % 250}.{number}")
-        if number % 1000 == 0:
-            await client.flush(60)
-    await client.flush(60)
-    await client.close()
+    async with await nats.connect(neighbour.nats_url) as client:
+        for number in range(100_000):
+            await client.publish(f"bad.full.{number % 250}.{number}")
+            if number % 1000 == 0:
+                await client.flush(60)
+        await client.flush(60)
 
     async def change(number: int) -> None:
         left = subjects[: 1 + number % 2]

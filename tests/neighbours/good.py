@@ -53,10 +53,9 @@ class GoodTenant:
         stream = self._stream("orders")
         await self.declaring.create([stream])
         await self._ready([stream])
-        client = await nats.connect(self._nats.url)
-        for number in range(MESSAGES):
-            await client.jetstream().publish("good.orders", str(number).encode())
-        await client.close()
+        async with await nats.connect(self._nats.url) as client:
+            for number in range(MESSAGES):
+                await client.jetstream().publish("good.orders", str(number).encode())
 
     async def act(self) -> None:
         """One round: declare, change a stream, and delete what is of the rounds before the last."""

@@ -14,51 +14,48 @@ COUNT = 50
 @asynccontextmanager
 async def deleting_streams(neighbour: Neighbour) -> AsyncIterator[None]:
     """A stream that is deleted as soon as it is there again."""
-    client = await nats.connect(neighbour.nats_url)
+    async with await nats.connect(neighbour.nats_url) as client:
 
-    async def delete(number: int) -> None:
-        with suppress(NotFoundError):
-            await client.jsm().delete_stream("gone")
+        async def delete(number: int) -> None:
+            with suppress(NotFoundError):
+                await client.jsm().delete_stream("gone")
 
-    await neighbour.declare([neighbour.stream("gone")])
-    async with again_and_again(neighbour, delete, pause=0.02):
-        yield
-    await client.close()
+        await neighbour.declare([neighbour.stream("gone")])
+        async with again_and_again(neighbour, delete, pause=0.02):
+            yield
 
 
 @asynccontextmanager
 async def deleting_consumers(neighbour: Neighbour) -> AsyncIterator[None]:
     """Fifty consumers of one stream, all deleted every tenth of a second."""
-    client = await nats.connect(neighbour.nats_url)
-    consumers = [neighbour.consumer(f"gone-{number}", "kept") for number in range(COUNT)]
+    async with await nats.connect(neighbour.nats_url) as client:
+        consumers = [neighbour.consumer(f"gone-{number}", "kept") for number in range(COUNT)]
 
-    async def delete(number: int) -> None:
-        for consumer in consumers:
-            with suppress(NotFoundError):
-                await client.jsm().delete_consumer("kept", consumer["metadata"]["name"])
+        async def delete(number: int) -> None:
+            for consumer in consumers:
+                with suppress(NotFoundError):
+                    await client.jsm().delete_consumer("kept", consumer["metadata"]["name"])
 
-    await neighbour.declare([neighbour.stream("kept"), *consumers])
-    async with again_and_again(neighbour, delete, pause=0.1):
-        yield
-    await client.close()
+        await neighbour.declare([neighbour.stream("kept"), *consumers])
+        async with again_and_again(neighbour, delete, pause=0.1):
+            yield
 
 
 @asynccontextmanager
 async def editing_streams(neighbour: Neighbour) -> AsyncIterator[None]:
     """Another process that declares the same streams otherwise."""
-    client = await nats.connect(neighbour.nats_url)
-    streams = [neighbour.stream(f"edited-{number}") for number in range(COUNT)]
+    async with await nats.connect(neighbour.nats_url) as client:
+        streams = [neighbour.stream(f"edited-{number}") for number in range(COUNT)]
 
-    async def edit(number: int) -> None:
-        name = f"edited-{number % COUNT}"
-        with suppress(NotFoundError):
-            found = (await client.jsm().stream_info(name)).config
-            await client.jsm().update_stream(found, description=f"edited {number} times")
+        async def edit(number: int) -> None:
+            name = f"edited-{number % COUNT}"
+            with suppress(NotFoundError):
+                found = (await client.jsm().stream_info(name)).config
+                await client.jsm().update_stream(found, description=f"edited {number} times")
 
-    await neighbour.declare(streams)
-    async with again_and_again(neighbour, edit, pause=0.01, at_once=2):
-        yield
-    await client.close()
+        await neighbour.declare(streams)
+        async with again_and_again(neighbour, edit, pause=0.01, at_once=2):
+            yield
 
 
 KINDS = (
