@@ -15,7 +15,6 @@ NOT_YET = frozenset(
         "large-answer",
         "silent",
         "slow",
-        "slow-names",
         "thousands-of-connections",
         "unreachable-tls",
         "wrong-types",
