@@ -1,5 +1,6 @@
 """What every step of a reconcile shares: the ports, the rules, and what they tell of a resource."""
 
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -33,6 +34,9 @@ from coze_nats.reconcile.brake import Brake
 from coze_nats.reconcile.reporting import Clock, Reporter
 from coze_nats.reconcile.sightings import Sightings
 from coze_nats.reconcile.surroundings import Surroundings
+
+MANY = 6
+"""Objects that are created or deleted within a few seconds as part of something larger."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +73,7 @@ class Context:
         unanswered: of which resources, by uid, a creation was not answered, and when it was sent.
         blocked: who is refused for what others are like.
         sightings: what streams held when they were last looked at.
-        last_change: when, on the monotonic clock, an object was last created or deleted.
+        changes: when, on the monotonic clock, objects were last created or deleted.
         streams: names of the streams without a mark that there were when all were last listed.
         surroundings: what others have on the connection.
         last_creation: when a stream was last created.
@@ -87,7 +91,7 @@ class Context:
     unanswered: dict[str, float] = field(default_factory=dict)
     blocked: Blocked = field(default_factory=Blocked)
     sightings: Sightings = field(default_factory=Sightings)
-    last_change: float = 0.0
+    changes: deque[float] = field(default_factory=lambda: deque(maxlen=MANY))
     last_creation: float = float("-inf")
     last_deletion: float = float("-inf")
     streams: Collection[str] = ()
@@ -101,6 +105,11 @@ class Context:
             (rules.cluster_id, *rules.succeeds),
             rules.api_prefix,
         )
+
+    @property
+    def busy_until(self) -> float:
+        """When many objects had been created or deleted in a row: the first of the last few."""
+        return self.changes[0] if len(self.changes) == MANY else float("-inf")
 
     def stream_of(self, resource: Resource) -> Resource | None:
         key = stream_key(resource)

@@ -346,7 +346,7 @@ class Converger:
             session = None if before else self._session.epoch
             self.contests.corrected(resource, now, session)
         if todo.action is not Action.UPDATE:
-            self._context.last_change = now
+            self._context.changes.append(now)
         if isinstance(live, LiveStream) and todo.action in (Action.CREATE, Action.REPLACE):
             self._context.last_creation = now
         news.extend(news_of(resource, desired.target, todo, before))

@@ -88,7 +88,6 @@ class Reconciler:
         self._session = session
         self._converger = Converger(context, session)
         self._remover = Remover(context)
-        context.last_change = context.clock.monotonic()
         self._waits = Waits(context)
         self._failures: dict[Key, int] = {}
         self._away_since: dict[Key, float] = {}

@@ -69,7 +69,7 @@ class Remover:
         if refusal:
             return refusal
         await self._carried_out(resource, todo)
-        self._context.last_change = now
+        self._context.changes.append(now)
         self._context.blocked.changed(target.stream)
         log.info("%s", described(todo, target))
         metrics.carried_out(resource.key, todo.action.value)

@@ -7,12 +7,12 @@ from coze_nats.core.resource import Key, Resource
 from coze_nats.reconcile.context import Context
 
 QUIET = 3.0
-"""Seconds without a created or deleted object after which who isn't Ready says what it waits for.
+"""Seconds after which who isn't Ready says what it waits for, unless many objects are being made.
 
 While many resources are applied in any order, waiting is nothing worth a write.
 """
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds after which it says so in any case."""
 
 BAD_NEWS = 0.5
@@ -40,7 +40,7 @@ class Waits:
         now = self._context.clock.monotonic()
         since = self._since.setdefault(resource.key, now)
         if not is_true(resource.status, "Ready"):
-            quiet = now - max(since, self._context.last_change)
+            quiet = now - max(since, self._context.busy_until)
             return QUIET if quiet < QUIET and now - since < PATIENCE else 0.0
         if now - since >= LATEST:
             return 0.0

@@ -22,7 +22,7 @@ from coze_nats.core.names import OWNER_METADATA
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import AWAY_GRACE, Next
 from coze_nats.reconcile.reconciler import HICCUPS
-from coze_nats.reconcile.waiting import BAD_NEWS, PATIENCE, QUIET
+from coze_nats.reconcile.waiting import BAD_NEWS, QUIET
 from fakes.jetstream import FakeJetStream
 from support.bench import Bench
 
@@ -110,20 +110,6 @@ async def test_a_consumer_says_that_it_waits_once_nothing_happens_any_more(bench
     await bench.reconcile(reader)
     bench.clock.advance(QUIET)
     assert await bench.reconcile(reader) == Next()
-    assert bench.ready(reader) == ("False", "WaitingForStream")
-
-
-async def test_a_consumer_says_that_it_waits_though_others_are_being_made_for_long(
-    bench: Bench,
-) -> None:
-    reader = bench.consumer()
-    for number in range(int(PATIENCE / QUIET) + 1):
-        await bench.reconcile(reader)
-        bench.clock.advance(QUIET - 0.1)
-        await bench.reconcile(bench.stream(f"another-{number}"))
-    bench.clock.advance(QUIET)
-    await bench.reconcile(bench.stream("the-last"))
-    await bench.reconcile(reader)
     assert bench.ready(reader) == ("False", "WaitingForStream")
 
 

@@ -5,7 +5,7 @@ import pytest
 from coze_nats.core import names
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import Next
-from coze_nats.reconcile.waiting import BAD_NEWS, LATEST, PATIENCE
+from coze_nats.reconcile.waiting import BAD_NEWS, LATEST, PATIENCE, QUIET
 from fakes.jetstream import FakeJetStream
 from support.bench import Bench
 
@@ -91,11 +91,24 @@ async def test_whoever_deletes_many_streams_may_delete_their_consumers_without_a
     assert bench.kubernetes.writes > writes
 
 
-async def test_who_never_was_ready_says_so_within_patience_though_others_are_created(
+async def test_who_never_was_ready_says_so_within_patience_though_many_are_created(
     bench: Bench,
 ) -> None:
     waiting = bench.consumer(of="later")
     await make_others_for(bench, waiting, PATIENCE - 2 * BAD_NEWS)
     assert bench.ready(waiting) == ("", "")
     await make_others_for(bench, waiting, 2 * BAD_NEWS)
+    assert bench.ready(waiting) == WAITS
+
+
+async def test_who_never_was_ready_says_so_soon_though_one_or_the_other_is_created(
+    bench: Bench,
+) -> None:
+    waiting = bench.consumer(of="later")
+    for number in range(4):
+        await bench.reconcile(bench.stream(f"another-{number}"))
+        await bench.reconcile(waiting)
+        bench.clock.advance(QUIET / 3)
+    assert bench.ready(waiting) == ("", "")
+    await bench.reconcile(waiting)
     assert bench.ready(waiting) == WAITS
