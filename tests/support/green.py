@@ -33,12 +33,14 @@ class Lie:
     Attributes:
         since, until: when it was seen to lie first and last, on the monotonic clock.
         what: what JetStream had.
+        slowest: seconds of the longest cycle of the reader meanwhile: the machine's own delay.
     """
 
     name: str
     since: float
     until: float
     what: str
+    slowest: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -61,11 +63,7 @@ class Act(NamedTuple):
 
 @dataclass
 class Reader:
-    """Reads JetStream, then the statuses: a status that is written in between is no lie.
-
-    Attributes:
-        longest: seconds of the longest cycle: the machine's own delay.
-    """
+    """Reads JetStream, then the statuses: a status that is written in between is no lie."""
 
     client: Client
     tenant: Tenant
@@ -73,7 +71,6 @@ class Reader:
     acts: list[Act] = field(default_factory=list)
     lies: list[Lie] = field(default_factory=list)
     read: int = 0
-    longest: float = 0.0
     _lying: dict[str, Lie] = field(default_factory=dict)
 
     def did(self, what: str, bound: float, *about: str) -> None:
@@ -83,7 +80,9 @@ class Reader:
         while True:
             began = time.monotonic()
             await self.cycle()
-            self.longest = max(self.longest, time.monotonic() - began)
+            took = time.monotonic() - began
+            for lie in self._lying.values():
+                lie.slowest = max(lie.slowest, took)
             await asyncio.sleep(0.05)
 
     async def cycle(self) -> None:
@@ -121,7 +120,7 @@ class Reader:
                 and (not act.names or lie.name in act.names)
             ]
             bound = max((act.bound for act in causes), default=self.usual)
-            if lie.seconds > bound * patience + 2 * self.longest:
+            if lie.seconds > bound * patience + 2 * lie.slowest:
                 why = [act.what for act in causes]
                 found.append(
                     f"{lie.name} for {lie.seconds:.1f} s, bound {bound} s: {lie.what}; {why}"
