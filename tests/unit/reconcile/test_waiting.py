@@ -105,7 +105,7 @@ async def test_who_never_was_ready_says_so_soon_though_one_or_the_other_is_creat
     bench: Bench,
 ) -> None:
     waiting = bench.consumer(of="later")
-    for number in range(4):
+    for number in range(3):
         await bench.reconcile(bench.stream(f"another-{number}"))
         await bench.reconcile(waiting)
         bench.clock.advance(QUIET / 3)
