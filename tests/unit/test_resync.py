@@ -479,12 +479,14 @@ async def test_when_jetstream_answers_again_nobody_waits_for_a_retry() -> None:
     assert await bench.another_round() == [], "what fails now doesn't fail for that"
 
 
-async def test_who_may_not_list_is_not_taken_for_cut_off() -> None:
+async def test_what_may_not_be_listed_is_looked_at_one_by_one_again_and_again() -> None:
     bench = silent()
     bench.lists.failures["streams"] = Denied("$JS.API.STREAM.LIST")
     await bench.round()
-    assert await bench.advance(GRACE) == []
+    for _ in range(3):
+        assert await bench.advance(INTERVAL) == ["orders", "worker"]
     assert "STREAM.LIST" in bench.resync.trouble
+    assert bench.resync.denied == "STREAM.LIST"
 
 
 async def test_who_may_not_list_is_cut_off_when_the_account_has_no_jetstream() -> None:
@@ -510,13 +512,17 @@ async def test_consumers_that_are_not_listed_are_looked_at_and_no_others() -> No
     assert await bench.advance(INTERVAL) == []
 
 
-async def test_consumers_that_may_not_be_listed_are_not_in_doubt() -> None:
+async def test_consumers_that_may_not_be_listed_are_looked_at_one_by_one() -> None:
     bench = Bench(Lists(orders=[]))
     bench.consumer("worker", of="orders")
     bench.lists.failures["orders"] = Denied("$JS.API.CONSUMER.LIST.orders")
     await bench.round()
-    assert bench.resync.trouble == ""
-    assert await bench.advance(INTERVAL) == []
+    assert (bench.resync.trouble, bench.resync.denied) == ("", "CONSUMER.LIST")
+    for _ in range(2):
+        assert await bench.advance(INTERVAL) == ["worker"]
+    bench.lists.failures.clear()
+    await bench.another_round()
+    assert bench.resync.denied == ""
 
 
 async def test_what_does_not_answer_for_long_is_looked_at() -> None:

@@ -62,10 +62,12 @@ class Gaps:
     Attributes:
         keys: resources that the lists told nothing of.
         trouble: why consumers could not be listed, if they could not.
+        denied: what the user may not list: "STREAM.LIST" or "CONSUMER.LIST"; "" for nothing.
     """
 
     keys: list[Key] = field(default_factory=list)
     trouble: str = ""
+    denied: str = ""
 
 
 class Comparison:
@@ -131,10 +133,12 @@ class Comparison:
             found = await self._consumers(stream, exists=stream in streams.found)
         except Failure as failure:
             log.warning("Comparing the consumers of stream %s is put off: %s", stream, failure)
-            if not isinstance(failure, Denied):
-                gaps.trouble = f"the consumers of stream {stream} can't be listed: {failure}"
-                gaps.keys += _keys(resources)
-                self._unseen.release()
+            gaps.keys += _keys(resources)
+            if isinstance(failure, Denied):
+                gaps.denied = "CONSUMER.LIST"
+                return
+            gaps.trouble = f"the consumers of stream {stream} can't be listed: {failure}"
+            self._unseen.release()
             return
         await self._enqueue_unsettled(gaps, resources, found, streams.found.get(stream))
 

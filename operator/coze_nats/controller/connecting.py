@@ -286,7 +286,12 @@ class Connecting:
             return outcome if is_final else self._patiently(connection, outcome)
         self._away_since.pop(connection.key, None)
         is_suspended = bool(connection.spec.get("suspend"))
-        return connected(server, hears=not link.endpoint.denied, is_suspended=is_suspended)
+        return connected(
+            server,
+            hears=not link.endpoint.denied,
+            unlisted=link.resync.denied,
+            is_suspended=is_suspended,
+        )
 
     def _tell_of_use(self, connection: Resource) -> None:
         """Have the users reconciled when it has changed who may use it, or for what."""

@@ -42,6 +42,8 @@ class Resync:
 
     Attributes:
         trouble: why the last comparison failed, or a part of it; "" when it didn't.
+        denied: what the user may not list, so that each object is looked at by itself; "" for
+            nothing.
 
     Args:
         lane: of the queue, in which the connection's resources are.
@@ -80,7 +82,7 @@ class Resync:
         self._took = 0.0
         self._unseen = Unseen(self._look_at, self._clock, grace=grace, again=interval)
         self._comparison = Comparison(queue, judge, users, jetstream, self._unseen, self._figures)
-        self.trouble = ""
+        self.trouble = self.denied = ""
         self._requested = asyncio.Event()
         # Something else for every session; None without one.
         self._session: object | None = None
@@ -138,7 +140,8 @@ class Resync:
         except Failure as failure:
             log.warning("Comparing with JetStream is put off: %s", failure)
             if isinstance(failure, Denied) and await self._answers():
-                self._succeeded(session, Gaps(trouble=str(failure)))
+                gaps = Gaps(self._all(), str(failure), denied="STREAM.LIST")
+                self._succeeded(session, gaps)
             else:
                 self._failed(session, str(failure))
         except Exception:
@@ -170,8 +173,9 @@ class Resync:
             # What it saw may be over by now, and the next session has a round of its own.
             self._unseen.are(self._all())
             return
-        self.trouble = gaps.trouble
-        self._failures = self._failures + 1 if gaps.trouble and gaps.keys else 0
+        self.trouble, self.denied = gaps.trouble, gaps.denied
+        may_succeed = gaps.trouble and gaps.keys and gaps.denied != "STREAM.LIST"
+        self._failures = self._failures + 1 if may_succeed else 0
         self._unseen.are(gaps.keys)
         self._unseen.release()
         if self._silent:

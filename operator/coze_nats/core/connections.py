@@ -36,11 +36,14 @@ _REASONS = {
 }
 
 
-def connected(server: Server, *, hears: bool = True, is_suspended: bool = False) -> Outcome:
+def connected(
+    server: Server, *, hears: bool = True, unlisted: str = "", is_suspended: bool = False
+) -> Outcome:
     """There is a session, and JetStream answers.
 
     Args:
         hears: whether the user may subscribe to JetStream's advisories.
+        unlisted: what the user may not list, as the API calls it; "" for nothing.
         is_suspended: whether nothing is changed through the connection.
     """
     slower = (
@@ -50,7 +53,13 @@ def connected(server: Server, *, hears: bool = True, is_suspended: bool = False)
         "by comparing everything now and then"
     )
     idle = "; nothing is changed through it, as spec.suspend is true" if is_suspended else ""
-    message = f"connected to nats-server {server.version}{slower}{idle}"
+    one_by_one = (
+        f"; the user may not request {unlisted}, so what others change is found by looking at each "
+        "object by itself now and then: grant it, as thousands take long so"
+        if unlisted
+        else ""
+    )
+    message = f"connected to nats-server {server.version}{slower}{one_by_one}{idle}"
     return Outcome(Health.READY, Reason.CONNECTED, message)
 
 

@@ -440,6 +440,18 @@ async def test_a_user_who_may_not_hear_advisories_is_ready_and_told_of(
     assert "may not subscribe to $JS.EVENT.ADVISORY.>" in board.message(hub)
 
 
+async def test_a_user_who_may_not_list_is_ready_and_told_of(board: Switchboard) -> None:
+    hub = board.connection()
+    await board.connected(hub)
+    link = board.links[hub]
+    assert link is not None
+    board.endpoint.jetstream.refusals["streams"] = Denied("$JS.API.STREAM.LIST")
+    await link.resync.round()
+    await board.later(hub, LOOK_EVERY)
+    assert board.ready(hub) == "Connected"
+    assert "the user may not request STREAM.LIST" in board.message(hub)
+
+
 async def test_a_user_who_may_hear_advisories_again_is_told_of_with_the_next_session(
     board: Switchboard,
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_session_without_jetstream_is_not_ready(
 def test_nothing_that_moves_is_in_a_message() -> None:
     assert connected(SERVER).message == "connected to nats-server 2.14.6"
     assert "by comparing everything" in connected(SERVER, hears=False).message
+    assert "may not request STREAM.LIST" in connected(SERVER, unlisted="STREAM.LIST").message
     assert connecting().reason is Reason.CONNECTING
 
 
