@@ -4,12 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
 import kopf
 
-from coze_nats import handlers, logs, metrics
+from coze_nats import descriptors, handlers, logs, metrics
 from coze_nats.checks import Checks
 from coze_nats.controller.cache import Cache
 from coze_nats.controller.connecting import Connecting
@@ -59,6 +60,8 @@ def run(settings: Settings) -> None:
     for line in introduction(settings):
         log.info("%s", line)
     # Not asyncio.run: it waits for every task to end, also for one that Kopf has lost.
+    most = descriptors.connections(settings.most_connections, descriptors.raise_limit())
+    settings = replace(settings, most_connections=most)
     loop = asyncio.new_event_loop()
     try:
         with LoopWatch(loop):
@@ -216,7 +219,9 @@ class Operator:
             may_write=self._may_write,
             allow_local=self._settings.allow_local,
         )
-        connecting = Connecting(cache, links, Documents(self._api), dial, reporter)
+        connecting = Connecting(
+            cache, links, Documents(self._api), dial, reporter, most=self._settings.most_connections
+        )
         router = Router(cache, links, connecting, reporter)
         controller = Controller(
             router,

@@ -173,6 +173,14 @@ def _add_flags_for_the_process(operator: argparse.ArgumentParser) -> None:
         "minute, the others wait for a yes (default: 0, any number)",
     )
     operator.add_argument(
+        "--max-connections",
+        type=settings.connections,
+        default=settings.Settings.most_connections,
+        metavar="NUMBER",
+        help="keep sessions of so many CozeConnections, by namespace in turn; 0: as many as there "
+        "are file descriptors for (default: %(default)s)",
+    )
+    operator.add_argument(
         "--allow-local-servers",
         action="store_true",
         help="let CozeConnections lead to loopback, link-local and unspecified addresses, which is "

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from coze_nats.core.resource import Key
 from coze_nats.core.words import readable
+from coze_nats.descriptors import OnceRunOut
 
 Format = Literal["text", "json"]
 
@@ -31,6 +32,7 @@ def about(key: Key) -> Iterator[None]:
 def configure(format_: Format, level: int) -> None:
     """Log to standard error, from now on and for the whole process."""
     handler = logging.StreamHandler()
+    handler.addFilter(OnceRunOut())
     handler.setFormatter(JsonFormatter() if format_ == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level > logging.DEBUG:

@@ -93,7 +93,9 @@ class Settings:
         dry_run: change nothing in JetStream.
         metrics_max_objects: of how many streams and consumers each has series of its own.
         allow_local: whether CozeConnections may lead to the operator's own machine or link.
-        most_deletions: how many streams with messages may be deleted in a minute; 0: any number.
+        most_deletions: how many streams with messages of one namespace may be deleted in a minute;
+            0: any number.
+        most_connections: how many CozeConnections have a session; 0: as many as there can be.
         election: how operators of the same part agree who acts; None: there is no other.
     """
 
@@ -114,6 +116,7 @@ class Settings:
     dry_run: bool = False
     allow_local: bool = False
     most_deletions: int = 0
+    most_connections: int = 1000
     metrics_max_objects: int = 2000
     election: Election | None = None
 
@@ -162,6 +165,7 @@ class Settings:
             dry_run=arguments.dry_run,
             allow_local=arguments.allow_local_servers or bool(_named(ALLOW_LOCAL, switch, environ)),
             most_deletions=arguments.max_deletions_per_minute,
+            most_connections=arguments.max_connections,
             metrics_max_objects=arguments.metrics_max_objects,
             election=_election(arguments),
         )
@@ -229,6 +233,13 @@ def deletions(text: str) -> int:
     """A number of deletions, or 0."""
     if not text.isdecimal():
         raise InvalidSetting(f"{text!r} is no number of deletions; write such as 10, or 0 for any")
+    return int(text)
+
+
+def connections(text: str) -> int:
+    """A number of connections, or 0."""
+    if not text.isdecimal():
+        raise InvalidSetting(f"{text!r} is no number of connections; write such as 500, or 0")
     return int(text)
 
 

@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
     "resyncInterval": "5m",
     "dryRun": True,
     "maxDeletionsPerMinute": 7,
+    "maxConnections": 50,
     "policies": {"deletion": "Retain", "adoption": "Never", "missing": "Hold"},
     "log": {"format": "text", "level": "debug"},
     "leaderElection": {
@@ -257,6 +258,7 @@ def test_every_value_arrives_in_the_operator(everything: list[Document]) -> None
     assert found.resync_interval == 300
     assert found.dry_run
     assert found.most_deletions == 8, "extraArgs come last"
+    assert found.most_connections == 50
     assert found.default_policies == {"deletion": "Retain", "adoption": "Never", "missing": "Hold"}
     assert found.log_format == "text"
     assert found.election

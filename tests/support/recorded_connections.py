@@ -14,9 +14,11 @@ from coze_nats.core.connections import (
     connecting,
     connection_status,
     facts_of,
+    idle,
     in_use,
     not_connected,
     still_going_on,
+    too_many,
     unreadable,
     unusable,
     without_answer,
@@ -135,6 +137,7 @@ CONNECTIONS = tuple(
     Scenario(CONNECTION_KIND, *row)
     for row in (
         ("connected", HEALTHY, _connected),
+        ("idle", HEALTHY, _after(idle())),
         ("unseen", WORKING, _unseen, UNSEEN_SAYS),
         ("outdated", WORKING, _outdated, UNSEEN_SAYS),
         ("connecting", WORKING, _after(connecting())),
@@ -151,6 +154,7 @@ CONNECTIONS = tuple(
         ("authentication-failed", STUCK, _in(Trouble.AUTHENTICATION, "authorization violation")),
         ("tls-failed", STUCK, _in(Trouble.TLS, "the server's certificate is not accepted")),
         ("address-not-allowed", STUCK, _in(Trouble.ADDRESS, "127.0.0.1 is a loopback address")),
+        ("too-many-connections", STUCK, _after(too_many(1000, NAMESPACE, 20))),
         ("permission-denied", STUCK, _in(Trouble.PERMISSION, "it may not hear any answer")),
         ("jetstream-disabled", STUCK, _after(without_answer(NOBODY))),
     )

@@ -40,6 +40,7 @@ class Switchboard:
 
     Args:
         kubernetes: what is there already, for an operator that was restarted.
+        most: how many connections have a session; 0: any number.
 
     Attributes:
         endpoints: all that were made, the oldest first.
@@ -47,7 +48,7 @@ class Switchboard:
         told: who was to be reconciled because of a connection; `news` empties it.
     """
 
-    def __init__(self, kubernetes: FakeKubernetes | None = None) -> None:
+    def __init__(self, kubernetes: FakeKubernetes | None = None, most: int = 0) -> None:
         self.clock = StandingClock()
         self.kubernetes = kubernetes or FakeKubernetes()
         self.documents = FakeDocuments()
@@ -62,7 +63,7 @@ class Switchboard:
         self.queue = KeyedQueue(self._compared)
         self.links = Links(self.cache, self.told.append, self._build, self.filled, self.begun)
         self.connecting = Connecting(
-            self.cache, self.links, self.documents, self._dial, self.reporter, self.clock
+            self.cache, self.links, self.documents, self._dial, self.reporter, self.clock, most
         )
         self.router = Router(self.cache, self.links, self.connecting, self.reporter)
         self.hear()

@@ -25,6 +25,7 @@
 {{- with .Values.maxDeletionsPerMinute }}
 - --max-deletions-per-minute={{ int . }}
 {{- end }}
+- --max-connections={{ int .Values.maxConnections }}
 {{- range $name, $value := .Values.policies }}
 {{- with $value }}
 - --default-policy={{ $name }}={{ . }}

@@ -100,6 +100,10 @@ class Cache:
         """The streams and consumers that use a connection, as of now."""
         return [self._resources[key] for key in self._users.get(connection, ())]
 
+    def is_used(self, connection: Key) -> bool:
+        """Whether any stream or consumer uses a connection."""
+        return bool(self._users.get(connection))
+
     def holders_on(self, connection: Key | None) -> Holders:
         """What the users of a connection have."""
         return self._holders.get(connection) or Holders()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coze_nats.controller.cache import Cache
+from coze_nats.controller.idling import Idling, works
 from coze_nats.controller.links import Link, Links
 from coze_nats.controller.reading import Reading, Unreadable
 from coze_nats.core.api.connection import ConnectionSpec
@@ -15,6 +16,7 @@ from coze_nats.core.connections import (
     connecting,
     connection_status,
     facts_of,
+    idle,
     in_use,
     not_connected,
     still_going_on,
@@ -88,13 +90,16 @@ class Connecting:
         dial: Dial,
         reporter: Reporter,
         clock: Clock = time,
+        most: int = 0,
     ) -> None:
+        """`most` is how many sessions are kept at once; 0: any number."""
         self._cache = cache
         self._links = links
         self._reading = Reading(documents, clock)
         self._dial = dial
         self._reporter = reporter
         self._clock = clock
+        self._idling = Idling(cache, clock, most)
         self._known: dict[Key, _Known] = {}
         self._use_of: dict[Key, Mapping[str, Any]] = {}
         self._away_since: dict[Key, float] = {}
@@ -106,7 +111,12 @@ class Connecting:
             self.gone(connection.key)
             self._reporter.forget(connection.key)
             return Next(finalized=True)
-        outcome = await self._established(connection)
+        if self._idling.is_idle(connection):
+            return await self._rested(connection)
+        if outcome := self._idling.kept_out(connection):
+            self._give_up(connection.key)
+        else:
+            outcome = await self._established(connection)
         if outcome is None or not self._is_current(connection):
             return self._soon(connection.key)
         if connection.deleting:
@@ -126,7 +136,13 @@ class Connecting:
 
     async def warm_up(self, connection: Resource) -> Next:
         """Open what is declared and keep it open, without a word about it."""
-        if not connection.deleting:
+        if connection.deleting:
+            return Next(after=LOOK_EVERY)
+        if self._idling.is_idle(connection):
+            self._links.rest(connection.key)
+        elif self._idling.kept_out(connection):
+            self._give_up(connection.key)
+        else:
             await self._established(connection)
         return Next(after=LOOK_EVERY)
 
@@ -137,12 +153,26 @@ class Connecting:
             del self._known[connection.key]
             self._links.close(connection.key, deadline=0.0)
 
-    def gone(self, key: Key) -> None:
-        """The CozeConnection doesn't exist any more, or is about to go."""
+    async def _rested(self, connection: Resource) -> Next:
+        """Give up the session of a connection that nobody uses."""
+        self._give_up(connection.key)
+        self._links.rest(connection.key)
+        if works(connection):
+            await self._report(connection, idle())
+        return Next(after=self._idling.rest(connection))
+
+    def _give_up(self, key: Key) -> None:
+        """Forget what was read and known, and end the session."""
         self._known.pop(key, None)
-        self._use_of.pop(key, None)
         self._away_since.pop(key, None)
         self._reading.forget(key)
+        self._links.close(key)
+
+    def gone(self, key: Key) -> None:
+        """The CozeConnection doesn't exist any more, or is about to go."""
+        self._give_up(key)
+        self._use_of.pop(key, None)
+        self._idling.forget(key)
         self._links.gone(key)
 
     def _is_current(self, connection: Resource) -> bool:

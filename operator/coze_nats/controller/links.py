@@ -86,6 +86,7 @@ class Links:
         self._comparing: dict[Key | None, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._unusable: dict[Key, Reason] = {}
+        self._resting: set[Key] = set()
 
     def __getitem__(self, connection: Key | None) -> Link | None:
         return self._links.get(connection)
@@ -149,6 +150,7 @@ class Links:
         self._links[connection] = Link(uid, endpoint, reconciler, resync, hints)
         if connection:
             self._unusable.pop(connection, None)
+            self._resting.discard(connection)
         hints.listen(endpoint)
         endpoint.on_connected(resync.connected)
         endpoint.on_disconnected(resync.disconnected)
@@ -185,6 +187,16 @@ class Links:
         # What ends is counted as well, so its series go last.
         link.resync.forget()
 
+    def rest(self, connection: Key) -> None:
+        """Nobody uses the connection: it has no link until somebody does."""
+        self._unusable.pop(connection, None)
+        self._resting.add(connection)
+        self.close(connection)
+
+    def is_resting(self, connection: Key | None) -> bool:
+        """Whether the connection has no link because nobody used it."""
+        return connection in self._resting
+
     def states(self) -> list[metrics.ConnectionState]:
         """How each connection stands; may be asked by another thread."""
         return [
@@ -206,6 +218,7 @@ class Links:
     def gone(self, connection: Key) -> None:
         """The CozeConnection doesn't exist any more."""
         self._unusable.pop(connection, None)
+        self._resting.discard(connection)
         self.close(connection)
         self.tell_users(connection)
 

@@ -42,7 +42,9 @@ class Router:
             return await link.reconciler.reconcile(key)
         if link is None:
             # Whoever finds out has it reconciled again.
-            return Next()
+            connection = self._cache.connection_of(resource)
+            rests = connection and self._links.is_resting(connection)
+            return Next(wake=(connection,) if connection and rests else ())
         return await self._blocked(resource, link)
 
     async def warm_up(self, connection: Resource) -> Next:

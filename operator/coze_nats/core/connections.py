@@ -68,6 +68,30 @@ def connecting() -> Outcome:
     return Outcome(Health.RECONCILING, Reason.CONNECTING, "connecting for the first time")
 
 
+def idle() -> Outcome:
+    """It has worked, and nobody uses it, so there is no session."""
+    message = (
+        "it has worked, and no stream or consumer uses it: there is no session, and no Secret is "
+        "read, until one does"
+    )
+    return Outcome(Health.READY, Reason.IDLE, message)
+
+
+def too_many(most: int, namespace: str, share: int) -> Outcome:
+    """The operator keeps no more sessions than these, and the namespace has its share of them.
+
+    Args:
+        most: sessions of the operator.
+        share: connections of the namespace that have one.
+    """
+    message = (
+        f"this operator keeps {most} connections (--max-connections), by namespace in turn, and "
+        f"the {share} oldest of namespace {namespace} are among them: delete some that nobody "
+        "needs, or have whoever runs the operator raise the limit or add a shard"
+    )
+    return Outcome(Health.STALLED, Reason.TOO_MANY_CONNECTIONS, message)
+
+
 def not_connected(trouble: Trouble, words: str) -> Outcome:
     """There is no session, and this is why."""
     health = Health.RECONCILING if trouble is Trouble.UNREACHABLE else Health.STALLED

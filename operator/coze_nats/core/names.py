@@ -62,6 +62,7 @@ class Reason(StrEnum):
 
     CONVERGED = "Converged"
     CONNECTED = "Connected"
+    IDLE = "Idle"
 
     # Reconciling: the operator is at it and goes on by itself.
     WAITING_FOR_STREAM = "WaitingForStream"
@@ -107,6 +108,7 @@ class Reason(StrEnum):
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     TLS_FAILED = "TLSFailed"
     ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
+    TOO_MANY_CONNECTIONS = "TooManyConnections"
     JETSTREAM_DISABLED = "JetStreamDisabled"
     PERMISSION_DENIED = "PermissionDenied"
 

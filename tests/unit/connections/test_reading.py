@@ -21,7 +21,8 @@ AWAY = Failure("The Kubernetes API server answered 500: and who knows what")
 
 
 async def looks(board: Switchboard, seconds: float) -> None:
-    """Look at the connection as often as it is looked at in so many seconds."""
+    """Have somebody use the connection, and look at it as often as in so many seconds."""
+    board.stream()
     for _ in range(int(seconds // LOOK_EVERY)):
         await board.later(HUB, LOOK_EVERY)
 
