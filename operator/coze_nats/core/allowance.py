@@ -56,12 +56,11 @@ class Allowance:
         return self._share
 
     def _level(self) -> int:
-        """The most that each namespace may have, so that there are no more than `most` in all."""
-        left, level = self.most, 0
-        counts = sorted(map(len, self._declared.values()))
-        for number, count in enumerate(counts):
-            level = left // (len(counts) - number)
-            if level < count:
-                break
-            left -= count
-        return level
+        """The most that each namespace may have; there are more connections than `most` in all."""
+        left, counts = self.most, sorted(map(len, self._declared.values()))
+        first = 0
+        # Who has no more than an equal share has all; the others share what is left.
+        while counts[first] <= left // (len(counts) - first):
+            left -= counts[first]
+            first += 1
+        return left // (len(counts) - first)
