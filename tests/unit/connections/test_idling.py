@@ -1,12 +1,11 @@
 """A connection that nobody uses costs next to nothing, and nobody keeps more than there may be."""
 
-import asyncio
-
 from coze_nats.controller.connecting import IMPATIENT, LOOK_EVERY
 from coze_nats.controller.idling import IDLE_AFTER, LOOK_AGAIN, LOOK_FOR
 from coze_nats.core.resource import Key
 from coze_nats.reconcile import Next
 from support.switchboard import PLATFORM, Switchboard
+from support.until import until
 
 
 async def rested(board: Switchboard, key: Key) -> None:
@@ -20,8 +19,7 @@ async def test_a_connection_that_nobody_uses_rests_after_a_while(board: Switchbo
     await rested(board, hub)
     assert board.ready(hub) == "Idle"
     assert board.links[hub] is None
-    await asyncio.sleep(0)
-    assert board.endpoint.is_closed
+    await until(lambda: board.endpoint.is_closed)
     reads, writes = len(board.documents.reads), board.kubernetes.writes
     for _ in range(10):
         assert await board.later(hub, LOOK_EVERY) == Next()
