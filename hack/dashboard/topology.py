@@ -62,7 +62,7 @@ STREAMS = Row(
     "Streams",
     (
         graph(
-            "Messages stored",
+            "Messages taken in",
             (
                 f"sum by (stream) ({slow_rate('stream_messages_stored_total')})",
                 "{{stream}}",
@@ -71,11 +71,11 @@ STREAMS = Row(
             says="How many messages a second each stream takes in.",
         ),
         graph(
-            "Messages held",
+            "Messages stored",
             (f"sum by (stream) (coze_nats_stream_messages{{{OBJECT}}})", "{{stream}}"),
         ),
         graph(
-            "Bytes held",
+            "Bytes stored",
             (f"sum by (stream) (coze_nats_stream_bytes{{{OBJECT}}})", "{{stream}}"),
             unit="bytes",
         ),

@@ -41,3 +41,37 @@ metricRelabelings:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{/*
+The groups of files/alerts.yaml as the values want them, from (list context values). A threshold is
+the number at the end of a line.
+*/}}
+{{- define "coze-nats-operator.alerts" -}}
+{{- $wanted := (index . 1).alerts }}
+{{- $pages := (index . 1).runbookUrl }}
+groups:
+{{- range $group := ((index . 0).Files.Get "files/alerts.yaml" | fromYaml).groups }}
+{{- $rules := list }}
+{{- range $rule := $group.rules }}
+{{- $own := default dict (get $wanted .alert) }}
+{{- if ne (toString $own.enabled) "false" }}
+{{- with $own.threshold }}
+{{- $_ := set $rule "expr" (regexReplaceAll "(?m)> [0-9.]+$" $rule.expr (printf "> %v" .)) }}
+{{- end }}
+{{- with $own.for }}
+{{- $_ := set $rule "for" . }}
+{{- end }}
+{{- with $own.severity }}
+{{- $_ := set $rule.labels "severity" . }}
+{{- end }}
+{{- $_ := set $rule.annotations "runbook_url" (printf "%s#%s" $pages (lower .alert)) }}
+{{- $rules = append $rules $rule }}
+{{- end }}
+{{- end }}
+{{- with $rules }}
+- name: {{ $group.name }}
+  rules:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- end }}
