@@ -45,8 +45,6 @@ EVERYTHING: dict[str, Any] = {
         "servers": ["tls://a:4222", "tls://b:4222"],
         "existingSecret": "studio",
         "auth": {"username": "coze", "password": "s3cret"},
-        "creds": {"secretName": "creds"},
-        "nkey": {"secretName": "seed", "key": "user.nk"},
         "tls": {
             "ca": {"configMapName": "authorities", "key": "all.pem"},
             "certificate": {"secretName": "client"},
@@ -59,6 +57,9 @@ EVERYTHING: dict[str, Any] = {
     },
     "image": {"repository": "registry.example.com/coze", "digest": f"sha256:{'0' * 64}"},
     "imagePullSecrets": [{"name": "registry"}],
+    "global": {"imagePullSecrets": [{"name": "of-all"}], "more": 1},
+    "extraPodSpec": {"dnsPolicy": "Default", "hostAliases": []},
+    "revisionHistoryLimit": 3,
     "strategy": {"type": "Recreate"},
     "healthPort": 9000,
     "terminationGracePeriodSeconds": 60,
@@ -87,7 +88,7 @@ EVERYTHING: dict[str, Any] = {
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}},
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: as-text}",
     ],
-    "serviceAccount": {"annotations": {"role": "arn:example"}},
+    "serviceAccount": {"annotations": {"role": "arn:example"}, "labels": {"azure": "yes"}},
     "networkPolicy": {"enabled": True, "ingressFrom": [{"podSelector": {}}]},
     "metrics": {
         "maxObjects": 10,
@@ -282,8 +283,6 @@ def test_the_connection_is_told_in_coze_studios_variables(everything: list[Docum
     found = container(everything)
     assert {item["name"]: item["value"] for item in found["env"]} == {
         "NATS_SERVER_URL": "tls://a:4222,tls://b:4222",
-        "NATS_CREDS": "/etc/coze-nats/creds/user.creds",
-        "NATS_NKEY_SEED": "/etc/coze-nats/nkey/user.nk",
         "NATS_CA": "/etc/coze-nats/ca/all.pem",
         "NATS_CERT": "/etc/coze-nats/certificate/tls.crt",
         "NATS_KEY": "/etc/coze-nats/certificate/tls.key",
@@ -309,6 +308,26 @@ def test_the_connection_is_told_in_coze_studios_variables(everything: list[Docum
     assert {"name": "ca", "configMap": {"name": "authorities"}} in volumes
 
 
+FILES = {
+    "creds": ({"secretName": "creds"}, "NATS_CREDS", "/etc/coze-nats/creds/user.creds"),
+    "nkey": (
+        {"secretName": "seed", "key": "user.nk"},
+        "NATS_NKEY_SEED",
+        "/etc/coze-nats/nkey/user.nk",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", FILES)
+def test_a_file_to_log_in_with_is_mounted_and_its_path_told(offline: Helm, way: str) -> None:
+    values, variable, path = FILES[way]
+    found = container(offline.render({"connection": {way: values}}))
+    assert {"name": variable, "value": path} in found["env"]
+    (mount,) = found["volumeMounts"]
+    assert path.startswith(f"{mount['mountPath']}/")
+    assert mount["readOnly"]
+
+
 def test_every_variable_of_the_connection_has_a_value(
     offline: Helm, everything: list[Document], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -320,10 +339,12 @@ def test_every_variable_of_the_connection_has_a_value(
         if word.startswith("NATS_") and "=" not in word
     }
     prefixed = offline.render({"connection": {"apiPrefix": "JS.hub.API"}})
-    credentials = {"token": "t", "username": "u", "password": "p", "jwt": "j"}
-    secret = only(offline.render({"connection": {"auth": credentials}}), "Secret")
+    logins = [{"token": "t"}, {"username": "u", "password": "p"}, {"jwt": "j"}]
+    rendered = (offline.render({"connection": {"auth": login}}) for login in logins)
+    secrets = {name for found in rendered for name in only(found, "Secret")["stringData"]}
     given = {item["name"] for found in (everything, prefixed) for item in container(found)["env"]}
-    assert known == (given | set(secret["stringData"])) - {"TZ"}
+    files = {variable for _, variable, _ in FILES.values()}
+    assert known == (given | secrets | files) - {"TZ"}
 
 
 def test_credentials_in_values_stand_in_a_secret_and_nowhere_else(
@@ -362,6 +383,15 @@ def test_the_image_is_named_by_tag_or_by_digest(
     assert container(offline.render({"image": image}))["image"] == shown
 
 
+def test_one_registry_can_stand_for_those_of_all_images(offline: Helm) -> None:
+    found = offline.render({"global": {"imageRegistry": "mirror.example.com/proxy"}})
+    pod = only(found, "Pod")["spec"]["containers"][0]
+    assert container(found)["image"].startswith(
+        "mirror.example.com/proxy/coze-dev/coze-nats-operator:"
+    )
+    assert pod["image"].startswith("mirror.example.com/proxy/alpine/kubectl:")
+
+
 def test_all_wishes_about_pods_reach_them(everything: list[Document]) -> None:
     deployment = only(everything, "Deployment")
     template = deployment["spec"]["template"]
@@ -369,7 +399,11 @@ def test_all_wishes_about_pods_reach_them(everything: list[Document]) -> None:
     assert deployment["metadata"]["annotations"] == {"reloader": "on"}
     assert template["metadata"]["labels"]["team"] == "platform"
     assert template["metadata"]["annotations"]["note"] == "here"
-    assert pod["imagePullSecrets"] == EVERYTHING["imagePullSecrets"]
+    assert pod["imagePullSecrets"] == [{"name": "of-all"}, *EVERYTHING["imagePullSecrets"]]
+    assert (pod["dnsPolicy"], pod["hostAliases"]) == ("Default", [])
+    assert deployment["spec"]["revisionHistoryLimit"] == 3
+    account = only(everything, "ServiceAccount", "coze-nats-operator")
+    assert account["metadata"]["labels"]["azure"] == "yes"
     assert pod["terminationGracePeriodSeconds"] == 60
     for name in ("affinity", "nodeSelector", "tolerations", "priorityClassName"):
         assert pod[name] == EVERYTHING[name]

@@ -87,13 +87,18 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* repository@digest or repository:tag, from (list image defaultTag). */}}
+{{/* repository@digest or repository:tag, from (list image defaultTag registry); a registry takes the place of the first part. */}}
 {{- define "coze-nats-operator.image" -}}
 {{- $image := index . 0 }}
+{{- $repository := $image.repository }}
+{{- with index . 2 }}
+{{- $rest := rest (splitList "/" $repository) }}
+{{- $repository = join "/" (prepend $rest .) }}
+{{- end }}
 {{- if $image.digest }}
-{{- printf "%s@%s" $image.repository $image.digest }}
+{{- printf "%s@%s" $repository $image.digest }}
 {{- else }}
-{{- printf "%s:%s" $image.repository (default (index . 1) $image.tag) }}
+{{- printf "%s:%s" $repository (default (index . 1) $image.tag) }}
 {{- end }}
 {{- end }}
 
@@ -126,5 +131,34 @@ yes
 {{- end }}
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
 {{- fail "\n\nmetrics.serviceMonitor needs metrics.service.enabled: true; metrics.podMonitor doesn't." }}
+{{- end }}
+{{- include "coze-nats-operator.validateConnection" .Values.connection }}
+{{- range .Values.extraArgs }}
+{{- $value := get (dict "--health-port" "healthPort" "--lease-name" "leaderElection.leaseName" "--namespace" "watchNamespaces" "--shard" "shards" "--leader-elect" "leaderElection.enabled") (first (splitList "=" .)) }}
+{{- with $value }}
+{{- fail (printf "\n\nextraArgs: set %s in its place, which probes and rights go by." .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Fails for values of the connection that the operator would end with. */}}
+{{- define "coze-nats-operator.validateConnection" -}}
+{{- if and .domain .apiPrefix }}
+{{- fail "\n\nconnection: name domain or apiPrefix, not both." }}
+{{- end }}
+{{- if and .tls.ca.secretName .tls.ca.configMapName }}
+{{- fail "\n\nconnection.tls.ca: name secretName or configMapName, not both." }}
+{{- end }}
+{{- $ways := list }}
+{{- range $name, $is := dict "auth.token" .auth.token "auth.username" .auth.username "creds" .creds.secretName "auth.jwt or nkey" (or .auth.jwt .nkey.secretName) }}
+{{- if $is }}
+{{- $ways = append $ways $name }}
+{{- end }}
+{{- end }}
+{{- if gt (len $ways) 1 }}
+{{- fail (printf "\n\nconnection: %s exclude each other: keep one way to log in." (join " and " (sortAlpha $ways))) }}
+{{- end }}
+{{- if and (not .existingSecret) (ne (empty .auth.username) (empty .auth.password)) }}
+{{- fail "\n\nconnection.auth: username and password go together: set both or neither." }}
 {{- end }}
 {{- end }}

@@ -18,7 +18,7 @@ spec:
   serviceAccountName: {{ include "coze-nats-operator.serviceAccountName" . }}
   # A Service named nats next door would put its own NATS_* variables into the container.
   enableServiceLinks: false
-  {{- with .Values.imagePullSecrets }}
+  {{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -53,13 +53,16 @@ spec:
   tolerations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- with .Values.extraPodSpec }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
 {{/* The operator's container, from (list context shard). */}}
 {{- define "coze-nats-operator.container" -}}
 {{- with index . 0 -}}
-image: {{ include "coze-nats-operator.image" (list .Values.image .Chart.AppVersion) | quote }}
+image: {{ include "coze-nats-operator.image" (list .Values.image .Chart.AppVersion .Values.global.imageRegistry) | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   {{- include "coze-nats-operator.arguments" $ | nindent 2 }}
