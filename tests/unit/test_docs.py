@@ -11,6 +11,7 @@ from benchmarks import keys
 import metric_tables
 import reference
 from coze_nats import cli, metrics
+from coze_nats.core import names
 from coze_nats.core.api.crds import DEFINITIONS, Definition
 from coze_nats.core.fields import Change, Field, version_of
 from coze_nats.core.names import EventReason, Reason
@@ -224,3 +225,77 @@ def test_every_fault_is_documented_with_what_it_came_to(fault: str) -> None:
 @pytest.mark.parametrize("key", keys.for_sizes((1000, 10000)), ids=lambda found: found.name)
 def test_every_key_of_the_benchmark_is_documented(key: keys.Key) -> None:
     assert f"| `{key.name}` |" in text_of(DOCS / "performance.md")
+
+
+# --- names that pages use -------------------------------------------------------------------------
+
+ANNOTATIONS = {
+    value
+    for value in vars(names).values()
+    if isinstance(value, str) and value.startswith((f"{names.GROUP}/", "coze.dev/"))
+} | {names.API_VERSION}
+
+
+FOLDERS = "charts|crds|docs|examples|hack|manifests|operator|tests"
+
+
+def said(pattern: str) -> list[tuple[str, str]]:
+    """What matches in any page but the changelog, with the page."""
+    return [
+        (page.name, found)
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for found in dict.fromkeys(re.findall(pattern, text_of(page)))
+    ]
+
+
+@pytest.mark.parametrize("page, target", said(r"(?:`|\$ )make ([a-z][a-z-]+)"))
+def test_a_make_target_that_a_page_names_exists(page: str, target: str) -> None:
+    targets = re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), re.MULTILINE)
+    assert target in targets, page
+
+
+@pytest.mark.parametrize("page, name", said(r"(?<![.\w])((?:jetstream\.)?coze\.dev/[a-z0-9-]+)"))
+def test_an_annotation_that_a_page_names_is_the_operators(page: str, name: str) -> None:
+    assert name in ANNOTATIONS | {"coze.dev/shard"}, page
+
+
+@pytest.mark.parametrize("page, name", said(r"\b(coze_nats_(?!operator\b)[a-z_]+[a-z])\b(?!\*)"))
+def test_a_metric_that_a_page_names_is_exposed(page: str, name: str) -> None:
+    known = {row.name for row in metric_tables.rows()}
+    series = {f"{row}{end}" for row in known for end in ("_bucket", "_count", "_sum")}
+    assert name in known | series, page
+
+
+@pytest.mark.parametrize("page, path", said(rf"`((?:{FOLDERS})/[\w./-]+)`"))
+def test_a_path_that_a_page_names_exists(page: str, path: str) -> None:
+    must_not = path == "operator/__init__.py"
+    assert (ROOT / path.replace("VERSION", "1.34.1")).exists() is not must_not, page
+
+
+SPECS = {definition.kind: definition.spec for definition in DEFINITIONS}
+STATUSES = {definition.kind: definition.status for definition in DEFINITIONS}
+
+
+@pytest.mark.parametrize("page, field", said(r"`(?:spec\.)?policies\.([a-z]\w+)"))
+def test_a_policy_that_a_page_names_exists(page: str, field: str) -> None:
+    assert field in {name for kind in ALLOWED.values() for name in kind}, page
+
+
+@pytest.mark.parametrize("page, field", said(r"`(?:spec)\.([a-z]\w+)"))
+def test_a_field_of_a_spec_that_a_page_names_exists(page: str, field: str) -> None:
+    known = {info.alias or name for m in SPECS.values() for name, info in m.model_fields.items()}
+    assert field in known, page
+
+
+@pytest.mark.parametrize("page, field", said(r"`status\.([a-z]\w+)"))
+def test_a_field_of_a_status_that_a_page_names_exists(page: str, field: str) -> None:
+    known = {info.alias or name for m in STATUSES.values() for name, info in m.model_fields.items()}
+    assert field in known, page
+
+
+@pytest.mark.parametrize("kind", ALLOWED)
+def test_no_page_of_a_kind_denies_a_policy_that_it_has(kind: str) -> None:
+    page = text_of(DOCS / f"{kind.lower()}.md")
+    for policy in ALLOWED[kind]:
+        assert f"no `{policy}` here" not in page

@@ -87,6 +87,7 @@ STREAM = Definition(
         Column("Stream", ".status.stream", description="Name in JetStream"),
         Column("Messages", ".status.messages", "integer", description="Messages stored"),
         _warning(names.EventReason.REPLICATION_STALLED),
+        Column("Subjects", ".spec.subjects", "string", 1, "Its subjects; none: its name"),
         _CONNECTION,
         *_PLACE,
         Column("Bytes", ".status.bytes", "integer", 1, "Bytes stored"),
