@@ -121,7 +121,9 @@ def test_without_values_the_rules_are_those_of_the_file(offline: Helm) -> None:
 def test_every_alert_can_be_left_out_and_have_another_duration_severity_and_page(
     offline: Helm,
 ) -> None:
-    changed = {name: {"for": "7h", "severity": "page"} for name in ALERTS}
+    changed: dict[str, dict[str, Any]] = {
+        name: {"for": "7h", "severity": "page"} for name in ALERTS
+    }
     changed["CozeMetricsLeftOut"] = {"enabled": False}
     found = rendered(offline, alerts=changed, runbookUrl="https://wiki.example.com/nats")
     assert found.keys() == ALERTS.keys() - {"CozeMetricsLeftOut"}
