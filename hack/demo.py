@@ -27,6 +27,8 @@ from topology import outline
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = "manifests/samples/coze-studio"
+APPS, RESOURCES = "opencoze_search_app", "opencoze_search_resource"
+"""Topics of Coze Studio's back end: the subjects of its streams."""
 NAMESPACE = "coze"
 RESYNC = "1s"
 WITHIN_SECONDS = 120.0
@@ -58,13 +60,12 @@ class Demo:
         items: list[Json] = json.loads(found)["items"]
         return items
 
-    def stream_of(self, area: str) -> Json:
-        """The CozeStream that stores `coze.<area>.…`."""
+    def stream_of(self, topic: str) -> Json:
+        """The CozeStream that stores a topic of Coze Studio's."""
         return next(
             item
             for item in self.resources()
-            if item["kind"] == "CozeStream"
-            and any(s.startswith(f"coze.{area}.") for s in item["spec"].get("subjects", []))
+            if item["kind"] == "CozeStream" and topic in item["spec"].get("subjects", [])
         )
 
     async def api(self, verb: str, body: Json | None = None) -> Json:
@@ -139,7 +140,7 @@ async def check_what_was_declared(demo: Demo) -> None:
 async def heal_a_deleted_stream(demo: Demo) -> None:
     stage = demo.stage
     stage.step("Somebody deletes a stream behind Kubernetes' back")
-    name = demo.stream_of("workflow")["status"]["stream"]
+    name = demo.stream_of(APPS)["status"]["stream"]
     stage.command(f"nats stream rm -f {name}")
     await demo.api(f"STREAM.DELETE.{name}")
 
@@ -154,7 +155,7 @@ async def heal_a_deleted_stream(demo: Demo) -> None:
 async def heal_an_edited_limit(demo: Demo) -> None:
     stage = demo.stage
     stage.step("Somebody changes a limit by hand")
-    name = demo.stream_of("agent")["status"]["stream"]
+    name = demo.stream_of(RESOURCES)["status"]["stream"]
     config = (await demo.api(f"STREAM.INFO.{name}"))["config"]
     stage.command(f"nats stream edit -f {name} --max-bytes=1024")
     await demo.api(f"STREAM.UPDATE.{name}", {**config, "max_bytes": 1024})
@@ -170,7 +171,7 @@ async def heal_an_edited_limit(demo: Demo) -> None:
 async def change_the_spec(demo: Demo) -> None:
     stage = demo.stage
     stage.step("The spec changes")
-    resource = demo.stream_of("agent")
+    resource = demo.stream_of(RESOURCES)
     patch = '{"spec":{"maxMsgs":250000}}'
     start = time.monotonic()
     demo.kubectl("patch", "cozestream", resource["metadata"]["name"], "--type=merge", "-p", patch)
@@ -186,7 +187,7 @@ async def change_the_spec(demo: Demo) -> None:
 async def consume_an_event(demo: Demo) -> None:
     stage = demo.stage
     stage.step("An application publishes an event, and a worker consumes it through the durable")
-    resource = demo.stream_of("workflow")
+    resource = demo.stream_of(APPS)
     stream = resource["status"]["stream"]
     consumer = next(
         item["status"]["consumer"]
@@ -194,7 +195,7 @@ async def consume_an_event(demo: Demo) -> None:
         if item["kind"] == "CozeConsumer" and item["status"]["stream"] == stream
     )
     jetstream = demo.client.jetstream()
-    subject = "coze.workflow.42.started"
+    subject = APPS
     stage.command(f'nats pub {subject} \'{{"by": "demo"}}\'')
     await jetstream.publish(subject, b'{"by": "demo"}')
     stage.command(f"nats consumer next {stream} {consumer}")
@@ -210,14 +211,14 @@ async def consume_an_event(demo: Demo) -> None:
     settings = info["config"]
     stage.done(
         f"{message.subject} delivered once and acknowledged; unacknowledged it would have come "
-        f"again after {settings['ack_wait'] / 1e9:g} s, {settings['max_deliver']} times at most"
+        f"again after {settings['ack_wait'] / 1e9:g} s"
     )
 
 
 async def keep_a_stream_with_messages(demo: Demo) -> None:
     stage = demo.stage
     stage.step("The resource of a stream that holds messages is deleted")
-    resource = demo.stream_of("workflow")
+    resource = demo.stream_of(APPS)
     name, stream = resource["metadata"]["name"], resource["status"]["stream"]
     demo.kubectl("delete", "cozestream", name, "--timeout=120s")
     live = await demo.api(f"STREAM.INFO.{stream}")

@@ -19,7 +19,8 @@ ETCD = "3.6.4"
 HELM = "3.19.2"
 ACTIONLINT = "1.7.11"
 PROMETHEUS = "3.5.1"
-VERDICTS = "1"  # a program of our own: hack/tools/verdicts
+VERDICTS = "1"  # programs of our own: hack/tools/verdicts and hack/tools/busclient
+BUS_CLIENT = "1"
 ASK_SECONDS = 30
 
 _STRIP = "-s -w"
@@ -41,6 +42,7 @@ class Binary(enum.StrEnum):
     PROMETHEUS = "prometheus"
     PROMTOOL = "promtool"
     VERDICTS = "gitops-verdicts"
+    BUS_CLIENT = "bus-client"
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ _OTHERS = {
         for binary in (Binary.PROMETHEUS, Binary.PROMTOOL)
     },
     Binary.VERDICTS: Recipe(VERDICTS, ".", _STRIP, (), TOOLS / "verdicts"),
+    Binary.BUS_CLIENT: Recipe(BUS_CLIENT, ".", _STRIP, (), TOOLS / "busclient"),
 }
 
 

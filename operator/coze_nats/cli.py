@@ -27,8 +27,8 @@ _ENVIRONMENT = dedent("""\
       NATS_USERNAME         log in as this user, with NATS_PASSWORD,
       NATS_TOKEN            or with a token,
       NATS_CREDS            or with the creds file of this name,
-      NATS_NKEY_SEED        or with the NKey whose seed is in the file of this name,
-      NATS_JWT_TOKEN        or with this JWT and the seed in the file NATS_NKEY_SEED
+      NATS_NKEY_SEED        or with the NKey of this seed, or of the seed in the file of this name,
+      NATS_JWT_TOKEN        or with this JWT and the seed NATS_NKEY_SEED
       NATS_CA               file of the authorities to trust, instead of the system's
       NATS_CERT, NATS_KEY   files of the client certificate and its private key
       NATS_TLS_SERVER_NAME  the name in the server's certificate, if it is not the URL's host

@@ -162,10 +162,31 @@ def test_a_setting_without_a_server_is_named_and_not_passed_over(variable: str) 
     assert SECRET not in str(refusal.value)
 
 
+@pytest.mark.parametrize("text", [SEED, f" {SEED}\n"])
+def test_a_seed_may_be_in_its_variable_or_in_the_file_that_it_names(
+    text: str, tmp_path: Path
+) -> None:
+    environ = {"NATS_SERVER_URL": URL, "NATS_NKEY_SEED": text}
+    options = read(environ)
+    assert (options.nkey_seed, options.nkey_seed_file) == (SEED, "")
+    file = tmp_path / "seed"
+    file.write_text(text)
+    options = read({**environ, "NATS_NKEY_SEED": str(file)})
+    assert (options.nkey_seed, options.nkey_seed_file) == ("", str(file))
+
+
+def test_a_malformed_seed_in_its_variable_is_refused_without_being_quoted() -> None:
+    wrong = f"{SEED[:-1]}A"
+    with pytest.raises(
+        InvalidOptions, match=r"nkey seed \(NATS_NKEY_SEED\): .* malformed"
+    ) as refusal:
+        from_environment({"NATS_SERVER_URL": URL, "NATS_NKEY_SEED": wrong})
+    assert wrong not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     "variable, content",
     [
-        ("NATS_NKEY_SEED", SEED),
         ("NATS_CREDS", f"-----BEGIN NATS USER JWT-----\n{JWT}\n"),
         # pragma: allowlist nextline secret
         ("NATS_KEY", "-----BEGIN PRIVATE KEY-----\nabc\n"),

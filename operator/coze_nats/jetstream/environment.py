@@ -10,7 +10,7 @@ from pathlib import Path
 
 from coze_nats.core.codec import InvalidValue, parse_duration
 from coze_nats.core.login import prefix_of_domain
-from coze_nats.jetstream.authentication import UnusableCredentials, read_jwt
+from coze_nats.jetstream.authentication import UnusableCredentials, read_jwt, read_seed
 from coze_nats.jetstream.options import (
     DEFAULT_PREFIX,
     Address,
@@ -51,6 +51,7 @@ def from_environment(environ: Mapping[str, str]) -> ConnectionOptions | None:
                     f"as in nats://host:4222, or leave {variable} out"
                 )
         return None
+    seed = _seed(environ)
     return ConnectionOptions(
         servers=servers,
         token=_text(environ, "NATS_TOKEN"),
@@ -59,7 +60,8 @@ def from_environment(environ: Mapping[str, str]) -> ConnectionOptions | None:
         password=environ.get("NATS_PASSWORD", "").rstrip("\r\n"),
         creds_file=_file(environ, "NATS_CREDS"),
         jwt=_jwt(environ),
-        nkey_seed_file=_file(environ, "NATS_NKEY_SEED"),
+        nkey_seed=seed,
+        nkey_seed_file="" if seed else _file(environ, "NATS_NKEY_SEED"),
         ca_file=_file(environ, "NATS_CA"),
         certificate_file=_file(environ, "NATS_CERT"),
         private_key_file=_file(environ, "NATS_KEY"),
@@ -91,6 +93,17 @@ def _jwt(environ: Mapping[str, str]) -> str:
         return read_jwt(text) if text else ""
     except UnusableCredentials as error:
         raise InvalidOptions(f"jwt (NATS_JWT_TOKEN): {error}") from None
+
+
+def _seed(environ: Mapping[str, str]) -> str:
+    """The seed that a variable holds itself, as Coze Studio's code reads it; "" for a path."""
+    text = _text(environ, "NATS_NKEY_SEED")
+    if not _CONTENT.match(text):
+        return ""
+    try:
+        return read_seed(text)
+    except UnusableCredentials as error:
+        raise InvalidOptions(f"nkey seed (NATS_NKEY_SEED): {error}") from None
 
 
 def _file(environ: Mapping[str, str], variable: str) -> str:

@@ -13,12 +13,14 @@ from coze_nats.core.diff import diff
 from coze_nats.jetstream.gateway import Gateway
 
 SAMPLES = Path(__file__).resolve().parents[3] / "manifests" / "samples"
+FOLDERS = (SAMPLES / "coze-studio", SAMPLES / "coze-events")
 
 
 def documents() -> list[dict[str, Any]]:
     return [
         document
-        for path in sorted([*(SAMPLES / "coze-studio").glob("*.yaml"), *SAMPLES.glob("*.yaml")])
+        for folder in (SAMPLES, *FOLDERS)
+        for path in sorted(folder.glob("*.yaml"))
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
         if document
     ]
@@ -27,7 +29,8 @@ def documents() -> list[dict[str, Any]]:
 async def test_all_samples_together_become_ready_and_real(
     tenant: Any, world: Any, jetstream: Gateway
 ) -> None:
-    world.kubernetes.kubectl("-n", tenant.namespace, "apply", "-R", "-f", SAMPLES / "coze-studio")
+    for folder in FOLDERS:
+        world.kubernetes.kubectl("-n", tenant.namespace, "apply", "-f", folder)
     for path in sorted(SAMPLES.glob("*.yaml")):
         if path.name != "kustomization.yaml":
             world.kubernetes.kubectl("-n", tenant.namespace, "apply", "-f", path)
