@@ -338,8 +338,8 @@ def _adopted(
             differing = _listed(without_followers(changes)) or "pauseUntil"
             return _refused(
                 Reason.NOT_IDENTICAL,
-                f"{found}, but it is not as declared ({differing}): make the spec say what it "
-                "is, set policies.adoption: Always, or remove it from NATS",
+                f"{found}, but it is not as declared (JetStream → spec: {differing}): make the "
+                "spec say what it is, set policies.adoption: Always, or remove it from NATS",
                 changes,
                 "adoption",
             )

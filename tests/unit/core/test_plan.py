@@ -153,8 +153,9 @@ def test_what_differs_and_has_no_owner_is_not_touched() -> None:
     assert found.refusal is not None
     assert found.refusal.reason is Reason.NOT_IDENTICAL
     assert found.refusal.message == (
-        "stream work exists and has no owner, but it is not as declared (maxMsgs -1 → 5): make the "
-        "spec say what it is, set policies.adoption: Always, or remove it from NATS"
+        "stream work exists and has no owner, but it is not as declared (JetStream → spec: maxMsgs "
+        "-1 → 5): make the spec say what it is, set policies.adoption: Always, or remove it from "
+        "NATS"
     )
 
 
