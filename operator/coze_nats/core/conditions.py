@@ -51,6 +51,7 @@ class Outcome:
     Attributes:
         observed: whether JetStream was looked at; if not, what status told about it stays.
         live: what JetStream has and this resource owns; None: nothing.
+        nobodys: what JetStream has and nobody owns, for who wants to declare it as it is.
         todo: what would be done, were it not held back or refused.
         warnings: what is wrong although the resource is as declared: the type of the condition that
             says so → its message.
@@ -71,6 +72,7 @@ class Outcome:
     message: str
     observed: bool = True
     live: LiveStream | LiveConsumer | None = None
+    nobodys: LiveStream | LiveConsumer | None = None
     todo: str = ""
     warnings: Mapping[EventReason, str] = field(default_factory=dict)
     adopted: bool = False
@@ -171,6 +173,8 @@ def next_status(
     facts = _ack_floor(previous, outcome) | _facts(outcome.live) | _age(previous, outcome)
     if isinstance(outcome.live, LiveStream) and outcome.live.origins:
         facts["origins"] = as_status(heard(outcome.live, previous))
+    if outcome.nobodys and not outcome.live:
+        facts["effective"] = _effective(outcome.nobodys)
     if outcome.live and outcome.adopted:
         facts["adopted"] = True
     if outcome.live and outcome.unmanaged:
@@ -249,9 +253,8 @@ def _ack_floor(previous: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
     return {} if floor is None else {"ackFloor": floor}
 
 
-def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
-    if live is None:
-        return {}
+def _effective(live: LiveStream | LiveConsumer) -> dict[str, Any]:
+    """What JetStream has, in the spec's terms."""
     fields = STREAM_FIELDS if isinstance(live, LiveStream) else CONSUMER_FIELDS
     effective = in_spec_terms(fields, live.config)
     metadata = own_metadata(live.config.get("metadata"))
@@ -259,8 +262,14 @@ def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
         effective["metadata"] = metadata
     if live.config.get("pause_until"):
         effective["pauseUntil"] = live.config["pause_until"]
+    return effective
+
+
+def _facts(live: LiveStream | LiveConsumer | None) -> dict[str, Any]:
+    if live is None:
+        return {}
     facts = {
-        "effective": effective,
+        "effective": _effective(live),
         "replicas": 1 + len(live.raft.replicas),
         **_counters(live),
         **Incarnation.of(live).as_status(),

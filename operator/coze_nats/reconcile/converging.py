@@ -233,6 +233,8 @@ class Converger:
         is_remembered = stays_known(live, situation)
         if todo.refusal:
             found = refused(todo.refusal, ours)
+            if todo.refusal.reason is Reason.NOT_IDENTICAL:
+                found = replace(found, nobodys=live)
             return replace(found, observed=not is_remembered, todo=would if todo.changes else "")
         if todo.action is Action.NOTHING:
             self._attempts.forget(resource.uid)

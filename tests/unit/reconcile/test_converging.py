@@ -80,6 +80,26 @@ async def test_what_is_there_is_judged_by_the_policy_and_not_by_the_attempt_to_c
     assert (after.config == before.config) == (outcome != "Converged")
 
 
+async def test_what_is_not_identical_is_shown_to_be_copied(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await bench.settle(bench.stream())
+    config = {"name": "reader", "ack_policy": "explicit", "max_deliver": 3}
+    await jetstream.create_consumer("orders", config)
+    reader = bench.consumer(maxDeliver=5)
+    await bench.settle(reader)
+    assert bench.ready(reader)[1] == "NotIdentical"
+    shown = bench.status(reader)["effective"]
+    assert shown["maxDeliver"] == 3
+    assert "created" not in bench.status(reader)
+    spec = {key: value for key, value in shown.items() if key != "name"}
+    await bench.settle(bench.consumer(**spec))
+    assert bench.ready(reader) == ("True", "Converged")
+    live = await jetstream.consumer("orders", "reader")
+    assert live
+    assert live.config["max_deliver"] == 3
+
+
 @pytest.mark.parametrize("failure", [CapacityExceeded("full"), Rejected("no"), Denied("create")])
 async def test_what_is_there_is_ready_though_it_could_not_be_created(
     bench: Bench, jetstream: FakeJetStream, failure: Failure
