@@ -143,7 +143,7 @@ def test_a_pause_is_a_difference_to_an_object_that_nobody_owns(
     found = plan(consumer("work", "reader", declared), a_consumer({}, {}, **has), situation())
     assert found.refusal is not None
     assert found.refusal.reason is Reason.NOT_IDENTICAL
-    assert "(pauseUntil)" in found.refusal.message
+    assert "(JetStream → spec: pauseUntil)" in found.refusal.message
 
 
 def test_what_differs_and_has_no_owner_is_not_touched() -> None:
@@ -566,7 +566,7 @@ def test_what_limits_of_a_server_make_of_a_default_is_identical_and_stays(
     if shown:
         assert found.refusal is not None
         assert found.refusal.reason is Reason.NOT_IDENTICAL
-        assert f"({shown})" in found.refusal.message
+        assert f"(JetStream → spec: {shown})" in found.refusal.message
     else:
         assert found == Plan(Action.ADOPT)
 

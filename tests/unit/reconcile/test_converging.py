@@ -84,7 +84,7 @@ async def test_what_is_not_identical_is_shown_to_be_copied(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
     await bench.settle(bench.stream())
-    config = {"name": "reader", "ack_policy": "explicit", "max_deliver": 3}
+    config = {"durable_name": "reader", "ack_policy": "explicit", "max_deliver": 3}
     await jetstream.create_consumer("orders", config)
     reader = bench.consumer(maxDeliver=5)
     await bench.settle(reader)
