@@ -68,9 +68,9 @@ CASES = {
         STREAM, "maxAge: 3600", "spec.maxAge", "must be of type string"
     ),
     "an age without a unit, in quotes": BadInput(
-        STREAM, "maxAge: '3600'", "spec.maxAge", "such as 30s, 24h or 7d"
+        STREAM, "maxAge: '3600'", "spec.maxAge", "such as 30s, 1.5h or 7d"
     ),
-    "an age in words": BadInput(STREAM, "maxAge: 7 days", "spec.maxAge", "such as 30s, 24h or 7d"),
+    "an age in words": BadInput(STREAM, "maxAge: 7 days", "spec.maxAge", "such as 30s, 1.5h or 7d"),
     "an age too short": BadInput(STREAM, "maxAge: 10ms", "spec.maxAge", "at least 100ms"),
     "a duplicate window longer than the age": BadInput(
         STREAM,
@@ -188,7 +188,7 @@ CASES = {
     ),
     "a push consumer that limits its pulls": BadInput(
         CONSUMER,
-        "streamRef: {name: orders}\ndeliverSubject: deliver\nmaxBatch: 100",
+        "streamRef: {name: orders}\ndeliverSubject: deliver\nmaxWaiting: 100",
         "spec.deliverSubject",
         "remove them or remove deliverSubject",
     ),
