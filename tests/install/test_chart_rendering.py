@@ -1,6 +1,7 @@
 """What the chart renders for which values, without a cluster."""
 
 import copy
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -390,6 +391,29 @@ def test_one_registry_can_stand_for_those_of_all_images(offline: Helm) -> None:
         "mirror.example.com/proxy/coze-dev/coze-nats-operator:"
     )
     assert pod["image"].startswith("mirror.example.com/proxy/alpine/kubectl:")
+
+
+@pytest.mark.parametrize(
+    "image, shown",
+    [
+        ({}, f"ghcr.io/coze-dev/coze-nats-operator:0.1.0@sha256:{'b' * 64}"),
+        ({"tag": "dev"}, "ghcr.io/coze-dev/coze-nats-operator:dev"),
+        (
+            {"digest": f"sha256:{'a' * 64}"},
+            f"ghcr.io/coze-dev/coze-nats-operator@sha256:{'a' * 64}",
+        ),
+    ],
+)
+def test_a_released_chart_names_its_image_by_digest_unless_another_one_is_chosen(
+    offline: Helm, tmp_path: Path, image: dict[str, str], shown: str
+) -> None:
+    chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    about = yaml.safe_load((chart / "Chart.yaml").read_text())
+    about["annotations"]["coze.dev/image-digest"] = f"sha256:{'b' * 64}"
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
+    rendered = offline("template", "it", chart, values={"image": image})
+    documents = [found for found in yaml.safe_load_all(rendered) if found]
+    assert container(documents)["image"] == shown
 
 
 def test_all_wishes_about_pods_reach_them(everything: list[Document]) -> None:

@@ -87,6 +87,12 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* The tag that the chart was released with and, in a released chart, the digest of its image. */}}
+{{- define "coze-nats-operator.released" -}}
+{{- .Chart.AppVersion }}
+{{- with index .Chart.Annotations "coze.dev/image-digest" }}@{{ . }}{{ end }}
+{{- end }}
+
 {{/* repository@digest or repository:tag, from (list image defaultTag registry); a registry takes the place of the first part. */}}
 {{- define "coze-nats-operator.image" -}}
 {{- $image := index . 0 }}

@@ -62,7 +62,7 @@ spec:
 {{/* The operator's container, from (list context shard). */}}
 {{- define "coze-nats-operator.container" -}}
 {{- with index . 0 -}}
-image: {{ include "coze-nats-operator.image" (list .Values.image .Chart.AppVersion .Values.global.imageRegistry) | quote }}
+image: {{ include "coze-nats-operator.image" (list .Values.image (include "coze-nats-operator.released" .) .Values.global.imageRegistry) | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   {{- include "coze-nats-operator.arguments" $ | nindent 2 }}
