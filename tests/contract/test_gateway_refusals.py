@@ -10,9 +10,9 @@ from nats.aio.msg import Msg
 
 from controlplane.nats import NatsServer
 from coze_nats.core.errors import (
-    Bug,
     CapacityExceeded,
     Failure,
+    Nonsense,
     Rejected,
     SubjectOverlap,
 )
@@ -203,7 +203,7 @@ async def test_an_answer_that_must_not_be_is_a_bug_and_not_a_crash(
     await impostor.subscribe("impostor.>", cb=respond)
     await impostor.flush()
     async with gateway_to(nats_server.url, api_prefix="impostor") as gateway:
-        with pytest.raises(Bug):
+        with pytest.raises(Nonsense):
             await call(gateway)
     await impostor.close()
 

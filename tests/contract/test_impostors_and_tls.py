@@ -25,8 +25,9 @@ SECRET = "correct-horse-battery-staple"
     [
         (b"", "no answer in time"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there is not a NATS server"),
-        (b"INFO {nonsense}\r\n", "json parse error"),
-        (b"INFO " + b"x" * 100_000, "unexpected ValueError"),
+        (b"INFO {nonsense}\r\n", "the server's INFO makes no sense: it is no JSON"),
+        (b"INFO " + b"x" * 100_000, "no answer in time"),
+        (b"INFO " + b"x" * 2_000_000, "the server's greeting has more than 1,048,576 bytes"),
     ],
 )
 async def test_what_is_not_a_nats_server_is_a_reason_not_a_hang(

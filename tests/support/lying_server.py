@@ -39,18 +39,19 @@ class Visit:
 
     Attributes:
         sids: of its subscriptions, by their subject.
-        listens: set once it has subscribed to something.
+        turn: to send.
     """
 
     writer: asyncio.StreamWriter
     sids: dict[str, str] = field(default_factory=dict)
-    listens: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def say(self, data: bytes) -> None:
-        """Send, as fast as the client reads."""
-        for start in range(0, len(data), CHUNK):
-            self.writer.write(data[start : start + CHUNK])
-            await self.writer.drain()
+        """Send, as fast as the client reads, and nothing else in between."""
+        async with self.turn:
+            for start in range(0, len(data), CHUNK):
+                self.writer.write(data[start : start + CHUNK])
+                await self.writer.drain()
 
     async def flood(self, data: bytes) -> None:
         """Send the same for ever."""
@@ -120,6 +121,7 @@ class LyingServer(Impostor):
     asked: list[str] = field(default_factory=list)
     jetstream: JetStream = field(default_factory=JetStream)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -140,7 +142,7 @@ class LyingServer(Impostor):
                     if pings == 2:  # the first one after the subscriptions
                         self._begin(self.lie.afterwards(visit))
                         if not self.lie.reads:
-                            await asyncio.Event().wait()
+                            await self._ended.wait()
                 elif verb == "SUB":
                     visit.sids[words[0]] = words[-1]
                 elif verb == "PUB":
@@ -168,6 +170,7 @@ class LyingServer(Impostor):
         task.add_done_callback(self._tasks.discard)
 
     async def end(self) -> None:
+        self._ended.set()
         for task in set(self._tasks):
             task.cancel()
         await super().end()

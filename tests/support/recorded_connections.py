@@ -142,6 +142,7 @@ CONNECTIONS = tuple(
         ("outdated", WORKING, _outdated, UNSEEN_SAYS),
         ("connecting", WORKING, _after(connecting())),
         ("unreachable", WORKING, _in(Trouble.UNREACHABLE, REFUSED)),
+        ("jetstream-silent", WORKING, _in(Trouble.SILENT, "JetStream answers nothing within 30 s")),
         ("retrying", WORKING, _after(without_answer(NO_ANSWER))),
         ("in-use", GOING, _in_use),
         ("invalid-spec", STUCK, _invalid_spec),
@@ -155,6 +156,7 @@ CONNECTIONS = tuple(
         ("tls-failed", STUCK, _in(Trouble.TLS, "the server's certificate is not accepted")),
         ("address-not-allowed", STUCK, _in(Trouble.ADDRESS, "127.0.0.1 is a loopback address")),
         ("too-many-connections", STUCK, _after(too_many(1000, NAMESPACE, 20))),
+        ("server-misbehaves", STUCK, _in(Trouble.NONSENSE, "the answer to INFO is no JSON")),
         ("permission-denied", STUCK, _in(Trouble.PERMISSION, "it may not hear any answer")),
         ("jetstream-disabled", STUCK, _after(without_answer(NOBODY))),
     )

@@ -10,9 +10,9 @@ import pytest
 
 from coze_nats.core.errors import (
     AlreadyExists,
-    Bug,
     CapacityExceeded,
     Failure,
+    Nonsense,
     NotFound,
     OutcomeUnknown,
     Rejected,
@@ -61,7 +61,7 @@ def test_a_stream_that_can_not_be_created_is_refused_if_its_transform_is_the_rea
 
 def test_a_failure_shows_the_words_and_the_code_of_the_server() -> None:
     assert str(from_api_error(10059, "stream not found")) == "stream not found (10059)"
-    assert str(Bug("an answer that must not be")) == "an answer that must not be"
+    assert str(Nonsense("an answer that must not be")) == "an answer that must not be"
 
 
 def test_only_a_missing_stream_counts_as_one() -> None:

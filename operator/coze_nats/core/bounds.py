@@ -18,6 +18,30 @@ FEW = 3
 LARGEST_COUNT = 2**63 - 1
 """What Kubernetes can store as a number; NATS counts further."""
 
+ANSWER_BYTES = 16 * 1024 * 1024
+"""Bytes of one message of a server. A page of a list has 256 objects, and few have 2 KiB."""
+
+OBJECT_BYTES = 1024 * 1024
+"""Bytes of an answer about one stream or consumer; what Kubernetes stores of it has no more."""
+
+VALUES = 250_000
+"""Values of one answer: 100,000 subjects, which is the most that NATS tells at once, and more."""
+
+DEPTH = 32
+"""How deep the values of an answer may be nested; NATS needs eight."""
+
+LARGEST_NUMBER = 2**64
+"""NATS counts with 64 bits."""
+
+LISTED = 100_000
+"""Items of one list that is read from a server."""
+
+GREETING_BYTES = 1024 * 1024
+"""Bytes of INFO, in which a server names all servers of its cluster."""
+
+LINE_BYTES = 64 * 1024
+"""Bytes of any other line of the protocol; NATS's own limit is 4 KiB, and can be raised."""
+
 
 def shortened(text: str, most: int = MESSAGE) -> str:
     """The text with at most so many characters: its middle goes, as a remedy stands at its end."""

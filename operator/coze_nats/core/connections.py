@@ -32,6 +32,8 @@ _REASONS = {
     Trouble.TLS: Reason.TLS_FAILED,
     Trouble.PERMISSION: Reason.PERMISSION_DENIED,
     Trouble.ADDRESS: Reason.ADDRESS_NOT_ALLOWED,
+    Trouble.NONSENSE: Reason.SERVER_MISBEHAVES,
+    Trouble.SILENT: Reason.JETSTREAM_SILENT,
     Trouble.UNREACHABLE: Reason.UNREACHABLE,
 }
 
@@ -94,7 +96,8 @@ def too_many(most: int, namespace: str, share: int) -> Outcome:
 
 def not_connected(trouble: Trouble, words: str) -> Outcome:
     """There is no session, and this is why."""
-    health = Health.RECONCILING if trouble is Trouble.UNREACHABLE else Health.STALLED
+    may_end = trouble in {Trouble.UNREACHABLE, Trouble.SILENT}
+    health = Health.RECONCILING if may_end else Health.STALLED
     return Outcome(health, _REASONS[trouble], f"not connected: {words}")
 
 

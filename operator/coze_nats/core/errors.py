@@ -13,7 +13,7 @@
     ├── SubjectOverlap   another stream holds the subject: user must act, retry slowly
     ├── Rejected         permanent until the spec or the server changes: user must act
     │   └── Denied       the NATS user lacks the permission for it
-    └── Bug              an answer that must not be: report, don't loop
+    └── Nonsense         an answer that no server gives: the connection is given up for a while
 
 The table follows the servers' own list of error codes (nats-server, server/errors.json), measured
 on 2.10 to 2.15. The HTTP-like `code` is never looked at: permanent refusals come as "500" too.
@@ -104,8 +104,8 @@ class Denied(Rejected):
         self.subject = subject
 
 
-class Bug(Failure):
-    """An answer that the operator does not understand."""
+class Nonsense(Failure):
+    """What a server sends makes no sense, so nothing that it says can be relied on."""
 
 
 _CREATION_FAILED = 10049

@@ -180,14 +180,14 @@ class LiveStream:
             created=info["created"],
             messages=state.get("messages", 0),
             bytes=state.get("bytes", 0),
-            first_time=state.get("first_ts", ""),
+            first_time=state.get("first_ts") or "",
             first_sequence=state.get("first_seq", 0),
             last_sequence=state.get("last_seq", 0),
             subjects=state.get("num_subjects", 0),
             consumers=state.get("consumer_count", 0),
             raft=Raft.from_info(info),
             origins=_origins(info),
-            as_of=info.get("ts", ""),
+            as_of=info.get("ts") or "",
         )
 
 
@@ -245,7 +245,7 @@ class LiveConsumer:
             paused=bool(info.get("paused", False)),
             acknowledged=_done(info),
             raft=Raft.from_info(info),
-            as_of=info.get("ts", ""),
+            as_of=info.get("ts") or "",
         )
 
 

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     CONNECTION_NOT_READY = "ConnectionNotReady"
     CONNECTING = "Connecting"
     UNREACHABLE = "Unreachable"
+    JETSTREAM_SILENT = "JetStreamSilent"
     IN_USE = "InUse"
 
     # Held back because somebody said so.
@@ -110,6 +111,7 @@ class Reason(StrEnum):
     ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
     TOO_MANY_CONNECTIONS = "TooManyConnections"
     JETSTREAM_DISABLED = "JetStreamDisabled"
+    SERVER_MISBEHAVES = "ServerMisbehaves"
     PERMISSION_DENIED = "PermissionDenied"
 
 

@@ -10,9 +10,8 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from urllib.parse import ParseResult
 
-from nats.aio.transport import TcpTransport
-
 from coze_nats.jetstream.lookups import Lookups
+from coze_nats.jetstream.transport import BoundedTransport
 
 
 class LocalAddress(Exception):
@@ -113,11 +112,11 @@ class SlowName(Exception):
         return "can't resolve the host name: no answer in time"
 
 
-class JudgedTransport(TcpTransport):
+class JudgedTransport(BoundedTransport):
     """nats-py's own, which connects to the very addresses that were judged."""
 
     def __init__(self, lookups: Lookups, is_refused: Callable[[str], bool] = is_local) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # nats-py leaves it so
+        super().__init__()
         self._lookups = lookups
         self._is_refused = is_refused
 

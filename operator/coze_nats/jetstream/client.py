@@ -1,7 +1,8 @@
-"""nats-py's client with three promises.
+"""nats-py's client with four promises.
 
-Never plaintext where TLS is required; gone when discarded; and what is published leaves now, or
-soon, or never: not in a later turn of the event loop, and not when a broken network is whole again.
+Never plaintext where TLS is required; gone when discarded; what is published leaves now, or soon,
+or never: not in a later turn of the event loop, and not when a broken network is whole again. And
+what the server sends is read within bounds, by `protocol`, in the share that `shares` grants.
 
 They need nats-py's private parts, and no other module may touch those; tests/contract proves them
 against real sockets, so that an upgrade of nats-py can't take them away in silence.
@@ -10,19 +11,36 @@ against real sockets, so that an upgrade of nats-py can't take them away in sile
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
+import nats.errors
 from nats.aio.client import DEFAULT_BUFFER_SIZE
 from nats.aio.client import Client as NatsClient
+from nats.protocol import command
 
+from coze_nats.core.errors import Nonsense
 from coze_nats.core.terms import UNDELIVERED_SECONDS
 from coze_nats.core.words import MOST, Secrets, readable
 from coze_nats.jetstream.addresses import JudgedTransport, is_local
 from coze_nats.jetstream.failures import TLSNotOffered
 from coze_nats.jetstream.lookups import Lookups
+from coze_nats.jetstream.protocol import Complaint, Frame, Info, Message, Reader, Sign
+from coze_nats.jetstream.shares import MEMORY, Share
 
 NAME_LENGTH = 128
 """Characters of a server's version, and of its cluster's name."""
+
+FLOOD_SECONDS = 15.0
+"""Who sends more than is read for so long will not stop by itself."""
+
+FLOOD = "the server sends without end what nobody has asked it for"
+
+_FRAMES_AT_ONCE = 256
+_READ_BYTES = DEFAULT_BUFFER_SIZE
+
+Deliver = Callable[[Message], None]
+"""Takes a message of a subscription; may not block."""
 
 
 class Client(NatsClient):
@@ -36,6 +54,10 @@ class Client(NatsClient):
         self._lookups = lookups
         self.requires_tls = require_tls
         self.secrets = secrets
+        self.share = Share()
+        self._reader = Reader()
+        self._refused: Nonsense | None = None
+        self._deliveries: dict[int, Deliver] = {}
 
     def told(self, words: str, most: int = MOST) -> str:
         """What the server said, as it may be shown: bounded, on one line, without the login."""
@@ -70,14 +92,33 @@ class Client(NatsClient):
             milliseconds = round(UNDELIVERED_SECONDS * 1000)
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, milliseconds)
 
+    async def listen(self, subject: str, deliver: Deliver) -> None:
+        """Subscribe. nats-py's own subscriptions would queue up to 128 MB of messages each."""
+        self._sid += 1
+        self._deliveries[self._sid] = deliver
+        await self._send_command(command.sub_cmd(subject, "", self._sid))
+        await self._flush_pending()
+
+    def give_up(self) -> None:
+        """Let go what has come of a message: all connections together hold too much."""
+        self._refused = Nonsense(
+            "the server sends a message too slowly, or too many large ones: what all connections "
+            "together have received in part takes too much memory"
+        )
+        self._cut()
+
+    def _cut(self) -> None:
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
     async def discard(self) -> None:
         """Drop the connection, without waiting for the other side.
 
         nats-py's own close waits for TLS to say goodbye: with a dead peer that takes half a minute.
         """
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is not None:
-            writer.transport.abort()
+        self._cut()
+        MEMORY.hold(self, 0)
         # Without a transport, close only ends the client's tasks and subscriptions.
         self._transport = None
         if self._flush_queue is not None:
@@ -129,6 +170,65 @@ class Client(NatsClient):
         if self.requires_tls and not self.is_encrypted:
             raise TLSNotOffered
         return super()._connect_command()
+
+    async def _read_loop(self) -> None:
+        """Read until the connection ends, and say what ended it."""
+        try:
+            while not self.is_closed and self._transport is not None:
+                data = await self._transport.read(_READ_BYTES)
+                if not data:
+                    raise self._refused or nats.errors.UnexpectedEOF
+                await self._read(data)
+        except (nats.errors.Error, OSError, Nonsense) as error:
+            self._reader = Reader()
+            MEMORY.hold(self, 0)
+            await self._error_cb(error)
+            await self._process_op_err(error)
+
+    async def _read(self, data: bytes) -> None:
+        """Hand on what has come, in the share of the event loop's time that others leave."""
+        begun = time.monotonic()
+        is_pinged = False
+        for number, frame in enumerate(self._reader.feed(data), start=1):
+            if frame is Sign.PING:
+                is_pinged = True
+            else:
+                await self._take(frame)
+            if number % _FRAMES_AT_ONCE == 0:
+                begun = await self._pause(begun)
+        MEMORY.hold(self, self._reader.held)
+        if is_pinged:
+            # One answer to all of a flood.
+            await self._process_ping()
+        await self._pause(begun)
+
+    async def _pause(self, begun: float) -> float:
+        """Let others have their share; returns when reading goes on."""
+        pause = self.share.spend(time.monotonic() - begun)
+        if self.share.over_for() > FLOOD_SECONDS:
+            raise Nonsense(FLOOD)
+        await asyncio.sleep(pause)
+        return time.monotonic()
+
+    async def _take(self, frame: Frame) -> None:
+        match frame:
+            case Message():
+                deliver = self._deliveries.get(frame.sid)
+                if deliver:
+                    deliver(frame)
+            case Info(members):
+                await self._process_info(dict(members))
+            case Complaint(words):
+                await self._process_err(words.lower())
+            case Sign.PONG:
+                await self._process_pong()
+
+    async def _process_pong(self) -> None:
+        # Whoever has asked may be gone meanwhile; nats-py would fail at that.
+        if self._pongs:
+            asked = self._pongs.pop(0)
+            if not asked.done():
+                asked.set_result(True)
 
 
 def _never(_: str) -> bool:

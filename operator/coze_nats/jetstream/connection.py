@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from coze_nats import metrics
 from coze_nats.backoff import Backoff
-from coze_nats.core.errors import Unavailable
+from coze_nats.core.errors import Nonsense, Unavailable
 from coze_nats.core.trouble import Trouble
 from coze_nats.core.words import Secrets
 from coze_nats.jetstream.failures import Cause, NotConnected, cause_of
@@ -28,6 +28,14 @@ _BACKOFF = Backoff(first=0.2, growth=1.25, least=0.5)
 
 _STEADY_AFTER = 5.0
 """A session that lasts so many seconds was a good one: the next is tried for without a delay."""
+
+_PATIENT = Backoff(first=1.0, least=0.5)
+"""For a server that lets us in, and then says what makes no sense, or nothing."""
+
+_TRUSTED_AFTER = 120.0
+"""A session with such a server that lasts so long was a good one."""
+
+_DOUBTFUL = frozenset({Trouble.NONSENSE, Trouble.SILENT})
 
 _RETIRE_SECONDS = 10.0
 """What requests in flight get to finish in a session that another one took over from."""
@@ -177,17 +185,26 @@ class Connection:
         wait = self.options.request_timeout if timeout is None else timeout
         return await session.request(subject, payload, wait)
 
+    def distrust(self, nonsense: Nonsense) -> None:
+        """Give up the session: an answer of its server makes no sense."""
+        if self._session is not None:
+            self._session.distrust(nonsense)
+
     async def _supervise(self) -> None:
-        delays = _BACKOFF.delays()
+        delays, is_patient = _BACKOFF.delays(), False
         while True:
             session = await self._establish(delays)
             opened_at = time.monotonic()
             self._adopt(session)
             await _first_of(session.leaving, self._renewal)
-            if self._renewal.is_set() or time.monotonic() - opened_at >= _STEADY_AFTER:
-                delays = _BACKOFF.delays()
-            else:
-                await asyncio.sleep(next(delays))
+            lasted = time.monotonic() - opened_at
+            is_doubtful = session.cause is not None and session.cause.trouble in _DOUBTFUL
+            if self._renewal.is_set() or (lasted >= _STEADY_AFTER and not is_doubtful):
+                delays, is_patient = _BACKOFF.delays(), False
+                continue
+            if is_doubtful and (lasted >= _TRUSTED_AFTER or not is_patient):
+                delays, is_patient = _PATIENT.delays(), True
+            await asyncio.sleep(next(delays))
 
     async def _establish(self, delays: Iterator[float]) -> Session:
         """Try the servers in turn, with a growing delay after each round, until one lets us in."""
@@ -198,6 +215,8 @@ class Connection:
                     session = await Session.open(
                         self.options, address, self._on_lost, self._subscriptions, self._lookups
                     )
+                    if self._is_in_doubt:
+                        await _probed(session)
                 except NotConnected as error:
                     self._failures[address] = error.cause
                     continue
@@ -209,6 +228,11 @@ class Connection:
             if self._session is None:
                 self._remind()
             await _first_of(self._renewal, within=next(delays))
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Whether a session alone does not tell that there is a JetStream behind it."""
+        return any(cause.trouble in _DOUBTFUL for cause in self._failures.values())
 
     def _adopt(self, session: Session) -> None:
         """Make a new session the one; requests in flight in an older one may still finish."""
@@ -249,6 +273,15 @@ class Connection:
             away = now - (self._away_since or now)
             _logger.warning("Not connected to NATS for %.0f s: %s", away, self.last_error)
         self._announced_at = now
+
+
+async def _probed(session: Session) -> None:
+    """Close the session unless JetStream answers in it; NotConnected says why."""
+    try:
+        await session.probe()
+    except BaseException:
+        await session.close(0)
+        raise
 
 
 async def _first_of(*events: asyncio.Event, within: float | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import nats.errors
 
-from coze_nats.core.errors import Failure, OutcomeUnknown, Rejected, Unavailable
+from coze_nats.core.errors import Failure, Nonsense, OutcomeUnknown, Rejected, Unavailable
 from coze_nats.core.trouble import Trouble
 from coze_nats.jetstream.addresses import LocalAddress, SlowName
 from coze_nats.jetstream.authentication import UnusableCredentials
@@ -107,6 +107,8 @@ def _trouble_of(error: BaseException | None) -> Trouble:
         return Trouble.CREDENTIALS
     if isinstance(error, LocalAddress):
         return Trouble.ADDRESS
+    if isinstance(error, Nonsense):
+        return Trouble.NONSENSE
     if isinstance(error, TLSNotOffered | UnusableCertificates | ssl.SSLError):
         return Trouble.TLS
     if isinstance(error, nats.errors.Error):
@@ -119,7 +121,7 @@ def _server_words(error: nats.errors.Error) -> str:
     words = str(error).removeprefix("nats: ").strip("'").lower()
     if _NO_INFO.lower() in words:
         return "what answers there is not a NATS server"
-    return words
+    return words or "the server refuses without a word"
 
 
 def _system_words(error: OSError) -> str:

@@ -6,17 +6,22 @@ classes would round both and drop the fields that they don't know.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from coze_nats import metrics
-from coze_nats.core.errors import Bug, NotFound, NotLeading, Rejected, from_api_error
+from coze_nats.core import answers
+from coze_nats.core.answers import Page
+from coze_nats.core.bounds import ANSWER_BYTES, OBJECT_BYTES
+from coze_nats.core.errors import Nonsense, NotFound, NotLeading, Rejected, Transient
 from coze_nats.core.live import Config, Listing, Live, LiveConsumer, LiveStream, Server
-from coze_nats.core.words import Secrets, readable
+from coze_nats.core.strict import read_json
+from coze_nats.core.words import Secrets
 from coze_nats.jetstream.connection import Connection
-from coze_nats.jetstream.paging import Page, read_all
+from coze_nats.jetstream.paging import read_all
 
 Json = Mapping[str, Any]
 _Value = TypeVar("_Value")
@@ -93,54 +98,54 @@ class Gateway:
 
     async def account(self) -> Mapping[str, Any]:
         """The account's limits and what is reserved of them: the answer of `INFO`."""
-        return await self._call("INFO")
+        return await self._ask("INFO", answers.account_of)
 
     async def _asked_server(self) -> Server:
         epoch = self._connection.epoch
-        answer = await self._call("INFO")
-        server = _read(_server_from(self._connection.server_version), answer)
+        version = self._connection.server_version
+        server = await self._ask("INFO", lambda answer: answers.server_of(answer, version))
         self._server = _Known(server, epoch, monotonic() + self._server_seconds)
         return server
 
     async def stream(self, name: str) -> LiveStream | None:
         """The stream, or None when it does not exist."""
         try:
-            return await self._stream(f"STREAM.INFO.{_token(name)}")
+            return await self._stream("STREAM.INFO", name)
         except NotFound:
             return None
 
     async def streams(self) -> Listing[LiveStream]:
         """All streams of the account."""
 
-        async def fetch(offset: int) -> Page[LiveStream]:
-            answer = await self._call("STREAM.LIST", {"offset": offset})
-            return _read_page(answer, "streams", LiveStream.from_info, lambda each: each.name)
+        def read(answer: Json) -> Page[LiveStream]:
+            return answers.page_of(answer, "streams", answers.stream_of)
 
-        return await read_all(fetch)
+        return await self._listed("STREAM.LIST", read)
 
     async def streams_on(self, subject: str) -> tuple[str, ...]:
         """Names of the streams whose subjects overlap `subject`."""
 
-        async def fetch(offset: int) -> Page[str]:
-            answer = await self._call("STREAM.NAMES", {"subject": subject, "offset": offset})
-            return _read_page(answer, "streams", str, lambda each: each)
+        def read(answer: Json) -> Page[str]:
+            return answers.names_of(answer, "streams")
 
-        listing = await read_all(fetch)
+        listing = await self._listed("STREAM.NAMES", read, subject=subject)
         return tuple(sorted(listing.found))
 
     async def messages_on(self, stream: str, subject: str) -> Mapping[str, int]:
         """How many messages a stream holds on each subject that matches, of 100,000 at most."""
-        answer = await self._call(f"STREAM.INFO.{_token(stream)}", {"subjects_filter": subject})
-        return _read(lambda found: found["state"].get("subjects") or {}, answer)
+        body = {"subjects_filter": subject}
+        return await self._ask(
+            f"STREAM.INFO.{_token(stream)}", answers.subjects_of, body, ANSWER_BYTES
+        )
 
     async def create_stream(self, config: Config) -> LiveStream:
         """Create a stream; AlreadyExists when one of that name has another configuration."""
         async with self._creation():
-            return await self._stream(f"STREAM.CREATE.{_token(config['name'])}", config)
+            return await self._stream("STREAM.CREATE", config["name"], config)
 
     async def update_stream(self, config: Config) -> LiveStream:
         """Replace a stream's whole configuration; NotFound when it does not exist."""
-        return await self._stream(f"STREAM.UPDATE.{_token(config['name'])}", config)
+        return await self._stream("STREAM.UPDATE", config["name"], config)
 
     async def delete_stream(self, name: str) -> None:
         """Delete a stream with all its messages and consumers; a missing one is a success."""
@@ -149,7 +154,7 @@ class Gateway:
     async def consumer(self, stream: str, name: str) -> LiveConsumer | None:
         """The consumer, or None when it does not exist; NotFound when its stream does not."""
         try:
-            return await self._consumer(f"CONSUMER.INFO.{_token(stream)}.{_token(name)}")
+            return await self._consumer("CONSUMER.INFO", stream, name)
         except NotFound as failure:
             if failure.stream_is_missing:
                 raise
@@ -157,15 +162,16 @@ class Gateway:
 
     async def consumers(self, stream: str) -> Listing[LiveConsumer]:
         """All consumers of a stream; NotFound when the stream does not exist."""
+        verb = f"CONSUMER.LIST.{_token(stream)}"
 
-        async def fetch(offset: int) -> Page[LiveConsumer]:
-            answer = await self._call(f"CONSUMER.LIST.{_token(stream)}", {"offset": offset})
-            return _read_page(answer, "consumers", LiveConsumer.from_info, lambda each: each.name)
+        def read(answer: Json) -> Page[LiveConsumer]:
+            one = partial(answers.consumer_of, stream=stream)
+            return answers.page_of(answer, "consumers", one)
 
-        listing = await read_all(fetch)
+        listing = await self._listed(verb, read)
         if not listing.found and not listing.missing:
             # A cluster answers with an empty list for a stream that does not exist, too.
-            await self._stream(f"STREAM.INFO.{_token(stream)}")
+            await self._stream("STREAM.INFO", stream)
         return listing
 
     async def create_consumer(self, stream: str, config: Config) -> LiveConsumer:
@@ -193,9 +199,11 @@ class Gateway:
                 f"pausing a consumer needs nats-server 2.11; this one is {server.version}"
             )
         body = {} if until is None else {"pause_until": until}
-        answer = await self._call(f"CONSUMER.PAUSE.{_token(stream)}.{_token(name)}", body)
-        if until is None and answer.get("paused"):
-            raise Bug(f"consumer {name} of stream {stream} is still paused after being resumed")
+        verb = f"CONSUMER.PAUSE.{_token(stream)}.{_token(name)}"
+        if until is None and await self._ask(verb, answers.is_paused, body):
+            raise Transient(
+                f"consumer {name} of stream {stream} is still paused after being resumed"
+            )
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         """Delete a consumer; a missing one, or a missing stream, is a success."""
@@ -210,24 +218,44 @@ class Gateway:
         name = config.get("durable_name") or config["name"]
         durable = {**config, "name": name, "durable_name": name}
         body = {"stream_name": stream, "config": durable, "action": action}
-        return await self._consumer(f"CONSUMER.CREATE.{_token(stream)}.{_token(name)}", body)
+        return await self._consumer("CONSUMER.CREATE", stream, name, body)
 
-    async def _stream(self, verb: str, body: Json | None = None) -> LiveStream:
-        return _read(LiveStream.from_info, await self._call(verb, body))
+    async def _stream(self, verb: str, name: str, body: Json | None = None) -> LiveStream:
+        read = partial(answers.stream_of, name=name)
+        return await self._ask(f"{verb}.{_token(name)}", read, body)
 
-    async def _consumer(self, verb: str, body: Json | None = None) -> LiveConsumer:
-        return _read(LiveConsumer.from_info, await self._call(verb, body))
+    async def _consumer(
+        self, verb: str, stream: str, name: str, body: Json | None = None
+    ) -> LiveConsumer:
+        read = partial(answers.consumer_of, stream=stream, name=name)
+        return await self._ask(f"{verb}.{_token(stream)}.{_token(name)}", read, body)
 
     async def _delete(self, verb: str) -> None:
         try:
-            answer = await self._call(verb)
+            await self._ask(verb, answers.success_of)
         except NotFound:
             return
-        if answer.get("success") is not True:
-            raise Bug(f"{verb} was answered with neither success nor an error")
 
-    async def _call(self, verb: str, body: Json | None = None) -> Json:
-        """Send one request and return its answer, or raise the Failure that it amounts to."""
+    async def _listed(
+        self, verb: str, read: Callable[[Json], Page[Live]], **body: str
+    ) -> Listing[Live]:
+        def fetch(offset: int) -> Awaitable[Page[Live]]:
+            return self._ask(verb, read, {**body, "offset": offset}, ANSWER_BYTES)
+
+        return await read_all(fetch)
+
+    async def _ask(
+        self,
+        verb: str,
+        read: Callable[[Json], _Value],
+        body: Json | None = None,
+        most: int = OBJECT_BYTES,
+    ) -> _Value:
+        """Send one request and read its answer, or raise the Failure that it amounts to.
+
+        Args:
+            most: bytes of an answer that makes sense.
+        """
         payload = b"" if body is None else json.dumps(_without_nulls(body)).encode()
         async with self._slots:
             # From here to the socket there is no turn of the event loop (see `client`).
@@ -235,21 +263,23 @@ class Gateway:
                 raise NotLeading(f"{verb} is not sent: this operator doesn't lead")
             with metrics.JetStreamCall(self._connection.name, verb):
                 reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
-                return _answer(verb, reply, self._connection.secrets)
+                try:
+                    return read(_answer(reply, most, self._connection.secrets))
+                except Nonsense as nonsense:
+                    told = Nonsense(f"the answer to {verb} makes no sense: {nonsense}")
+                    self._connection.distrust(told)
+                    raise told from None
 
 
-def _answer(verb: str, reply: bytes, secrets: Secrets) -> Json:
+def _answer(reply: bytes, most: int, secrets: Secrets) -> Json:
     """Read a reply, without the login that it may hold; raises the Failure that it amounts to."""
-    try:
-        answer = json.loads(reply)
-        error = answer.get("error")
-        if error is None:
-            return _without(secrets, answer, reply)
-        description = readable(secrets.hidden_in(str(error["description"])))
-        failure = from_api_error(int(error["err_code"]), description)
-    except (ValueError, KeyError, TypeError, AttributeError) as unexpected:
-        raise Bug(f"{verb} was answered with something else than JetStream's JSON") from unexpected
-    raise failure
+    if len(reply) > most:
+        raise Nonsense(f"it has {len(reply):,} bytes; {most:,} are the most")
+    answer = read_json(reply)
+    failure = answers.failure_in(answer, secrets.hidden_in)
+    if failure is not None:
+        raise failure
+    return _without(secrets, answer, reply)
 
 
 def _without(secrets: Secrets, answer: Json, reply: bytes) -> Json:
@@ -258,43 +288,8 @@ def _without(secrets: Secrets, answer: Json, reply: bytes) -> Json:
     for usual in _ESCAPED:
         plain = plain.replace(usual, b"")
     text = json.dumps(answer, ensure_ascii=False) if b"\\" in plain else reply.decode()
-    return secrets.hidden_in_answer(answer) if secrets.are_in(text) else answer
-
-
-def _read(parse: Callable[[Json], _Value], answer: Json) -> _Value:
-    """Parse an answer; Bug when it lacks what every server gives."""
-    try:
-        return parse(answer)
-    except (KeyError, TypeError, AttributeError) as unexpected:
-        kind = readable(str(answer.get("type", "an answer")))
-        raise Bug(f"{kind} lacks what is expected of it: {unexpected}") from unexpected
-
-
-def _read_page(
-    answer: Json, key: str, parse: Callable[[Any], Live], name: Callable[[Live], str]
-) -> Page[Live]:
-    """Read a page of a list.
-
-    A cluster lists an object whose nodes are all down with an empty state *and* as missing: nothing
-    may be concluded from that state, so it counts as missing only.
-    """
-
-    def read(page: Json) -> Page[Live]:
-        missing = frozenset(page.get("missing") or ())
-        items = [parse(item) for item in page.get(key) or ()]
-        found = {name(item): item for item in items if name(item) not in missing}
-        return Page(found, missing, page["total"])
-
-    return _read(read, answer)
-
-
-def _server_from(version: str) -> Callable[[Json], Server]:
-    def read(answer: Json) -> Server:
-        # 2.10 has no level.
-        level, domain = answer["api"].get("level", 0), str(answer.get("domain", ""))
-        return Server(version=version, api_level=level, domain=domain)
-
-    return read
+    hidden: Json = secrets.hidden_in_answer(answer) if secrets.are_in(text) else answer
+    return hidden
 
 
 def _only_reads(verb: str) -> bool:

@@ -5,43 +5,40 @@ them moves up, and a plain walk by offset would skip some: they would be read as
 page starts with the last object of the one before; if it is no longer there, the walk steps back.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Generic
+import time
+from collections.abc import Awaitable, Callable
 
+from coze_nats.core.answers import Page
 from coze_nats.core.errors import Transient
 from coze_nats.core.live import Listing, Live
 
+MOST_SECONDS = 300.0
+"""How long a list may take as a whole, however long each page does."""
+
 _STEP_BACK = 256
-_MOST_REQUESTS = 10_000
+_MOST_REQUESTS = 1000
+"""More than twice what the longest list that is read has pages."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Live]):
-    """One page of a list.
-
-    Attributes:
-        total: the length of the whole list. A cluster says 0 on an empty page.
-    """
-
-    found: Mapping[str, Live]
-    missing: frozenset[str]
-    total: int
-
-
-async def read_all(fetch: Callable[[int], Awaitable[Page[Live]]]) -> Listing[Live]:
+async def read_all(
+    fetch: Callable[[int], Awaitable[Page[Live]]],
+    clock: Callable[[], float] = time.monotonic,
+) -> Listing[Live]:
     """Read the whole list; `fetch` returns the page that starts at an offset.
 
     A name that is missing on one page and found on another is found.
 
     Raises:
-        Transient: the list never stood still.
+        Transient: the list never stood still, or never came to its end.
     """
+    latest = clock() + MOST_SECONDS
     found: dict[str, Live] = {}
     missing: set[str] = set()
     offset, last = 0, ""
     for _ in range(_MOST_REQUESTS):
         page = await fetch(offset)
+        if clock() > latest:
+            raise Transient(f"the list is not read to its end within {MOST_SECONDS:g} s")
         names = page.found.keys() | page.missing
         if offset and (not names or min(names) > last):
             offset = max(0, offset - _STEP_BACK)
@@ -50,6 +47,8 @@ async def read_all(fetch: Callable[[int], Awaitable[Page[Live]]]) -> Listing[Liv
         missing |= page.missing
         if offset + len(names) >= page.total:
             return Listing(found, frozenset(missing - found.keys()))
+        if not names:
+            raise Transient(f"there are {page.total:,} streams or consumers, and none is listed")
         last = max(names)
         offset += max(1, len(names) - 1)
     raise Transient("the list of streams or consumers changes faster than it can be read")

@@ -8,15 +8,15 @@ request, reaches the request that it belongs to.
 import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from nats.aio.msg import Msg
-
 from coze_nats.core.errors import Denied, OutcomeUnknown, Transient
+from coze_nats.jetstream.protocol import Message
 
-_NO_RESPONDERS = "503"
+_NO_RESPONDERS = b"NATS/1.0 503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,12 @@ class Requests:
     Attributes:
         inbox: what the subjects of all answers begin with.
         idle: set while none waits.
+        answered_at: time.monotonic() of the last answer to any of them.
     """
 
     def __init__(self) -> None:
         self.inbox = f"_INBOX.{secrets.token_hex(11)}"
+        self.answered_at = 0.0
         self.idle = asyncio.Event()
         self.idle.set()
         self._tokens = itertools.count(1)
@@ -69,12 +71,13 @@ class Requests:
             if not self._waiting:
                 self.idle.set()
 
-    async def on_answer(self, message: Msg) -> None:
+    def on_answer(self, message: Message) -> None:
         """Give an answer to the request that waits for it, if it still does."""
+        self.answered_at = time.monotonic()
         request = self._waiting.get(message.subject.rpartition(".")[2])
-        if request is None or request.answer.done():
+        if request is None or request.reply != message.subject or request.answer.done():
             return
-        if not message.data and (message.headers or {}).get("Status") == _NO_RESPONDERS:
+        if not message.data and message.header.startswith(_NO_RESPONDERS):
             request.fail(
                 Transient(
                     f"nobody answers on {request.subject}: JetStream is not enabled for the user's "

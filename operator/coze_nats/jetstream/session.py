@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Self
 
 import nats.errors
 
-from coze_nats.core.errors import Unavailable
+from coze_nats.core.errors import Nonsense, Unavailable
 from coze_nats.core.trouble import Trouble
 from coze_nats.core.words import Secrets
 from coze_nats.jetstream import tls
 from coze_nats.jetstream.authentication import connect_arguments, secrets_of
-from coze_nats.jetstream.client import Client
+from coze_nats.jetstream.client import FLOOD, Client
 from coze_nats.jetstream.failures import (
     NO_GREETING,
     NO_HANDSHAKE,
@@ -30,6 +31,7 @@ from coze_nats.jetstream.failures import (
 )
 from coze_nats.jetstream.lookups import Lookups
 from coze_nats.jetstream.options import Address, ConnectionOptions
+from coze_nats.jetstream.probing import probe
 from coze_nats.jetstream.requests import Requests
 from coze_nats.jetstream.subscriptions import Subscription
 
@@ -69,6 +71,7 @@ class Session:
         self._requests = Requests()
         self._subscriptions = subscriptions
         self._watchdog: asyncio.Task[None] | None = None
+        self._doubting: asyncio.Task[None] | None = None
         self._on_lost: Callable[[Session], None] = lambda _: None
 
     @classmethod
@@ -148,16 +151,47 @@ class Session:
         if not self.is_alive:
             why = self.cause.words if self.cause else "the connection broke"
             raise Unavailable(f"not connected to NATS: {why}")
+        begun = time.monotonic()
         with self._requests.waiting(subject) as request:
             try:
                 async with asyncio.timeout(timeout):
                     await self._client.publish(subject, payload, reply=request.reply)
                     return await request.answer
-            except (TimeoutError, OSError, nats.errors.Error) as error:
+            except TimeoutError as error:
+                if self._requests.answered_at < begun:
+                    self._doubt()
                 raise from_request(error, subject) from error
+            except (OSError, nats.errors.Error) as error:
+                raise from_request(error, subject) from error
+
+    async def probe(self) -> None:
+        """Raises NotConnected, unless JetStream answers in this session."""
+        cause = await probe(self, self._options)
+        if cause or self.cause:
+            raise NotConnected(self.cause or self._shown(self._why_silent(cause)))
+
+    def _doubt(self) -> None:
+        """Find out whether JetStream is silent as a whole: then nobody needs to wait for it."""
+        if self._doubting is None or self._doubting.done():
+            self._doubting = asyncio.create_task(self._resolve_doubt(), name="nats-doubt")
+
+    async def _resolve_doubt(self) -> None:
+        if cause := await probe(self, self._options):
+            self._lose(self._why_silent(cause))
+
+    def _why_silent(self, cause: Cause | None) -> Cause:
+        """Say it if answers wait behind what nobody has asked for."""
+        is_flooded = self._client.share.over_for() > 0
+        return cause_of(Nonsense(FLOOD)) if is_flooded else cause or cause_of(None)
+
+    def distrust(self, nonsense: Nonsense) -> None:
+        """End the session: what the server says makes no sense."""
+        self._lose(cause_of(nonsense))
 
     async def close(self, deadline: float) -> None:
         """End the session once no request waits for an answer, or after `deadline` seconds."""
+        if self._doubting is not None:
+            self._doubting.cancel()
         try:
             async with asyncio.timeout(deadline):
                 await self._requests.idle.wait()
@@ -165,8 +199,10 @@ class Session:
             _logger.debug("Requests still wait for an answer; closing all the same")
         self._on_lost = lambda _: None
         self._lose(Cause(Trouble.UNREACHABLE, "the connection was closed"))
-        if self._watchdog is not None:
-            await asyncio.gather(self._watchdog, return_exceptions=True)
+        tasks = [task for task in (self._watchdog, self._doubting) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.discard()
 
     async def _log_in(self) -> None:
@@ -189,9 +225,9 @@ class Session:
         self._logged_in = True
         if not self._client.is_connected:
             raise nats.errors.UnexpectedEOF
-        await self._client.subscribe(f"{self._requests.inbox}.*", cb=self._requests.on_answer)
+        await self._client.listen(f"{self._requests.inbox}.*", self._requests.on_answer)
         for each in self._subscriptions:
-            await self._client.subscribe(each.subject, cb=each.deliver)
+            await self._client.listen(each.subject, each.deliver)
         # A PONG means that the server has also judged the subscriptions.
         await self._ping()
         if self.lost.is_set():
@@ -244,7 +280,7 @@ class Session:
                     await self._ping()
             except TimeoutError:
                 silence = f"no answer to PING within {self._ping_interval:g} s"
-                self._lose(Cause(Trouble.UNREACHABLE, silence))
+                self._lose(self._why_silent(Cause(Trouble.UNREACHABLE, silence)))
                 return
             except (nats.errors.Error, OSError) as error:
                 self._lose(self._why(error))
@@ -267,7 +303,7 @@ class Session:
             # Left alone, nats-py would try an unreachable server again and again, for ever.
             raise error
         violation = _VIOLATION.search(str(error))
-        if isinstance(error, nats.errors.UnexpectedEOF):
+        if isinstance(error, nats.errors.UnexpectedEOF | OSError | Nonsense):
             self._lose(self._why(error))
         elif violation:
             self._refuse(*violation.groups())
@@ -287,9 +323,9 @@ class Session:
                     self._note(denied)
 
     def _note(self, denied: str) -> None:
-        self.denied.add(denied)
-        if self._watchdog is not None:
+        if self._watchdog is not None and denied not in self.denied:
             _logger.warning("The NATS user may no longer subscribe to %s", denied)
+        self.denied.add(denied)
 
     async def _on_lame_duck(self) -> None:
         self.leaving.set()

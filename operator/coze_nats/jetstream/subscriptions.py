@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nats.aio.msg import Msg
+from coze_nats.jetstream.protocol import Message
 
 _logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Subscription:
     subject: str
     on_message: Callable[[str, bytes], None]
 
-    async def deliver(self, message: Msg) -> None:
+    def deliver(self, message: Message) -> None:
         """Hand on a message; a failure ends here."""
         try:
             self.on_message(message.subject, message.data)

@@ -60,7 +60,7 @@ def a_stream(name: str) -> Resource:
 @pytest.mark.parametrize("trouble", Trouble)
 def test_each_kind_of_trouble_has_its_reason(trouble: Trouble) -> None:
     found = not_connected(trouble, "why")
-    by_itself = trouble is Trouble.UNREACHABLE
+    by_itself = trouble in {Trouble.UNREACHABLE, Trouble.SILENT}
     assert found.health is (Health.RECONCILING if by_itself else Health.STALLED)
     assert "why" in found.message
 

@@ -5,10 +5,10 @@ import pytest
 from coze_nats.core.conditions import Health
 from coze_nats.core.errors import (
     AlreadyExists,
-    Bug,
     CapacityExceeded,
     Denied,
     Failure,
+    Nonsense,
     NotFound,
     OutcomeUnknown,
     Rejected,
@@ -30,7 +30,7 @@ from coze_nats.core.refusals import explained
         (Transient("no leader"), Health.RECONCILING, Reason.RETRYING),
         (from_api_error(10039, "JetStream is off"), Health.RECONCILING, Reason.RETRYING),
         (AlreadyExists("in use"), Health.RECONCILING, Reason.RETRYING),
-        (Bug("what is this"), Health.RECONCILING, Reason.RETRYING),
+        (Nonsense("what is this"), Health.RECONCILING, Reason.RETRYING),
         (NotFound("consumer not found", 10014), Health.RECONCILING, Reason.RETRYING),
         (NotFound("stream not found", 10059), Health.RECONCILING, Reason.WAITING_FOR_STREAM),
         (CapacityExceeded("full"), Health.RECONCILING, Reason.INSUFFICIENT_CAPACITY),

@@ -7,10 +7,10 @@ import pytest
 
 from coze_nats.core import names
 from coze_nats.core.errors import (
-    Bug,
     CapacityExceeded,
     Denied,
     Failure,
+    Nonsense,
     OutcomeUnknown,
     Rejected,
     SubjectOverlap,
@@ -310,7 +310,7 @@ async def test_a_deletion_that_has_to_wait_says_how_to_let_the_resource_go(
     await bench.settle(orders)
     bench.kubernetes.delete(orders)
     for _ in range(HICCUPS + 1):
-        jetstream.faults.append(Bug("an answer that nobody understands"))
+        jetstream.faults.append(Nonsense("an answer that nobody understands"))
         assert (await bench.reconcile(orders)).backoff
     assert bench.message(orders).startswith("deletion waits: ")
     assert "annotate it with jetstream.coze.dev/release=true" in bench.message(orders)
