@@ -9,12 +9,20 @@ from dataclasses import dataclass, field
 
 from coze_nats.controller.links import Link
 from coze_nats.controller.queue import KeyedQueue
+from coze_nats.core.terms import LONGEST_REQUEST_SECONDS
 from coze_nats.health import Findings
 from coze_nats.kube.watches import Watches
 from coze_nats.leadership import Leadership
 
 STUCK_SECONDS = 300.0
-"""What takes longer is stuck for good: every request in a reconcile has a deadline."""
+"""For so long, resources that are due may stay without anyone at work."""
+
+SILENT_SECONDS = 12 * LONGEST_REQUEST_SECONDS
+"""A reconcile in which nothing has been answered for so long, nor has its time been up, is stuck.
+
+Each request has a deadline. What waits for its turn, six at a time in a cluster, may wait for the
+deadlines of five others.
+"""
 
 
 @dataclass(slots=True)
@@ -74,7 +82,7 @@ class Checks:
     def _stuck_queue(self) -> Iterable[tuple[str, str]]:
         if self.queue is None:
             return
-        if (run := self.queue.oldest_run) and run[1] > STUCK_SECONDS:
-            yield "queue", f"reconciling {run[0]} has been going on for {run[1]:.0f} s"
+        if (run := self.queue.most_silent) and run[1] > SILENT_SECONDS:
+            yield "queue", f"reconciling {run[0]} has come to a halt for {run[1]:.0f} s"
         elif (load := self.queue.load).ready and not load.running and load.oldest > STUCK_SECONDS:
             yield "queue", f"{load.ready} resources are due and none is reconciled"

@@ -192,7 +192,7 @@ UNEXPECTED: list[tuple[bytes, Callable[[Gateway], Any]]] = [
 
 
 @pytest.mark.parametrize("answer, call", UNEXPECTED)
-async def test_an_answer_that_must_not_be_is_a_bug_and_not_a_crash(
+async def test_an_answer_that_must_not_be_is_nonsense_and_not_a_crash(
     nats_server: NatsServer, answer: bytes, call: Callable[[Gateway], Any]
 ) -> None:
     impostor = await nats.connect(nats_server.url)

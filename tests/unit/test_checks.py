@@ -4,11 +4,18 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from coze_nats.checks import Checks
+import pytest
+
+from coze_nats import progress
+from coze_nats.checks import SILENT_SECONDS, Checks
 from coze_nats.controller.links import Link
 from coze_nats.controller.queue import KeyedQueue
 from coze_nats.core import names
+from coze_nats.core.api.connection import ConnectionSpec
 from coze_nats.core.resource import Key
+from coze_nats.core.terms import LONGEST_REQUEST_SECONDS
+from coze_nats.jetstream.environment import from_environment
+from coze_nats.jetstream.options import InvalidOptions
 from coze_nats.kube.session import Session
 from coze_nats.kube.watches import Watches
 from coze_nats.leadership import Leadership
@@ -64,16 +71,57 @@ async def test_nats_being_away_is_no_reason_for_a_restart(session: Session) -> N
         assert reason in found.unready()[part]
 
 
-async def test_a_reconcile_that_never_ends_is_a_reason_for_a_restart(session: Session) -> None:
+async def test_a_reconcile_that_gets_no_answer_at_all_is_a_reason_for_a_restart(
+    session: Session,
+) -> None:
     queue, clock = never_ending()
     found = checks(session, queue=queue)
     queue.add(KEY)
     await asyncio.sleep(0)
-    clock.advance(299)
+    clock.advance(3599)
     assert found.unhealthy() == {}
     clock.advance(2)
-    assert "CozeStream coze/orders has been going on for 301 s" in found.unhealthy()["queue"]
+    assert "CozeStream coze/orders has come to a halt for 3601 s" in found.unhealthy()["queue"]
     await queue.stop(0)
+
+
+async def test_a_reconcile_whose_answers_are_slow_is_no_reason_for_a_restart(
+    session: Session,
+) -> None:
+    clock = ManualClock()
+    answered = asyncio.Event()
+
+    async def work(_: Key) -> Next:
+        for _answer in range(256):
+            await answered.wait()
+            answered.clear()
+            progress.made()
+        return Next()
+
+    queue = KeyedQueue(work, clock=clock)
+    found = checks(session, queue=queue)
+    queue.add(KEY)
+    for _ in range(256):
+        clock.advance(LONGEST_REQUEST_SECONDS)
+        assert found.unhealthy() == {}
+        answered.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await queue.idle()
+
+
+def test_the_limits_of_requests_are_within_what_is_taken_for_stuck() -> None:
+    with pytest.raises(ValueError, match="5m"):
+        ConnectionSpec.model_validate(
+            {
+                "servers": ["nats://a.example"],
+                "requestTimeout": f"{LONGEST_REQUEST_SECONDS + 1:.0f}s",
+            }
+        )
+    with pytest.raises(InvalidOptions, match="NATS_TIMEOUT"):
+        from_environment({"NATS_SERVER_URL": "nats://a.example", "NATS_TIMEOUT": "301s"})
+    # Six are made at once in a cluster, of the 32 that one connection works on.
+    assert SILENT_SECONDS > 32 / 6 * 2 * LONGEST_REQUEST_SECONDS
 
 
 async def test_a_queue_that_starts_nothing_is_a_reason_for_a_restart(session: Session) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from coze_nats.controller.cache import Cache
-from coze_nats.controller.hints import PREFIX, SUBJECTS, Hints
+from coze_nats.controller.hints import MOST_GATHERED, PREFIX, SUBJECTS, Hints
 from coze_nats.controller.queue import KeyedQueue
 from coze_nats.core import names
 from coze_nats.core.login import Login
@@ -106,6 +106,21 @@ async def test_the_same_names_in_another_system_are_others(bench: Bench) -> None
 
 async def test_many_hints_about_one_object_are_one(bench: Bench) -> None:
     assert await bench.hears(*["STREAM.UPDATED.orders"] * 50) == ["orders"]
+
+
+@pytest.mark.parametrize("advisory", ["", "STREAM", "STREAM.DELETED", "API"])
+async def test_what_is_no_advisory_is_no_hint(bench: Bench, advisory: str) -> None:
+    assert await bench.hears(advisory, f"{advisory}.") == []
+
+
+async def test_more_hints_than_are_kept_have_everything_compared(bench: Bench) -> None:
+    flood = [f"STREAM.DELETED.S{number}" for number in range(5 * MOST_GATHERED)]
+    for advisory in flood:
+        bench.hints.heard(f"{PREFIX}{advisory}")
+    assert len(bench.hints._gathered) == MOST_GATHERED
+    bench.hints._resolve()
+    assert bench.compared == 1
+    bench.hints.stop()
 
 
 async def test_what_the_operator_has_just_done_itself_is_nothing_new(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from coze_nats.ports import JetStream
 from coze_nats.reconcile import Next
 from support.clock import ManualClock
 from support.eventually import eventually_async
+from support.until import until
 
 CREATED = "2026-01-01T00:00:00Z"
 GRACE, INTERVAL = 15.0, 3600.0
@@ -583,3 +584,21 @@ async def test_while_streams_are_young_comparisons_come_earlier(took: float, pau
     bench.resync._is_young = lambda: True
     bench.resync._took = took
     assert pause * 0.9 <= bench.resync._pause() <= pause * 1.1
+
+
+async def test_who_never_stops_asking_for_a_round_has_one_all_the_same() -> None:
+    bench = Bench(Lists())
+    bench.stream("orders")
+    bench.resync.connected()
+
+    async def keep_asking() -> None:
+        while True:
+            bench.resync.request()
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(keep_asking())
+    running = asyncio.create_task(bench.resync.run())
+    await until(lambda: bench.lists.asked)
+    for task in (asking, running):
+        task.cancel()
+    await asyncio.gather(asking, running, return_exceptions=True)

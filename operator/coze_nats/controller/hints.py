@@ -33,6 +33,12 @@ CHANGES = frozenset({"UPDATED", "PAUSE"})
 GATHER_SECONDS = 0.1
 """How long hints are gathered: one change makes several."""
 
+MOST_GATHERED = 1000
+"""Hints at once; who is told of more compares everything instead."""
+
+_FEWEST_TOKENS = 3
+"""After the prefix: what it is about, what happened, and the stream."""
+
 OWN_SECONDS = 1.0
 """How long after a status write a hint is taken for the echo of what the operator did itself."""
 
@@ -85,7 +91,14 @@ class Hints:
 
     def heard(self, subject: str, _: bytes = b"") -> None:
         """Something happened to the object that the subject names."""
-        self._gathered[tuple(subject.removeprefix(PREFIX).split("."))] = None
+        if len(self._gathered) >= MOST_GATHERED:
+            self._have_compared()
+            return
+        hint = tuple(subject.removeprefix(PREFIX).split("."))
+        if len(hint) < _FEWEST_TOKENS:
+            # A server may send anything to whom listens.
+            return
+        self._gathered[hint] = None
         if self._due is None:
             loop = asyncio.get_running_loop()
             self._due = loop.call_later(GATHER_SECONDS, self._act)

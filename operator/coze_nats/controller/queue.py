@@ -10,9 +10,11 @@ import contextvars
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
-from coze_nats import metrics
+from coze_nats import metrics, progress
 from coze_nats.backoff import Backoff
 from coze_nats.core.resource import Key
 from coze_nats.core.turns import Turns
@@ -44,10 +46,18 @@ class Clock(Protocol):
 Lane = Hashable
 
 
-class _Run(NamedTuple):
+@dataclass(slots=True)
+class _Run:
+    """A key that is worked on.
+
+    Attributes:
+        went_on: when it last got an answer, or none in time.
+    """
+
     task: asyncio.Task[None]
     started: float
     lane: Lane
+    went_on: float
 
 
 class KeyedQueue:
@@ -151,6 +161,13 @@ class KeyedQueue:
         return self.is_active(key) or key in self._timers or key in self._parked
 
     @property
+    def most_silent(self) -> tuple[Key, float] | None:
+        """The run that has had no answer for longest, and for how many seconds."""
+        runs = tuple(self._running.items())
+        key, run = min(runs, key=lambda item: item[1].went_on, default=(None, None))
+        return (key, self._clock.time() - run.went_on) if key and run else None
+
+    @property
     def oldest_run(self) -> tuple[Key, float] | None:
         """The run that has been going on for longest, and for how many seconds."""
         for key, run in tuple(self._running.items())[:1]:
@@ -211,8 +228,12 @@ class KeyedQueue:
             task = asyncio.get_running_loop().create_task(
                 self._run(key), name=f"reconcile {key}", context=self._context.copy()
             )
-            self._running[key] = _Run(task, self._clock.time(), lane)
+            now = self._clock.time()
+            self._running[key] = _Run(task, now, lane, now)
             self._busy[lane] += 1
+
+    def _goes_on(self, run: _Run) -> None:
+        run.went_on = self._clock.time()
 
     def _no_longer_ready(self, key: Key) -> None:
         if key not in self._lanes:
@@ -224,6 +245,7 @@ class KeyedQueue:
 
     async def _run(self, key: Key) -> None:
         outcome = Next(backoff=True)
+        progress.is_heard_by(partial(self._goes_on, self._running[key]))
         try:
             outcome = await self._work(key)
         except Exception:

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 QUIET = 0.5
 """How long there must be no further request before a requested round starts."""
 
+_MOST_QUIET = 20
+"""Times that a requested round waits for quiet: who never stops requesting shall have one, too."""
+
 RETRY = 2.0
 """The longest pause after a round that failed; it doubles with every further one in a row."""
 
@@ -188,7 +191,9 @@ class Resync:
                 await self._requested.wait()
         except TimeoutError:
             return
-        while self._requested.is_set():
+        for _ in range(_MOST_QUIET):
+            if not self._requested.is_set():
+                return
             self._requested.clear()
             await asyncio.sleep(self._quiet)
 

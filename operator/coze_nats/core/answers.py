@@ -153,13 +153,16 @@ _ERROR = Whole({"err_code": int, "description": str}, ("err_code", "description"
 _USED = ("memory", "storage", "reserved_memory", "reserved_storage", "streams", "consumers")
 _LIMITS = ("max_memory", "max_storage", "max_streams", "max_consumers")
 _BOOKS = {**dict.fromkeys(_USED, Count()), "limits": dict.fromkeys(_LIMITS, int)}
-_ACCOUNT: Mapping[str, Shape] = {
-    **_BOOKS,
-    # A tier is a number of replicas.
-    "tiers": Some(_BOOKS, 64),
-    "domain": _NAME,
-    "api": {"level": Count()},
-}
+_ACCOUNT = Whole(
+    {
+        **_BOOKS,
+        # A tier is a number of replicas.
+        "tiers": Some(_BOOKS, 64),
+        "domain": _NAME,
+        "api": {"level": Count()},
+    },
+    ("api",),
+)
 _PERCENTAGE = re.compile(r"\d{1,3}%?", re.ASCII)
 
 
@@ -220,7 +223,7 @@ def server_of(answer: Any, version: str) -> Server:
     """What the answer of INFO says of the server."""
     account = account_of(answer)
     # 2.10 has no level.
-    level = (account.get("api") or {}).get("level") or 0
+    level = account["api"].get("level", 0)
     return Server(version=version, api_level=level, domain=account.get("domain") or "")
 
 

@@ -1,9 +1,12 @@
-"""The times by which a lead is held, lost and taken over."""
+"""The times by which a lead is held, lost and taken over, and requests are given up."""
 
 from dataclasses import dataclass
 
 UNDELIVERED_SECONDS = 4.0
 """What a server has not received after so long is dropped, together with the connection."""
+
+LONGEST_REQUEST_SECONDS = 300.0
+"""The longest that an answer of JetStream may be waited for: what is judged stuck goes by it."""
 
 HAND_OVER_SECONDS = 5.0
 """At least so long, nobody may write: what the leader sent at last has come, or never will."""

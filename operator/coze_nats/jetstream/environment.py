@@ -10,6 +10,7 @@ from pathlib import Path
 
 from coze_nats.core.codec import InvalidValue, parse_duration
 from coze_nats.core.login import prefix_of_domain
+from coze_nats.core.terms import LONGEST_REQUEST_SECONDS
 from coze_nats.jetstream.authentication import UnusableCredentials, read_jwt, read_seed
 from coze_nats.jetstream.options import (
     DEFAULT_PREFIX,
@@ -138,8 +139,11 @@ def _seconds(environ: Mapping[str, str], variable: str) -> float | None:
         seconds = parse_duration(text) / 1e9 if text else None
     except InvalidValue as error:
         raise InvalidOptions(f"{variable}: {error}") from None
-    if seconds is not None and seconds <= 0:
-        raise InvalidOptions(f"{variable} is {text!r}: write a time such as 30s")
+    if seconds is not None and not 0 < seconds <= LONGEST_REQUEST_SECONDS:
+        raise InvalidOptions(
+            f"{variable} is {text!r}: write a time such as 30s, of {LONGEST_REQUEST_SECONDS:g} s "
+            "at most"
+        )
     return seconds
 
 

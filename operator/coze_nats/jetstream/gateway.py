@@ -12,11 +12,11 @@ from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
-from coze_nats import metrics
+from coze_nats import metrics, progress
 from coze_nats.core import answers
 from coze_nats.core.answers import Page
 from coze_nats.core.bounds import ANSWER_BYTES, OBJECT_BYTES
-from coze_nats.core.errors import Nonsense, NotFound, NotLeading, Rejected, Transient
+from coze_nats.core.errors import Nonsense, NotFound, NotLeading, Rejected
 from coze_nats.core.live import Config, Listing, Live, LiveConsumer, LiveStream, Server
 from coze_nats.core.strict import read_json
 from coze_nats.core.words import Secrets
@@ -200,8 +200,9 @@ class Gateway:
             )
         body = {} if until is None else {"pause_until": until}
         verb = f"CONSUMER.PAUSE.{_token(stream)}.{_token(name)}"
-        if until is None and await self._ask(verb, answers.is_paused, body):
-            raise Transient(
+        is_paused = await self._ask(verb, answers.is_paused, body)
+        if until is None and is_paused:
+            raise Nonsense(
                 f"consumer {name} of stream {stream} is still paused after being resumed"
             )
 
@@ -262,7 +263,10 @@ class Gateway:
             if not _only_reads(verb) and not self._may_write():
                 raise NotLeading(f"{verb} is not sent: this operator doesn't lead")
             with metrics.JetStreamCall(self._connection.name, verb):
-                reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
+                try:
+                    reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
+                finally:
+                    progress.made()
                 try:
                     return read(_answer(reply, most, self._connection.secrets))
                 except Nonsense as nonsense:

@@ -176,7 +176,9 @@ class Session:
             self._doubting = asyncio.create_task(self._resolve_doubt(), name="nats-doubt")
 
     async def _resolve_doubt(self) -> None:
-        if cause := await probe(self, self._options):
+        cause = await probe(self, self._options)
+        # A server that doesn't answer PING either is no matter of JetStream.
+        if cause and await self._answers_ping():
             self._lose(self._why_silent(cause))
 
     def _why_silent(self, cause: Cause | None) -> Cause:
@@ -275,16 +277,20 @@ class Session:
         """Notice a connection that is silently dead, or a client that has come to a halt."""
         while True:
             await asyncio.sleep(self._ping_interval)
-            try:
-                async with asyncio.timeout(self._ping_interval):
-                    await self._ping()
-            except TimeoutError:
-                silence = f"no answer to PING within {self._ping_interval:g} s"
-                self._lose(self._why_silent(Cause(Trouble.UNREACHABLE, silence)))
+            if not await self._answers_ping():
                 return
-            except (nats.errors.Error, OSError) as error:
-                self._lose(self._why(error))
-                return
+
+    async def _answers_ping(self) -> bool:
+        """Whether the server answers in time; else the session ends, and `cause` says why."""
+        try:
+            async with asyncio.timeout(self._ping_interval):
+                await self._ping()
+        except TimeoutError:
+            silence = f"no answer to PING within {self._ping_interval:g} s"
+            self._lose(self._why_silent(Cause(Trouble.UNREACHABLE, silence)))
+        except (nats.errors.Error, OSError) as error:
+            self._lose(self._why(error))
+        return not self.lost.is_set()
 
     async def _ping(self) -> None:
         """Wait for a PONG, or for the end: a client that closes leaves those who wait for one."""

@@ -1,13 +1,15 @@
 """Who stands in the way: the streams and consumers that a refusal is about, by name."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from coze_nats.core import bounds, names
 from coze_nats.core.desired import Desired
 from coze_nats.core.errors import Denied, Failure, Rejected, SubjectOverlap
+from coze_nats.core.live import Listing, LiveStream
 from coze_nats.core.ownership import owner_of
 from coze_nats.core.subjects import Subjects, filters_of
 from coze_nats.ports import JetStream
@@ -72,23 +74,46 @@ async def _overlapping_streams(jetstream: JetStream, desired: Desired) -> Culpri
 
 async def subjects_taken(jetstream: JetStream, stream: str, subjects: Iterable[str]) -> Culprits:
     """The first of a stream's subjects that others store, who they are, and who owns them."""
-    for subject in subjects:
+    asked = tuple(subjects)
+    if len(asked) > bounds.ITEMS:
+        # One list has fewer pages than there would be questions.
+        with suppress(Denied):
+            return _taken_in(await jetstream.streams(), stream, asked)
+    for subject in asked:
         others = set(await jetstream.streams_on(subject)) - {stream}
         if others:
             first = sorted(others)[: bounds.ITEMS]
-            whose = [await _with_owner(jetstream, name) for name in first]
-            more = f" and {len(others) - len(whose)} more" if len(others) > len(whose) else ""
-            message = (
-                f"subjects: {subject} overlaps with the subjects of stream {', '.join(whose)}{more}"
-                ", and "
-                "a message can be stored by one stream only: change one of the two"
-            )
-            return Culprits(message, frozenset(others))
+            found = [(name, await jetstream.stream(name)) for name in first]
+            return _taken(subject, found, others)
     return Culprits("", frozenset())
 
 
-async def _with_owner(jetstream: JetStream, name: str) -> str:
-    stream = await jetstream.stream(name)
+def _taken_in(streams: Listing[LiveStream], stream: str, subjects: Sequence[str]) -> Culprits:
+    """The same for the streams of a list."""
+    others = {name: live for name, live in streams.found.items() if name != stream}
+    stored = {name: live.config.get("subjects") or () for name, live in others.items()}
+    all_stored = Subjects(chain.from_iterable(stored.values()))
+    for subject in filter(all_stored.meet, subjects):
+        one = Subjects((subject,))
+        these = {name for name, taken in stored.items() if any(map(one.meet, taken))}
+        first = sorted(these)[: bounds.ITEMS]
+        return _taken(subject, [(name, others[name]) for name in first], these)
+    return Culprits("", frozenset())
+
+
+def _taken(
+    subject: str, first: Sequence[tuple[str, LiveStream | None]], others: Collection[str]
+) -> Culprits:
+    whose = ", ".join(_with_owner(name, live) for name, live in first)
+    more = f" and {len(others) - len(first)} more" if len(others) > len(first) else ""
+    message = (
+        f"subjects: {subject} overlaps with the subjects of stream {whose}{more}, and "
+        "a message can be stored by one stream only: change one of the two"
+    )
+    return Culprits(message, frozenset(others))
+
+
+def _with_owner(name: str, stream: LiveStream | None) -> str:
     owner = owner_of(stream) if stream else ""
     return f"{name} (owned by {owner})" if owner else name
 

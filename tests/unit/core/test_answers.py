@@ -64,7 +64,8 @@ def test_the_account_and_the_server_are_told_by_info() -> None:
     assert (server.version, server.api_level, server.domain) == ("2.14.6", 4, "hub")
     oldest = answers.server_of(account(api={"total": 1}), "2.10.26")
     assert (oldest.api_level, oldest.domain) == (0, "")
-    assert answers.server_of(account(api=None), "").api_level == 0
+    with pytest.raises(Nonsense, match="api is missing"):
+        answers.server_of(account(api=None), "")
     with pytest.raises(Nonsense, match=r"tiers has 6,000 members; 64 are the most"):
         answers.account_of(account(tiers={f"R{n}": account() for n in range(6_000)}))
 

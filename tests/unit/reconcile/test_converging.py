@@ -844,6 +844,30 @@ async def test_a_stream_is_not_replaced_by_one_whose_subjects_are_taken(
     assert bench.ready(orders) == ("True", "Converged")
 
 
+async def test_who_stores_one_of_many_subjects_is_found_by_one_list(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    for number in range(10):
+        await jetstream.create_stream({"name": f"other-{number}", "subjects": [f"taken.{number}"]})
+    jetstream.calls.clear()
+    orders = bench.stream(subjects=[*(f"orders.{number}" for number in range(254)), "taken.*"])
+    await bench.settle(orders)
+    assert bench.ready(orders) == ("False", "SubjectOverlap")
+    assert "subjects: taken.* overlaps with the subjects of stream other-0" in bench.message(orders)
+    assert "other-7 and 2 more, and a message" in bench.message(orders)
+    assert not [call for call in jetstream.calls if "streams_on" in str(call)]
+
+
+async def test_who_may_not_list_is_told_of_one_of_many_subjects_all_the_same(
+    bench: Bench, jetstream: FakeJetStream
+) -> None:
+    await jetstream.create_stream({"name": "other", "subjects": ["taken.*"]})
+    jetstream.refusals["streams"] = Denied("$JS.API.STREAM.LIST")
+    orders = bench.stream(subjects=[*(f"orders.{number}" for number in range(20)), "taken.>"])
+    await bench.settle(orders)
+    assert "taken.> overlaps with the subjects of stream other, and" in bench.message(orders)
+
+
 async def test_a_consumer_is_not_replaced_by_one_that_its_stream_refuses(
     bench: Bench, jetstream: FakeJetStream
 ) -> None:
