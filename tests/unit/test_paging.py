@@ -1,13 +1,15 @@
 """Paged lists that change while they are read."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coze_nats.core.answers import Page
 from coze_nats.core.errors import Transient
-from coze_nats.jetstream.paging import Page, read_all
+from coze_nats.jetstream.paging import read_all
 
 PAGE = 4
 
@@ -79,3 +81,21 @@ async def test_a_list_that_never_stands_still_is_given_up_on() -> None:
 
     with pytest.raises(Transient, match="changes faster than it can be read"):
         await read_all(fetch)
+
+
+async def test_a_list_that_says_more_than_it_has_is_put_off() -> None:
+    async def fetch(_: int) -> Page[str]:
+        return Page({}, frozenset(), 7)
+
+    with pytest.raises(Transient, match="there are 7 streams or consumers, and none is listed"):
+        await read_all(fetch)
+
+
+async def test_a_list_takes_no_more_time_than_it_may() -> None:
+    times = itertools.count(0, 200)
+
+    async def fetch(offset: int) -> Page[str]:
+        return Page({f"{offset:05}": "x", f"{offset + 1:05}": "x"}, frozenset(), 1000)
+
+    with pytest.raises(Transient, match="not read to its end within 300 s"):
+        await read_all(fetch, lambda: next(times))
