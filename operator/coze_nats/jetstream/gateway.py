@@ -16,12 +16,11 @@ from coze_nats import metrics, progress
 from coze_nats.core import answers
 from coze_nats.core.answers import Page
 from coze_nats.core.bounds import ANSWER_BYTES, OBJECT_BYTES
-from coze_nats.core.errors import Nonsense, NotFound, NotLeading, Rejected
+from coze_nats.core.errors import Nonsense, NotFound, NotLeading, Rejected, Transient
 from coze_nats.core.live import Config, Listing, Live, LiveConsumer, LiveStream, Server
-from coze_nats.core.strict import read_json
-from coze_nats.core.words import Secrets
 from coze_nats.jetstream.connection import Connection
-from coze_nats.jetstream.paging import read_all
+from coze_nats.jetstream.paging import Kept, read_all
+from coze_nats.jetstream.replies import json_of
 
 Json = Mapping[str, Any]
 _Value = TypeVar("_Value")
@@ -33,8 +32,6 @@ _CREATIONS_IN_A_CLUSTER = 6
 With three nodes on two cores, 64 replicated ones at once were made at 5 a second, six at once at 5
 to 47. And what waits here does not wait for an answer, so its time limit does not run.
 """
-_ESCAPED = (rb"\u003e", rb"\u003c", rb"\u0026")
-"""What servers escape in JSON by themselves."""
 _READING = frozenset({"INFO", "LIST", "NAMES"})
 """The words of requests that change nothing."""
 
@@ -240,10 +237,21 @@ class Gateway:
     async def _listed(
         self, verb: str, read: Callable[[Json], Page[Live]], **body: str
     ) -> Listing[Live]:
-        def fetch(offset: int) -> Awaitable[Page[Live]]:
-            return self._ask(verb, read, {**body, "offset": offset}, ANSWER_BYTES)
+        """Read a list whole; Transient if it takes more memory than there is for lists."""
+        try:
+            # Without a limit of its own: `give_up` sets one.
+            async with asyncio.timeout(None) as scope:
+                with Kept(scope) as kept:
 
-        return await read_all(fetch)
+                    def fetch(offset: int) -> Awaitable[Page[Live]]:
+                        asked = {**body, "offset": offset}
+                        return self._ask(verb, read, asked, ANSWER_BYTES, kept.grows)
+
+                    return await read_all(fetch)
+        except TimeoutError:
+            raise Transient(
+                f"{verb} is given up: what is read from all servers together takes too much memory"
+            ) from None
 
     async def _ask(
         self,
@@ -251,11 +259,13 @@ class Gateway:
         read: Callable[[Json], _Value],
         body: Json | None = None,
         most: int = OBJECT_BYTES,
+        on_size: Callable[[int], None] = lambda _: None,
     ) -> _Value:
         """Send one request and read its answer, or raise the Failure that it amounts to.
 
         Args:
             most: bytes of an answer that makes sense.
+            on_size: is told how many bytes the answer has.
         """
         payload = b"" if body is None else json.dumps(_without_nulls(body)).encode()
         async with self._slots:
@@ -267,33 +277,13 @@ class Gateway:
                     reply = await self._connection.request(f"{self._prefix}.{verb}", payload)
                 finally:
                     progress.made()
+                on_size(len(reply))
                 try:
-                    return read(_answer(reply, most, self._connection.secrets))
+                    return read(json_of(reply, most, self._connection.secrets))
                 except Nonsense as nonsense:
                     told = Nonsense(f"the answer to {verb} makes no sense: {nonsense}")
                     self._connection.distrust(told)
                     raise told from None
-
-
-def _answer(reply: bytes, most: int, secrets: Secrets) -> Json:
-    """Read a reply, without the login that it may hold; raises the Failure that it amounts to."""
-    if len(reply) > most:
-        raise Nonsense(f"it has {len(reply):,} bytes; {most:,} are the most")
-    answer = read_json(reply)
-    failure = answers.failure_in(answer, secrets.hidden_in)
-    if failure is not None:
-        raise failure
-    return _without(secrets, answer, reply)
-
-
-def _without(secrets: Secrets, answer: Json, reply: bytes) -> Json:
-    """The answer without secrets; looked through only where it can hold some."""
-    plain = reply
-    for usual in _ESCAPED:
-        plain = plain.replace(usual, b"")
-    text = json.dumps(answer, ensure_ascii=False) if b"\\" in plain else reply.decode()
-    hidden: Json = secrets.hidden_in_answer(answer) if secrets.are_in(text) else answer
-    return hidden
 
 
 def _only_reads(verb: str) -> bool:

@@ -5,15 +5,21 @@ them moves up, and a plain walk by offset would skip some: they would be read as
 page starts with the last object of the one before; if it is no longer there, the walk steps back.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from coze_nats.core.answers import Page
 from coze_nats.core.errors import Transient
 from coze_nats.core.live import Listing, Live
+from coze_nats.jetstream.shares import MEMORY
 
 MOST_SECONDS = 300.0
 """How long a list may take as a whole, however long each page does."""
+
+_EXPANSION = 3
+"""How many times as much memory an answer takes when it has been read."""
 
 _STEP_BACK = 256
 _MOST_REQUESTS = 1000
@@ -52,3 +58,30 @@ async def read_all(
         last = max(names)
         offset += max(1, len(names) - 1)
     raise Transient("the list of streams or consumers changes faster than it can be read")
+
+
+class Kept:
+    """What a list that is being read keeps in memory.
+
+    Args:
+        scope: ends the reading when its time is set.
+    """
+
+    def __init__(self, scope: asyncio.Timeout) -> None:
+        self._scope = scope
+        self._kept = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        MEMORY.hold(self, 0)
+
+    def grows(self, size: int) -> None:
+        """Keep one more page of so many bytes."""
+        self._kept += _EXPANSION * size
+        MEMORY.hold(self, self._kept)
+
+    def give_up(self) -> None:
+        """Keep nothing more: others need the memory."""
+        self._scope.reschedule(asyncio.get_running_loop().time())

@@ -13,8 +13,8 @@ BURST = 1.0
 
 LONGEST_PAUSE = 2.0
 
-MOST_HELD = 64 * 1024 * 1024
-"""Bytes that all connections together may keep of messages that have not come whole."""
+MOST_HELD = 128 * 1024 * 1024
+"""Bytes that all connections together may keep of messages and lists that have not come whole."""
 
 _over: WeakSet["Share"] = WeakSet()
 
@@ -75,7 +75,7 @@ class Memory:
             self._held[holder] = amount
         else:
             self._held.pop(holder, None)
-        if self._total > self._most:
+        while self._total > self._most:
             largest = max(self._held, key=lambda each: self._held[each])
             self.hold(largest, 0)
             largest.give_up()
