@@ -38,7 +38,7 @@ def test_much_at_once_after_a_silence_is_read_without_a_pause(clock: ManualClock
 
 def test_a_flood_gets_its_share_and_is_known_as_one(clock: ManualClock) -> None:
     share = Share(clock.time)
-    assert flood(share, clock, 60) < 2 * RATE
+    assert flood(share, clock, 30) < 2 * RATE
     assert share.over_for() > 15
 
 
