@@ -108,17 +108,28 @@ CONSUMER_CONFIG: Mapping[str, Shape] = {
     "idle_heartbeat": Count(),
     "metadata": Some(str, 10_000),
 }
+_PEER = {"name": _NAME, "offline": bool, "current": bool, "lag": Count()}
 _CLUSTER = {
     "name": _NAME,
     "leader": _NAME,
-    "replicas": [Whole({"name": _NAME, "offline": bool, "lag": Count()}, ("name",))],
+    "replicas": [Whole(_PEER, ("name",))],
 }
 _SEQUENCES = {"consumer_seq": Count(), "stream_seq": Count()}
+_ORIGIN = {
+    "name": _NAME,
+    "external": {"api": _SUBJECT},
+    "filter_subject": _SUBJECT,
+    "lag": Count(),
+    "active": int,
+    "error": {"description": Text(8192), "err_code": int},
+}
 _STREAM_MEMBERS: Mapping[str, Shape] = {
     "config": Whole(STREAM_CONFIG, ("name",)),
     "created": Instant(),
     "ts": Instant(),
     "cluster": _CLUSTER,
+    "mirror": _ORIGIN,
+    "sources": [_ORIGIN],
     "state": {
         "messages": Count(),
         "bytes": Count(),
