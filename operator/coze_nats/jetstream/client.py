@@ -223,13 +223,6 @@ class Client(NatsClient):
             case Sign.PONG:
                 await self._process_pong()
 
-    async def _process_pong(self) -> None:
-        # Whoever has asked may be gone meanwhile; nats-py would fail at that.
-        if self._pongs:
-            asked = self._pongs.pop(0)
-            if not asked.done():
-                asked.set_result(True)
-
 
 def _never(_: str) -> bool:
     return False
