@@ -193,27 +193,31 @@ async def test_the_positions_that_go_with_a_replaced_stream_are_told_with_their_
 
 @pytest.mark.parametrize("kind", ["mirror", "sources"])
 async def test_an_empty_stream_that_others_copy_is_kept_for_them(
-    bench: Bench, jetstream: Gateway, traffic: Traffic, client: Client, kind: str
+    bench: Bench, jetstream: Gateway, traffic: Traffic, kind: str
 ) -> None:
-    async def copies(count: int) -> None:
-        async def are_there() -> bool:
-            live = await jetstream.stream("copy")
-            return live is not None and live.messages == count
-
-        await eventually_async(are_there, within=30)
-
-    orders = bench.stream(**SUBJECTS)
-    await bench.settle(orders)
+    orders = bench.stream(**SUBJECTS, maxAge="100ms")
     copied = {"name": "orders"}
-    await jetstream.create_stream({"name": "copy", kind: copied if kind == "mirror" else [copied]})
+    copy = {"name": "copy", kind: copied if kind == "mirror" else [copied]}
+    await bench.settle(orders)
+    await jetstream.create_stream(copy)
     await traffic.publish(*["orders"] * 3)
-    await copies(3)
-    await client.jetstream().purge_stream("orders")
+
+    async def are_copied() -> bool:
+        streams = (await jetstream.streams()).found
+        return (streams["orders"].messages, streams["copy"].messages) == (0, 3)
+
+    await eventually_async(are_copied, within=30)
     await delete(bench, orders)
     assert bench.stream(**SUBJECTS) == orders
+    bench.stream(**SUBJECTS, policies={"adoption": "Always"})
     await bench.settle(orders)
     await traffic.publish(*["orders"] * 3)
-    await copies(6)
+
+    async def go_on() -> bool:
+        live = await jetstream.stream("copy")
+        return live is not None and live.messages == 6
+
+    await eventually_async(go_on, within=30)
 
 
 # --- applications that declare their own ----------------------------------------------------------

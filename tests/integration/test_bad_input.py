@@ -208,11 +208,11 @@ CASES = {
         "spec.optStartTime",
         "such as 2026-01-31T12:00:00Z",
     ),
-    "a percentage without quotes": BadInput(
+    "a percentage in words": BadInput(
         CONSUMER,
-        "streamRef: {name: orders}\nsampleFreq: 30",
+        "streamRef: {name: orders}\nsampleFreq: a third",
         "spec.sampleFreq",
-        "must be of type string",
+        "a percentage such as 30 or '30%'",
     ),
 }
 

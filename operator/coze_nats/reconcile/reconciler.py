@@ -131,9 +131,7 @@ class Reconciler:
             self._context.blocked.changed(desired.target.stream)
         await self._context.reporter.report(resource, desired, outcome, news)
         dependents = self._dependents(resource) if concerns_consumers(resource, outcome) else ()
-        # Only once: whom the stream wakes must not wake the stream, or that had no end.
-        is_first = outcome.live is not None and not resource.status.get("created")
-        concerned = concerned_stream(self._context, resource, is_gone=False) if is_first else ()
+        concerned = concerned_stream(self._context, resource, is_gone=False) if outcome.live else ()
         return Next(
             wake=(*dependents, *concerned, *self._context.heirs(resource)),
             backoff=outcome.health is Health.RECONCILING,

@@ -69,16 +69,3 @@ async def test_those_that_were_named_stay_so_while_they_must_not_be_listed(
     bench.stream(**INTEREST, description="changed again")
     await bench.settle(orders)
     assert bench.kubernetes.status(orders)["unmanagedConsumers"] == ["made"]
-
-
-async def test_a_consumer_that_is_managed_wakes_the_stream_that_names_it_only_once(
-    bench: Bench, jetstream: FakeJetStream
-) -> None:
-    orders = bench.stream(**INTEREST)
-    await bench.settle(orders)
-    await make(jetstream, "reader")
-    bench.stream(**INTEREST, description="changed")
-    await bench.settle(orders)
-    reader = bench.consumer(policies={"adoption": "Always"})
-    assert orders in (await bench.reconcile(reader)).wake
-    assert orders not in (await bench.reconcile(reader)).wake
