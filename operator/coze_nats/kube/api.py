@@ -105,22 +105,24 @@ class Api:
                 self._check()
             reason = str(error) or type(error).__name__
             raise ApiServerError(f"The Kubernetes API server doesn't answer: {reason}") from error
-        raise self._failure(status, body_text)
+        if status == HTTPStatus.UNAUTHORIZED:
+            await self._session.renew()
+        raise _failure(status, body_text)
 
     def _check(self) -> None:
         if not self._may_write():
             raise NotLeading("nothing is written to the cluster: this operator doesn't lead")
 
-    def _failure(self, status: int, body_text: str) -> ApiServerError:
-        description = f"The Kubernetes API server answered {status}: {_message(body_text)}"
-        if status == HTTPStatus.UNAUTHORIZED:
-            self._session.renew()
-            return Refused(description, status)
-        if status == HTTPStatus.FORBIDDEN:
-            return Forbidden(description, status)
-        if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            return Gone(description, status)
-        return ApiServerError(description, status)
+
+def _failure(status: int, body_text: str) -> ApiServerError:
+    description = f"The Kubernetes API server answered {status}: {_message(body_text)}"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return Refused(description, status)
+    if status == HTTPStatus.FORBIDDEN:
+        return Forbidden(description, status)
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        return Gone(description, status)
+    return ApiServerError(description, status)
 
 
 def encoded(body: Any) -> bytes:

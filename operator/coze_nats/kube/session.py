@@ -8,6 +8,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import aiohttp
@@ -47,6 +48,8 @@ class Session:
         self._watches = watches
         self._kubeconfig = kubeconfig
         self._configuration = _configuration(kubeconfig)
+        # A plugin of a KUBECONFIG takes as long as it likes; one at a time is asked.
+        self._logins = ThreadPoolExecutor(1, thread_name_prefix="login")
         self._http: aiohttp.ClientSession | None = None
         self._logged_in = False
         self._kopfs_lane = Lane(KOPFS_WIDTH)
@@ -62,14 +65,17 @@ class Session:
         if self._logged_in:
             # Kopf asks as fast as it is refused.
             await asyncio.sleep(self._relogin_delay)
-            self.renew()
+            await self.renew()
         self._logged_in = True
         return kopf.AiohttpSession(server=self.server, aiohttp_session=self.http)
 
-    def renew(self) -> None:
+    async def renew(self) -> None:
         """Read the credentials anew: the apiserver refused the current ones."""
+        loop = asyncio.get_running_loop()
         try:
-            self._configuration = _configuration(self._kubeconfig)
+            self._configuration = await loop.run_in_executor(
+                self._logins, _configuration, self._kubeconfig
+            )
         except NotConfigured as error:
             log.warning("The credentials stay as they were. %s", error)
 
@@ -114,9 +120,14 @@ class Session:
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         # Asking for it renews it when its time is up; the second name is that of older releases.
-        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        configuration = self._configuration
+        token = await asyncio.get_running_loop().run_in_executor(
+            self._logins, configuration.get_api_key_with_prefix, "BearerToken", "authorization"
+        )
         if token:
             request.headers["Authorization"] = token
+        if configuration.tls_server_name:
+            request.server_hostname = configuration.tls_server_name
         return await send(request)
 
 

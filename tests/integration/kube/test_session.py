@@ -39,7 +39,10 @@ async def login(apiserver: KubernetesAPI, tmp_path: Path) -> AsyncIterator[Login
     sessions: list[Session] = []
 
     def open_(
-        user: Mapping[str, Any], server: str = apiserver.url, watches: Watches | None = None
+        user: Mapping[str, Any],
+        server: str = apiserver.url,
+        watches: Watches | None = None,
+        **cluster: str,
     ) -> Session:
         config = {
             "apiVersion": "v1",
@@ -52,6 +55,7 @@ async def login(apiserver: KubernetesAPI, tmp_path: Path) -> AsyncIterator[Login
                     "cluster": {
                         "server": server,
                         "certificate-authority": str(apiserver.ca_file),
+                        **cluster,
                     },
                 }
             ],
@@ -113,6 +117,36 @@ async def test_a_plugins_token_is_renewed_when_its_time_is_up(
     assert len(calls.read_text()) > len(before)
 
 
+async def test_a_plugin_that_takes_its_time_holds_up_nothing_else(
+    login: Login, token: str, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    go.touch()
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": token, "expirationTimestamp": "2020-01-01T00:00:00Z"},
+    }
+    plugin = tmp_path / "plugin"
+    wait = f"while [ ! -e {go} ]; do sleep 0.05; done"
+    plugin.write_text(f"#!/bin/sh\n{wait}\necho '{json.dumps(credential)}'\n")
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    command = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin)}
+    session = login({"exec": {**command, "interactiveMode": "Never"}})
+    go.unlink()
+    # Were the loop to wait for the plugin, nobody could let that go on.
+    asyncio.get_running_loop().call_later(0.2, go.touch)
+    assert await works(session)
+
+
+async def test_the_name_that_a_kubeconfig_gives_is_the_one_that_must_be_in_the_certificate(
+    login: Login, token: str
+) -> None:
+    session = login({"token": token}, **{"tls-server-name": "nobody.example"})
+    with pytest.raises(ApiServerError, match=r"nobody\.example"):
+        await works(session)
+
+
 async def test_kopf_gets_a_new_session_when_it_has_closed_the_old_one(session: Session) -> None:
     first = (await session.login()).aiohttp_session
     assert (await session.login()).aiohttp_session is first
@@ -127,7 +161,7 @@ async def test_credentials_that_cannot_be_read_again_stay_as_they_were(
 ) -> None:
     session = login({"token": token})
     (tmp_path / "kubeconfig").unlink()
-    session.renew()
+    await session.renew()
     assert await works(session)
     assert "The credentials stay as they were" in caplog.text
 
