@@ -79,7 +79,7 @@ async def _insufficient_capacity(stage: Stage) -> Key:
 
 async def _scaling(stage: Stage) -> Key:
     stage.jetstream.rafts["orders"] = Raft("nats-0", ("nats-1", "nats-2"), behind=("nats-2",))
-    return await stage.once(stage.bench.stream("orders", replicas=3))
+    return await stage.once(stage.bench.stream("orders"))
 
 
 async def _moving(stage: Stage) -> Key:
