@@ -125,8 +125,6 @@ KINDS = (
         name="unreachable-tls",
         what="200 connections over TLS to servers that aren't there",
         begins=unreachable_over_tls,
-        seconds=6,
-        is_quick=True,
     ),
     Kind(
         name="thousands-of-connections",

@@ -64,6 +64,8 @@ KINDS = (
         name="many-servers",
         what="tells of 40,000 other servers",
         begins=named("40,000 servers", "40,000 servers later"),
+        seconds=6,
+        is_quick=True,
     ),
     Kind(
         name="large-answer",
@@ -109,8 +111,6 @@ KINDS = (
             "NaN",
             streams=2,
         ),
-        seconds=6,
-        is_quick=True,
     ),
     Kind(
         name="many-tiers",
@@ -138,5 +138,7 @@ KINDS = (
         name="hanging-up",
         what="hangs up right after the login, or answers no PING",
         begins=named(HANGS_UP, "it answers no PING", "it reads nothing"),
+        seconds=6,
+        is_quick=True,
     ),
 )
