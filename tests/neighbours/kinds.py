@@ -16,7 +16,6 @@ NOT_YET = frozenset(
         "silent",
         "slow",
         "thousands-of-connections",
-        "unreachable-tls",
         "wrong-types",
     }
 )
