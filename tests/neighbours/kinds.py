@@ -5,18 +5,10 @@ from neighbours.kind import Kind
 
 NOT_YET = frozenset(
     {
-        "advisories",
-        "blanks",
-        "deep-nesting",
-        "endless-line",
-        "endless-list",
-        "endless-message",
-        "flood",
         "large-answer",
         "silent",
         "slow",
         "thousands-of-connections",
-        "wrong-types",
     }
 )
 """What a good tenant feels, or has not been seen to bear: each name here is a fault to mend."""
