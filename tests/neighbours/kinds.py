@@ -5,7 +5,6 @@ from neighbours.kind import Kind
 
 NOT_YET = frozenset(
     {
-        "large-answer",
         "silent",
         "slow",
         "thousands-of-connections",
