@@ -279,7 +279,8 @@ class Reconciler:
         self, resource: Resource, failure: Failure, outcome: Outcome, count: int
     ) -> Next | None:
         """What is next while a failure is nobody's business, as it may pass; None: it is told."""
-        wake = self._vanished_stream(resource, failure)
+        # A stream that doesn't change by it wakes the consumer again: not without end.
+        wake = self._vanished_stream(resource, failure) if count <= HICCUPS else ()
         if outcome.reason is Reason.WAITING_FOR_STREAM and is_true(resource.status, "Ready"):
             pause = self._waits.pause(resource, outcome.reason)
             return Next(after=pause, wake=wake) if pause else None
