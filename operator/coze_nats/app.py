@@ -53,6 +53,9 @@ FRESH_ROUNDS = 3
 RETRY_SECONDS = 5.0
 """Between looks for what must be there before the operator can start."""
 
+FORBIDDEN_SECONDS = 20.0
+"""For so long the right to know the cluster may be missing before the operator gives up."""
+
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raises CannotRun."""
@@ -130,7 +133,7 @@ class Operator:
         Raises Forbidden when no waiting will help.
         """
         cluster = Cluster(self._api)
-        cluster_id = self._settings.cluster_id or await self._asked(cluster.identity)
+        cluster_id = self._settings.cluster_id or await self._identity(cluster)
         while missing := await self._asked(cluster.missing_kinds):
             self._wait_for(
                 f"the CRDs of {', '.join(missing)}: install them (kubectl apply -f crds/)"
@@ -315,6 +318,23 @@ class Operator:
         await self._leadership.end(is_done=is_done)
         log.info("Stopped")
         self._stopped.set()
+
+    async def _identity(self, cluster: Cluster) -> str:
+        """The cluster's identity; Forbidden when the right to read it doesn't come in time.
+
+        An API server that has just started refuses for a moment what it will grant.
+        """
+        until = time.monotonic() + FORBIDDEN_SECONDS
+        while True:
+            try:
+                return await self._asked(cluster.identity)
+            except Forbidden:
+                if time.monotonic() >= until:
+                    raise
+                self._wait_for(
+                    "the right to read namespace kube-system, by which to know the cluster"
+                )
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _asked(self, ask: Callable[[], Awaitable[Value]]) -> Value:
         while True:

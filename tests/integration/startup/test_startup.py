@@ -15,6 +15,7 @@ from controlplane.errors import ControlPlaneError
 from controlplane.kubernetes import KubernetesAPI
 from controlplane.nats import NatsServer
 from controlplane.operator import OperatorProcess
+from coze_nats.app import FORBIDDEN_SECONDS
 from coze_nats.core import names
 from coze_nats.jetstream.connection import Connection
 from coze_nats.jetstream.gateway import Gateway
@@ -75,7 +76,16 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """An API server on which the first test installs the CRDs."""
+    """An API server that most tests share."""
+    with KubernetesAPI() as api:
+        found = Cluster(api)
+        found.install_crds()
+        yield found
+
+
+@pytest.fixture
+def bare() -> Iterator[Cluster]:
+    """An API server without the CRDs."""
     with KubernetesAPI() as api:
         yield Cluster(api)
 
@@ -108,13 +118,13 @@ def run(cluster: Cluster, nats: NatsServer) -> Iterator[Run]:
         yield start
 
 
-def test_it_waits_for_the_crds_and_says_so(cluster: Cluster, run: Run) -> None:
-    operator = run(until_ready=False)
+def test_it_waits_for_the_crds_and_says_so(bare: Cluster, run: Run) -> None:
+    operator = run(kubeconfig=bare.api.kubeconfig, until_ready=False)
     reason = "CRDs of CozeConnection, CozeConsumer, CozeStream: install them"
     eventually(lambda: reason in operator.probe("/readyz")[1], 20, "the reason")
     assert operator.probe("/readyz")[0] == 503
     assert operator.probe("/healthz")[0] == 200
-    cluster.install_crds()
+    bare.install_crds()
     eventually(lambda: operator.probe("/readyz")[0] == 200, 30, "readiness")
     assert operator.stop() == 0
 
@@ -138,11 +148,30 @@ def test_it_ends_with_an_error_when_it_cannot_know_which_cluster_this_is(
     # It may already have ended when it is asked how it is.
     with suppress(ControlPlaneError):
         operator.start(until_ready=False)
-    eventually(lambda: not operator.running, 20, "its end")
+    eventually(lambda: not operator.running, FORBIDDEN_SECONDS + 40, "its end")
     assert 'resourceNames: ["kube-system"]' in operator.log
     assert "--cluster-id" in operator.log
     assert operator.stop() == 1
     operator.remove()
+
+
+def test_a_right_that_comes_late_is_waited_for(cluster: Cluster, run: Run) -> None:
+    """An API server refuses for a moment, after its own start, what it will grant."""
+    kubectl = cluster.api.kubectl
+    kubectl("create", "serviceaccount", "late")
+    kubeconfig = cluster.api.service_account_kubeconfig("default", "late")
+    operator = run(kubeconfig=kubeconfig, until_ready=False)
+    eventually(lambda: "the right to read namespace" in operator.log, 20, "its waiting")
+    kubectl("create", "clusterrole", "late", "--verb=get", "--resource=namespaces")
+    kubectl(
+        "create",
+        "clusterrolebinding",
+        "late",
+        "--clusterrole=late",
+        "--serviceaccount=default:late",
+    )
+    eventually(lambda: "Cluster id: " in operator.log, 30, "its start")
+    assert operator.running
 
 
 def test_rights_in_its_namespaces_and_a_cluster_id_are_enough(cluster: Cluster, run: Run) -> None:
