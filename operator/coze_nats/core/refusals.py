@@ -11,6 +11,7 @@ from typing import Any
 from coze_nats.core.errors import Failure
 
 _TRANSFORM = "use a destination that the source's wildcards allow"
+_VALID_TRANSFORM = "use valid subjects, and destinations that their wildcards allow"
 _CONSUMERS_FIRST = "declare values within the limits on those consumers first"
 _DISTINCT = "make the sources of its transforms distinct: none may match what another matches"
 _EITHER_FILTER = "use filterSubject or subjectTransforms, not both"
@@ -184,7 +185,8 @@ BY_PHRASE: tuple[tuple[str, str, str], ...] = (
     ("capturing all subjects requires replicas", "replicas", "use 1"),
     ("external api prefix", _API, "use a subject without wildcards"),
     # nats-server 2.10 tells by words alone whose transform it is.
-    ("for the mirror", "mirror", "use valid subjects, and destinations that their wildcards allow"),
+    ("for the mirror: ", "mirror.subjectTransforms", _VALID_TRANSFORM),
+    ("for the mirror invalid subject", "mirror", "use a valid subject in filterSubject"),
     ("for the source: ", "sources.subjectTransforms", _TRANSFORM),
     ("subject transform for source: ", "sources.subjectTransforms", _TRANSFORM),
     (

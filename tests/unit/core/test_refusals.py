@@ -64,9 +64,11 @@ SAID: dict[str, str] = {
     "stream republish transform from 'a.*' to 'b.*': invalid subject": "republish",
     "stream configuration for subject transform from 'a' to 'b.*': bad": "subjectTransform",
     "stream subject transform from 'a' to 'b.*': invalid": "subjectTransform",
-    "invalid subject transform source 'a..b' for the mirror: invalid subject": "mirror",
+    "invalid subject transform source 'a..b' for the mirror: invalid subject": (
+        "mirror.subjectTransforms"
+    ),
     "subject filter 'a..b' for the mirror invalid subject": "mirror",
-    "subject transform from 'a' to 'b.*' for the mirror: invalid": "mirror",
+    "subject transform from 'a' to 'b.*' for the mirror: invalid": "mirror.subjectTransforms",
     "subject filter 'a..b' for the source: invalid subject": "sources.subjectTransforms",
     "subject transform from 'a' to 'b.*' for the source: bad": "sources.subjectTransforms",
     "change to limits violates consumers: reader": "consumerLimits",
