@@ -5,9 +5,15 @@ from safety.snapshot import Snapshot
 
 
 class Identity:
-    """Servers may tell another time of creation after a restart; the first one stands for all."""
+    """Servers may tell another time of creation after a restart; the first one stands for all.
+
+    Attributes:
+        is_vague: whether servers of such histories can't tell an object from one that was made
+            again at once.
+    """
 
     def __init__(self) -> None:
+        self.is_vague = False
         self._first: dict[str, str] = {}
 
     def of(self, created: str) -> str:

@@ -101,7 +101,7 @@ class Judging:
             robbed=ledger.is_robbed(resource),
             claimed=ledger.claimed(resource),
             stream_owner=cluster.owner(stream) if stream else "",
-            stream_known=ledger.known(stream),
+            stream_known=ledger.known(stream) or (ledger.untold(stream) if stream else ""),
             first=self._first(resource, target, found, server),
             position=ledger.position(resource),
             server=server,
@@ -135,5 +135,7 @@ class Judging:
             if who.unaware:
                 seen = who.seen.get(desired.target)
                 found = Object(seen.config, self._ledger.first(seen.created)) if seen else None
-        judge_status(resource, status, found, self._cluster.owner(resource), self._ledger.first)
+        judge_status(
+            resource, status, found, self._cluster.owner(resource), self._outsider.identity
+        )
         self._ledger.told(resource, status)

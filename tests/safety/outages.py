@@ -106,6 +106,7 @@ class Theatre:
             account = f"h{number}"
             gateway, client = await self._connected(account)
             outsider, line = Outsider(client), Line(gateway)
+            outsider.identity.is_vague = True
             world = World(history, line, outsider)
             self._plays.append(Play(seed, account, history, outsider, line, world))
 

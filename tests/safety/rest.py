@@ -18,6 +18,7 @@ from coze_nats.core.names import EventReason, Reason
 from coze_nats.core.policies import Policies
 from coze_nats.core.resource import Resource
 from coze_nats.core.subjects import can_meet
+from safety import tables
 from safety.operators import Operator
 from safety.snapshot import ConsumerFound, Object, Snapshot, StreamFound
 from safety.world import World, is_moving
@@ -62,6 +63,11 @@ def _judge_resource(
     if Reason.CONVERGED in right and is_moving(operator, resource.key):
         # How a copy gets on with its origin is told, too.
         right |= names.AS_DECLARED
+    if resource.spec.get("mirror") or resource.spec.get("sources"):
+        origin = snapshot.streams.get(tables.STREAM_NAMES[0])
+        home = f"{operator.cluster.id}/{resource.key.namespace}/"
+        if origin and origin.owner and not origin.owner.startswith(home):
+            right |= {Reason.NOT_GRANTED}
     reason = _reason(resource)
     if reason not in right:
         ready = condition(resource.status, "Ready") or {}
