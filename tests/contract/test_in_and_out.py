@@ -193,31 +193,30 @@ async def test_the_positions_that_go_with_a_replaced_stream_are_told_with_their_
 
 @pytest.mark.parametrize("kind", ["mirror", "sources"])
 async def test_an_empty_stream_that_others_copy_is_kept_for_them(
-    bench: Bench, jetstream: Gateway, traffic: Traffic, kind: str
+    bench: Bench, jetstream: Gateway, traffic: Traffic, client: Client, kind: str
 ) -> None:
-    orders = bench.stream(**SUBJECTS, maxAge="100ms")
-    copied = {"name": "orders"}
-    copy = {"name": "copy", kind: copied if kind == "mirror" else [copied]}
+    # Of its own name: one that is made right after another went may have that one's messages.
+    name, origin = f"copy-{kind}", {"name": "orders"}
+
+    async def copies(count: int) -> None:
+        async def are_there() -> bool:
+            live = await jetstream.stream(name)
+            return live is not None and live.messages == count
+
+        await eventually_async(are_there, within=30)
+
+    orders = bench.stream(**SUBJECTS)
     await bench.settle(orders)
-    await jetstream.create_stream(copy)
+    config = {"name": name, "storage": "memory", kind: origin if kind == "mirror" else [origin]}
+    await jetstream.create_stream(config)
     await traffic.publish(*["orders"] * 3)
-
-    async def are_copied() -> bool:
-        streams = (await jetstream.streams()).found
-        return (streams["orders"].messages, streams["copy"].messages) == (0, 3)
-
-    await eventually_async(are_copied, within=30)
+    await copies(3)
+    await client.jetstream().purge_stream("orders")
     await delete(bench, orders)
     assert bench.stream(**SUBJECTS) == orders
-    bench.stream(**SUBJECTS, policies={"adoption": "Always"})
     await bench.settle(orders)
     await traffic.publish(*["orders"] * 3)
-
-    async def go_on() -> bool:
-        live = await jetstream.stream("copy")
-        return live is not None and live.messages == 6
-
-    await eventually_async(go_on, within=30)
+    await copies(6)
 
 
 # --- applications that declare their own ----------------------------------------------------------

@@ -13,7 +13,7 @@ from coze_nats.ports import JetStream
 from safety.cluster import Cluster
 from safety.ledger import Ledger
 from safety.outsider import Outsider
-from safety.snapshot import Object, Snapshot, changed
+from safety.snapshot import ConsumerFound, Object, Snapshot, changed
 from safety.statuses import judge_status
 from safety.watched import Reconciling
 from safety.writes import Violation, Write, judge
@@ -97,7 +97,7 @@ class Judging:
             owner=cluster.owner(resource),
             policies=cluster.policies(resource),
             desired=desired if isinstance(desired, Desired) else None,
-            known=ledger.known(resource) or ledger.untold(resource),
+            known=self._known(resource, found),
             robbed=ledger.is_robbed(resource),
             claimed=ledger.claimed(resource),
             stream_owner=cluster.owner(stream) if stream else "",
@@ -112,6 +112,12 @@ class Judging:
             blind=who.unaware and told != (found and (found.created, found.config)),
             raced=who.unaware,
         )
+
+    def _known(self, resource: Resource, found: Object | None) -> str:
+        """What the resource has; what was made again at once may count as that."""
+        known = self._ledger.known(resource) or self._ledger.untold(resource)
+        is_vague = self._outsider.identity.is_vague and isinstance(found, ConsumerFound)
+        return found.created if known and found and is_vague else known
 
     def _first(
         self, resource: Resource, target: Target, found: Object | None, server: Server
