@@ -76,8 +76,8 @@ def rows() -> Iterator[Row]:
 
 
 def _row(family: Family, *labels: str) -> Row:
-    if family.name.endswith("_limit_used_ratio"):
-        labels = (*labels, "limit")
+    if family.label:
+        labels = (*labels, family.label)
     return Row(f"coze_nats_{family.name}", family.type, labels, family.help)
 
 

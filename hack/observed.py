@@ -39,6 +39,7 @@ STREAMS: Mapping[str, Mapping[str, Any]] = {
     "coze-plugin": {"subjects": ["coze.plugin.>"], "maxMsgs": 5000, "maxAge": "1h"},
     "coze-memory": {"subjects": ["coze.memory.>"], "maxMsgs": 1000},
     "coze-trigger": {"subjects": ["coze.trigger.>"], "retention": "workqueue"},
+    "coze-memory-copy": {"mirror": {"name": "coze-memory"}},
     # It is there, without an owner and different, so the operator refuses to touch it.
     "coze-legacy": {"subjects": ["coze.legacy.>"], "maxMsgs": 10},
 }
@@ -56,7 +57,9 @@ CONSUMERS: Mapping[str, Mapping[str, Any]] = {
     for topic in TOPICS
 } | {
     # It waits for its stream, for ever.
-    "coze-orphan": {"streamName": "coze-nowhere"}
+    "coze-orphan": {"streamName": "coze-nowhere"},
+    # It is made, and warned of: nothing that the stream stores can reach it.
+    "coze-mute": {"streamRef": {"name": "coze-memory"}, "filterSubject": "coze.nothing"},
 }
 
 

@@ -17,7 +17,7 @@ class Family(NamedTuple):
     name: str
     type: str
     help: str
-    label: str = "limit"
+    label: str = ""
 
 
 REPLICA_FAMILIES = (
@@ -48,6 +48,7 @@ STREAM_FAMILIES = (
         "stream_limit_used_ratio",
         "gauge",
         "Share of a limit of the stream that is used, from 0 to 1, by limit.",
+        "limit",
     ),
     Family(
         "stream_rolls",
@@ -89,6 +90,7 @@ CONSUMER_FAMILIES = (
         "consumer_limit_used_ratio",
         "gauge",
         "Share of a limit of the consumer that is used, from 0 to 1, by limit.",
+        "limit",
     ),
     *_replica_families("consumer"),
 )
