@@ -4,9 +4,11 @@ import json
 from typing import NamedTuple
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 # What has just been stored comes to a consumer a moment later: up to 20 ms are waited for it.
 _NEXT = b'{"batch": 1, "expires": 20000000}'
+_PULLS = 10
 
 
 class Received(NamedTuple):
@@ -36,18 +38,29 @@ class Traffic:
         """
         found = []
         for is_acknowledged in acknowledged:
+            message = await self._next(stream, consumer)
+            if not message:
+                break
+            found.append(Received(int(message.reply.split(".")[-4]), message.subject))
+            if is_acknowledged:
+                await self._client.request(message.reply, b"+ACK", timeout=30, old_style=True)
+        return found
+
+    async def _next(self, stream: str, consumer: str) -> Msg | None:
+        """The next message; a busy server may need several pulls for one that is there."""
+        for _ in range(_PULLS):
             message = await self._client.request(
                 f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
                 _NEXT,
                 timeout=30,
                 old_style=True,
             )
-            if message.headers and "Status" in message.headers:
-                break
-            found.append(Received(int(message.reply.split(".")[-4]), message.subject))
-            if is_acknowledged:
-                await self._client.request(message.reply, b"+ACK", timeout=30, old_style=True)
-        return found
+            if not message.headers or "Status" not in message.headers:
+                return message
+            answer = await self._client.request(f"$JS.API.CONSUMER.INFO.{stream}.{consumer}")
+            if not json.loads(answer.data).get("num_pending"):
+                return None
+        return None
 
     async def receive_all(self, stream: str, consumer: str) -> list[int]:
         """Receive whatever comes, unacknowledged, and return the sequences."""
