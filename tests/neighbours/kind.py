@@ -68,7 +68,7 @@ class Kind:
         name: of its test.
         what: it does, for the documentation.
         seconds: for so long at least.
-        is_quick: whether `make test` has it as well.
+        is_quick: whether few rounds show it.
         environment: of the operator, from a folder for files: for what can't be done from outside.
     """
 

@@ -11,13 +11,13 @@ from neighbours.kinds import SERVERS, TENANTS
 
 
 def cases(kinds: tuple[Kind, ...]) -> list[object]:
-    """A parameter for each; `make test` has those that are quick."""
+    """A parameter for each."""
     return [pytest.param(kind, id=kind.name, marks=marks(kind)) for kind in kinds]
 
 
 def marks(kind: Kind) -> list[pytest.MarkDecorator]:
-    timeout = pytest.mark.timeout(600 + kind.seconds)
-    return [timeout] if kind.is_quick else [timeout, pytest.mark.slow]
+    """All are slow: beside other suites they would measure the machine, not the operator."""
+    return [pytest.mark.timeout(600 + kind.seconds), pytest.mark.slow]
 
 
 @pytest.mark.parametrize("kind", cases(TENANTS))
